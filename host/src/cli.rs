@@ -1,0 +1,3 @@
+//! The commands: the composition root, and the only place that names an adapter.
+
+pub mod servers;

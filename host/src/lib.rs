@@ -1,0 +1,9 @@
+//! The host: it performs what components decide, and knows none of their words.
+
+pub mod capabilities;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod manifest;
+pub mod runtime;
+pub mod triggers;

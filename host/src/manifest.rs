@@ -1,0 +1,321 @@
+//! `spin.toml`, read once and validated once: https://spinframework.dev/manifest-reference, version 2.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail, ensure};
+use serde::Deserialize;
+
+/// The whole manifest.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    pub spin_manifest_version: u32,
+    pub application: Application,
+    #[serde(default)]
+    pub variables: BTreeMap<String, Variable>,
+    #[serde(default)]
+    pub trigger: Triggers,
+    #[serde(default)]
+    pub component: BTreeMap<String, Component>,
+    /// The folder that holds the file: relative paths start there.
+    #[serde(skip)]
+    pub folder: PathBuf,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Application {
+    pub name: String,
+    #[serde(default)]
+    pub version: String,
+    #[serde(default)]
+    pub description: String,
+    #[serde(default)]
+    pub authors: Vec<String>,
+    #[serde(default)]
+    pub trigger: ApplicationTriggers,
+    #[serde(default)]
+    pub tool: ApplicationTools,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ApplicationTriggers {
+    #[serde(default)]
+    pub kafka: Topics,
+}
+
+/// The topics that the application needs: made at start-up if they are not there.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Topics {
+    #[serde(default)]
+    pub topics: BTreeMap<String, Topic>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Topic {
+    pub partitions: u32,
+    pub retention_hours: u32,
+    /// Copies, where the cluster has that many brokers.
+    #[serde(default = "one")]
+    pub replication: u32,
+    #[serde(default = "one")]
+    pub min_insync_replicas: u32,
+}
+
+fn one() -> u32 {
+    1
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ApplicationTools {
+    #[serde(default)]
+    pub praxis: ApplicationTool,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ApplicationTool {
+    /// The search indexes and the type of each field.
+    #[serde(default)]
+    pub indexes: BTreeMap<String, BTreeMap<String, FieldType>>,
+}
+
+/// How an index treats a field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FieldType {
+    Keyword,
+    Text,
+    Number,
+    Date,
+    GeoPoint,
+    Boolean,
+    /// Kept and given back (a string), not searched.
+    Stored,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Variable {
+    #[serde(default)]
+    pub default: Option<String>,
+    #[serde(default)]
+    pub required: bool,
+    #[serde(default)]
+    pub secret: bool,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Triggers {
+    #[serde(default)]
+    pub http: Vec<HttpTrigger>,
+    #[serde(default)]
+    pub kafka: Vec<KafkaTrigger>,
+    #[serde(default)]
+    pub cron: Vec<CronTrigger>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HttpTrigger {
+    #[serde(default)]
+    pub id: Option<String>,
+    pub route: String,
+    pub component: String,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KafkaTrigger {
+    #[serde(default)]
+    pub id: Option<String>,
+    pub topic: String,
+    pub component: String,
+    /// The consumer group; by default the application's name, a dot and the component's.
+    #[serde(default)]
+    pub group: Option<String>,
+    /// Tries before an event is a dead letter.
+    #[serde(default = "attempts_max")]
+    pub max_attempts: u32,
+}
+
+fn attempts_max() -> u32 {
+    12
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CronTrigger {
+    #[serde(default)]
+    pub id: Option<String>,
+    pub component: String,
+    /// Six fields, seconds first, in UTC: `0 * * * * *` is every minute.
+    pub schedule: String,
+    /// The `kind` of the event that the component gets.
+    pub kind: String,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Component {
+    /// Its id: the name of its table in the manifest.
+    #[serde(skip)]
+    pub id: String,
+    pub source: PathBuf,
+    #[serde(default)]
+    pub description: String,
+    #[serde(default)]
+    pub allowed_outbound_hosts: Vec<String>,
+    #[serde(default)]
+    pub key_value_stores: Vec<String>,
+    /// The component's variables: templates over the application's, `{{ name }}`.
+    #[serde(default)]
+    pub variables: BTreeMap<String, String>,
+    #[serde(default)]
+    pub environment: BTreeMap<String, String>,
+    #[serde(default)]
+    pub build: Option<Build>,
+    #[serde(default)]
+    pub tool: ComponentTools,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Build {
+    pub command: String,
+    #[serde(default)]
+    pub workdir: Option<PathBuf>,
+    #[serde(default)]
+    pub watch: Vec<String>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ComponentTools {
+    #[serde(default)]
+    pub praxis: ComponentTool,
+}
+
+/// What of ours the component may use: `[component.X.tool.praxis]`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ComponentTool {
+    /// Topics that it may publish to.
+    #[serde(default)]
+    pub publishes: Vec<String>,
+    /// Indexes that it may read and write.
+    #[serde(default)]
+    pub indexes: Vec<String>,
+    /// Channels that it may send on.
+    #[serde(default)]
+    pub delivery: Vec<Channel>,
+    /// Linear memory, at most.
+    #[serde(default)]
+    pub memory_bytes_max: Option<usize>,
+    /// Wall-clock time for one request.
+    #[serde(default)]
+    pub request_timeout_ms: Option<u64>,
+    /// Wall-clock time for one event.
+    #[serde(default)]
+    pub event_timeout_ms: Option<u64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Channel {
+    Email,
+    Sms,
+    Push,
+}
+
+impl Manifest {
+    /// Reads and checks the file.
+    pub fn load(path: &Path) -> anyhow::Result<Self> {
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("could not read the manifest {}", path.display()))?;
+        let mut manifest =
+            Self::parse(&text).with_context(|| format!("in the manifest {}", path.display()))?;
+        manifest.folder = path.parent().unwrap_or(Path::new("")).to_path_buf();
+        Ok(manifest)
+    }
+
+    fn parse(text: &str) -> anyhow::Result<Self> {
+        let mut manifest: Self = toml::from_str(text)?;
+        ensure!(
+            manifest.spin_manifest_version == 2,
+            "spin_manifest_version is {}: only 2 is known",
+            manifest.spin_manifest_version
+        );
+        for (id, component) in &mut manifest.component {
+            component.id.clone_from(id);
+        }
+        manifest.check_references()?;
+        Ok(manifest)
+    }
+
+    fn check_references(&self) -> anyhow::Result<()> {
+        let http = self.trigger.http.iter().map(|t| ("http", &t.component));
+        let kafka = self.trigger.kafka.iter().map(|t| ("kafka", &t.component));
+        let cron = self.trigger.cron.iter().map(|t| ("cron", &t.component));
+        for (kind, component) in http.chain(kafka).chain(cron) {
+            if !self.component.contains_key(component) {
+                let known: Vec<_> = self.component.keys().map(String::as_str).collect();
+                bail!(
+                    "[[trigger.{kind}]] names the component {component:?}, which is not there; \
+                     known are {}",
+                    known.join(", ")
+                );
+            }
+        }
+        let topics = &self.application.trigger.kafka.topics;
+        for trigger in &self.trigger.kafka {
+            ensure!(
+                topics.contains_key(&trigger.topic),
+                "[[trigger.kafka]] reads the topic {:?}, which [application.trigger.kafka.topics] \
+                 does not declare",
+                trigger.topic
+            );
+        }
+        for (id, component) in &self.component {
+            for topic in &component.tool.praxis.publishes {
+                ensure!(
+                    topics.contains_key(topic),
+                    "[component.{id}.tool.praxis] publishes to {topic:?}, which \
+                     [application.trigger.kafka.topics] does not declare"
+                );
+            }
+            for index in &component.tool.praxis.indexes {
+                ensure!(
+                    self.application.tool.praxis.indexes.contains_key(index),
+                    "[component.{id}.tool.praxis] uses the index {index:?}, which \
+                     [application.tool.praxis.indexes] does not declare"
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// A component that a trigger names.
+    ///
+    /// # Panics
+    /// If it is not there: `load` checks every name.
+    pub fn component(&self, id: &str) -> &Component {
+        self.component
+            .get(id)
+            .expect("load checks that every trigger's component is there")
+    }
+
+    /// The consumer group of a trigger.
+    pub fn group(&self, trigger: &KafkaTrigger) -> String {
+        trigger
+            .group
+            .clone()
+            .unwrap_or_else(|| format!("{}.{}", self.application.name, trigger.component))
+    }
+}

@@ -1,0 +1,4 @@
+//! Components at work: compiled, linked with what they are granted, instantiated, limited.
+
+pub mod capability;
+pub mod consumer;

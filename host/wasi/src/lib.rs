@@ -1,0 +1,91 @@
+//! One instance's state, and the WASI half of the linker.
+//!
+//! A crate of its own because the WASI linker's generics are instantiated in the crate that names
+//! the store's state: an edit to the host then does not compile them again.
+
+use std::any::{Any, TypeId};
+use std::collections::HashMap;
+
+use wasmtime::component::{Linker, ResourceTable};
+use wasmtime::{Engine, StoreLimits, StoreLimitsBuilder};
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
+
+/// What one instance holds. Each capability keeps its part under its own type, so that this crate
+/// knows none of them.
+pub struct State {
+    pub table: ResourceTable,
+    pub limits: StoreLimits,
+    wasi: WasiCtx,
+    http: WasiHttpCtx,
+    parts: HashMap<TypeId, Box<dyn Any + Send>>,
+}
+
+impl State {
+    /// A state whose instance may grow to `memory_bytes_max` of linear memory.
+    pub fn new(wasi: WasiCtx, memory_bytes_max: usize) -> Self {
+        Self {
+            table: ResourceTable::new(),
+            limits: StoreLimitsBuilder::new()
+                .memory_size(memory_bytes_max)
+                .build(),
+            wasi,
+            http: WasiHttpCtx::new(),
+            parts: HashMap::new(),
+        }
+    }
+
+    /// Gives the instance a capability's part, in place of the one it had.
+    pub fn attach<T: Send + 'static>(&mut self, part: T) {
+        self.parts.insert(TypeId::of::<T>(), Box::new(part));
+    }
+
+    /// A capability's part and the resource table, borrowed together.
+    ///
+    /// # Panics
+    /// If the part was never attached: only a granted capability is linked, and what is linked is
+    /// attached.
+    pub fn part<T: Send + 'static>(&mut self) -> (&mut T, &mut ResourceTable) {
+        let part = self
+            .parts
+            .get_mut(&TypeId::of::<T>())
+            .and_then(|part| part.downcast_mut())
+            .expect("a linked capability is attached to every instance");
+        (part, &mut self.table)
+    }
+
+    /// A capability's part, taken out of the instance.
+    pub fn detach<T: Send + 'static>(&mut self) -> Option<T> {
+        let part = self.parts.remove(&TypeId::of::<T>())?;
+        part.downcast().ok().map(|part| *part)
+    }
+}
+
+impl WasiView for State {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView {
+            ctx: &mut self.wasi,
+            table: &mut self.table,
+        }
+    }
+}
+
+impl WasiHttpView for State {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView {
+            ctx: &mut self.http,
+            table: &mut self.table,
+            hooks: Default::default(),
+        }
+    }
+}
+
+/// WASI 0.2 and 0.3 and `wasi:http` of both, without outbound requests' grants.
+pub fn linker(engine: &Engine) -> wasmtime::Result<Linker<State>> {
+    let mut linker = Linker::new(engine);
+    wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+    wasmtime_wasi::p3::add_to_linker(&mut linker)?;
+    wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
+    wasmtime_wasi_http::p3::add_to_linker(&mut linker)?;
+    Ok(linker)
+}
