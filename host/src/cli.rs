@@ -1,3 +1,1 @@
 //! The commands: the composition root, and the only place that names an adapter.
-
-pub mod servers;
