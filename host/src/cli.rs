@@ -56,7 +56,7 @@ impl Cli {
                 Command::Migrate(migrate) => migrate.run().await?,
                 Command::Check(check) => check.run()?,
                 Command::Token(token) => token.run()?,
-                Command::Directory(command) => return praxis_directory::run(command).await,
+                Command::Directory(command) => praxis_directory::run(command).await?,
             }
             Ok(ExitCode::SUCCESS)
         })

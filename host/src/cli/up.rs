@@ -14,7 +14,6 @@ use crate::triggers::http::issuer::Issuer;
 
 const POSTGRES_FOLDER: &str = "postgres";
 const REDIS_FOLDER: &str = "redis";
-const ROLE_OPERATOR: &str = "operator";
 
 #[derive(Debug, Args)]
 pub struct Up {
@@ -88,25 +87,28 @@ async fn greet_and_wait(host: compose::Host, config: &Config, empty: bool) -> an
 /// Fills the directory and says what to try.
 async fn prepare(address: &str, data_dir: &Path, empty: bool) -> anyhow::Result<String> {
     let issuer = Issuer::open(&data_dir.join(super::token::ISSUER_FOLDER))?;
-    let token = |sub: &str, role: &str, name: Option<&str>, email: Option<&str>| {
+    let token = |person: &praxis_directory::Person| {
         issuer.mint(&Claims {
-            sub: sub.into(),
-            roles: vec![role.into()],
+            sub: person.sub.into(),
+            roles: vec![person.role.into()],
             tenant: None,
-            name: name.map(Into::into),
-            email: email.map(Into::into),
+            name: Some(person.name.into()),
+            email: Some(person.email.into()),
             phone_number: None,
             locale: None,
         })
     };
     if !empty {
-        let operator = token("operator", ROLE_OPERATOR, None, None)?;
+        let operator = token(&praxis_directory::OPERATOR)?;
         import_ndjson(address, &operator, praxis_directory::DEMO.as_bytes())
             .await
             .context("could not import the demo directory")?;
     }
-    praxis_directory::greeting(address, |sub, role, name, email| {
-        token(sub, role, Some(name), Some(email))
-    })
-    .await
+    let visitor = token(&praxis_directory::VISITOR)?;
+    let examples = praxis_directory::examples(address, &visitor).await?;
+    Ok(format!(
+        "\nPraxis is up.\n\n  the page    {address}/\n  the mail    {address}/dev/mail\n  \
+         the API     {address}/docs\n  the state   {address}/health/ready\n\n\
+         A token, good for 12 hours:\n\n{visitor}\n\n{examples}\n\nCtrl-C stops it.\n"
+    ))
 }

@@ -18,7 +18,9 @@ const HEADER_PATH_MATCH_PREFIX: &str = "spin-path-match-";
 
 /// Targets by route; the last one of two equal routes wins.
 pub struct Routes<T> {
-    router: Router<Entry<T>>,
+    /// Each pattern's place in `entries`.
+    router: Router<usize>,
+    entries: Vec<Entry<T>>,
 }
 
 struct Entry<T> {
@@ -41,23 +43,30 @@ impl<T> Default for Routes<T> {
     fn default() -> Self {
         Self {
             router: Router::new(),
+            entries: Vec::new(),
         }
     }
 }
 
 impl<T> Routes<T> {
     pub fn add(&mut self, route: &str, target: T) -> anyhow::Result<()> {
+        let earlier = self.entries.iter_mut().find(|entry| entry.route == route);
+        if let Some(entry) = earlier {
+            entry.target = target;
+            return Ok(());
+        }
         let pattern = match route.strip_suffix("/...") {
             Some(base) => format!("{base}/*"),
             None => route.to_owned(),
         };
-        let entry = Entry {
+        self.router
+            .add(pattern.as_str(), self.entries.len())
+            .map_err(|fault| anyhow!("the route {route:?} is not one: {fault}"))?;
+        self.entries.push(Entry {
             route: route.to_owned(),
             target,
-        };
-        self.router
-            .add(pattern.as_str(), entry)
-            .map_err(|fault| anyhow!("the route {route:?} is not one: {fault}"))
+        });
+        Ok(())
     }
 
     /// The best match; one trailing slash does not matter.
@@ -68,7 +77,7 @@ impl<T> Routes<T> {
         };
         let found = self.router.best_match(path)?;
         let captures = found.captures();
-        let entry = found.handler();
+        let entry = &self.entries[*found.handler()];
         let rest = if entry.route.ends_with("/...") {
             format!("/{}", captures.wildcard().unwrap_or("").trim_start_matches('/'))
         } else {
