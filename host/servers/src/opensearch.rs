@@ -18,6 +18,7 @@ pub async fn start(program: &Path, folder: &Path) -> anyhow::Result<Server> {
         command: Box::new(move |port| {
             vec![
                 program.clone().into(),
+                "-no-stdin-watch".into(),
                 "-addr".into(),
                 format!("127.0.0.1:{port}").into(),
             ]
