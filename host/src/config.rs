@@ -39,7 +39,11 @@ pub struct Config {
     #[arg(long, env = "SMTP_URL", hide_env_values = true)]
     pub smtp_url: Option<String>,
     /// Whom mail comes from: "Praxis <praxis@example.org>".
-    #[arg(long, env = "MAIL_FROM", default_value = "Praxis <no-reply@praxis.localhost>")]
+    #[arg(
+        long,
+        env = "MAIL_FROM",
+        default_value = "Praxis <no-reply@praxis.localhost>"
+    )]
     pub mail_from: String,
     /// The keys that verify tokens: a JWKS, as a file or an address. Needed outside development.
     #[arg(long, env = "PRAXIS_JWKS")]

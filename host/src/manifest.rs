@@ -327,7 +327,10 @@ mod tests {
     const HEAD: &str = "spin_manifest_version = 2\n[application]\nname = \"app\"\n";
 
     fn fault(rest: &str) -> String {
-        format!("{:#}", Manifest::parse(&format!("{HEAD}{rest}")).unwrap_err())
+        format!(
+            "{:#}",
+            Manifest::parse(&format!("{HEAD}{rest}")).unwrap_err()
+        )
     }
 
     #[test]
@@ -340,7 +343,10 @@ mod tests {
     #[test]
     fn an_unknown_key_is_refused_by_name_and_line() {
         let fault = fault("[component.a]\nsource = \"a.wasm\"\nsorce = 1\n");
-        assert!(fault.contains("sorce") && fault.contains("line 6"), "{fault}");
+        assert!(
+            fault.contains("sorce") && fault.contains("line 6"),
+            "{fault}"
+        );
     }
 
     #[test]
@@ -348,7 +354,10 @@ mod tests {
         let fault = fault(
             "[component.a]\nsource = \"a.wasm\"\n[[trigger.http]]\nroute = \"/\"\ncomponent = \"b\"\n",
         );
-        assert!(fault.contains("\"b\"") && fault.contains("known are a"), "{fault}");
+        assert!(
+            fault.contains("\"b\"") && fault.contains("known are a"),
+            "{fault}"
+        );
     }
 
     #[test]

@@ -22,12 +22,12 @@ use crate::runtime::application::Application;
 use crate::runtime::capability::Capability;
 use crate::runtime::consumer::Consumer;
 use crate::runtime::engine;
+use crate::triggers::http::Server;
 use crate::triggers::http::auth::{Source, Verifier};
 use crate::triggers::http::development::Development;
 use crate::triggers::http::guest::Guest;
 use crate::triggers::http::issuer::{AUDIENCE, ISSUER, Issuer};
 use crate::triggers::http::operations::{Dependency, Operations, Probe};
-use crate::triggers::http::Server;
 
 const COMPILED_FOLDER: &str = "compiled";
 const INDEX_FOLDER: &str = "index";

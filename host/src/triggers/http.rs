@@ -108,7 +108,10 @@ impl Server {
             }
         }
         connections.close();
-        if tokio::time::timeout(DRAIN_TIMEOUT, connections.wait()).await.is_err() {
+        if tokio::time::timeout(DRAIN_TIMEOUT, connections.wait())
+            .await
+            .is_err()
+        {
             tracing::warn!("requests were still under way when the server stopped");
         }
         Ok(())
@@ -234,8 +237,9 @@ pub(crate) fn response(
     let body = Full::new(body.into()).map_err(wasmtime_wasi_http::Error::from);
     let mut response = http::Response::new(body.boxed_unsync());
     *response.status_mut() = status;
-    response
-        .headers_mut()
-        .insert(http::header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response.headers_mut().insert(
+        http::header::CONTENT_TYPE,
+        HeaderValue::from_static(content_type),
+    );
     response
 }

@@ -105,7 +105,10 @@ impl Source {
 }
 
 fn parse_keys(text: &[u8]) -> anyhow::Result<JwkSet> {
-    ensure!(text.len() <= JWKS_BYTES_MAX, "more than {JWKS_BYTES_MAX} bytes");
+    ensure!(
+        text.len() <= JWKS_BYTES_MAX,
+        "more than {JWKS_BYTES_MAX} bytes"
+    );
     let keys: JwkSet = serde_json::from_slice(text)?;
     ensure!(!keys.keys.is_empty(), "it has no key");
     Ok(keys)
@@ -135,14 +138,18 @@ impl Verifier {
             .and_then(|value| value.split_once(' '))
             .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
             .map(|(_, token)| token.trim())
-            .ok_or_else(|| Problem::unauthenticated("the Authorization header must be `Bearer <token>`"))?;
+            .ok_or_else(|| {
+                Problem::unauthenticated("the Authorization header must be `Bearer <token>`")
+            })?;
         if token.len() > TOKEN_BYTES_MAX {
             return Err(Problem::unauthenticated("the token is too long"));
         }
         let header = jsonwebtoken::decode_header(token)
             .map_err(|_| Problem::unauthenticated("the token is not a JWT"))?;
         if !ALGORITHMS.contains(&header.alg) {
-            return Err(Problem::unauthenticated("the token's algorithm is not accepted"));
+            return Err(Problem::unauthenticated(
+                "the token's algorithm is not accepted",
+            ));
         }
         let key = self
             .key(header.kid.as_deref())

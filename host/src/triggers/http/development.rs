@@ -58,7 +58,11 @@ impl Development {
                 let mails = self.mails().await?;
                 let mail = mails.iter().find(|mail| mail.id == id);
                 let mail = mail.ok_or_else(Problem::not_found)?;
-                Ok(response(StatusCode::OK, HTML, Catcher::page(std::slice::from_ref(mail))))
+                Ok(response(
+                    StatusCode::OK,
+                    HTML,
+                    Catcher::page(std::slice::from_ref(mail)),
+                ))
             }
         }
     }
@@ -81,8 +85,8 @@ impl Development {
             .await
             .map_err(|_| Problem::too_large(BODY_BYTES_MAX as u64))?
             .to_bytes();
-        let claims: Claims =
-            serde_json::from_slice(&body).map_err(|error| Problem::bad_request(error.to_string()))?;
+        let claims: Claims = serde_json::from_slice(&body)
+            .map_err(|error| Problem::bad_request(error.to_string()))?;
         let token = self.issuer.mint(&claims).map_err(|error| {
             tracing::error!(error = format!("{error:#}"), "could not mint a token");
             Problem::failed()

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::{BoxFuture, join_all};
-use http::header::HeaderMap;
 use http::StatusCode;
+use http::header::HeaderMap;
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde_json::{Value, json};
 
@@ -62,9 +62,11 @@ impl Operations {
         match operation {
             Operation::Live => Ok(response(StatusCode::OK, JSON, r#"{"status":"live"}"#)),
             Operation::Ready => Ok(self.ready().await),
-            Operation::Metrics => {
-                Ok(response(StatusCode::OK, PROMETHEUS_TEXT, self.metrics.render()))
-            }
+            Operation::Metrics => Ok(response(
+                StatusCode::OK,
+                PROMETHEUS_TEXT,
+                self.metrics.render(),
+            )),
             Operation::Consumers => {
                 operator(claims)?;
                 match probe(&self.consumers).await {

@@ -1,7 +1,7 @@
 //! Errors that the host answers itself: RFC 9457, `application/problem+json`.
 
-use http::header::{ALLOW, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::StatusCode;
+use http::header::{ALLOW, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 
 use super::Response;
 
@@ -58,8 +58,12 @@ impl Problem {
     }
 
     pub fn too_large(bytes_max: u64) -> Self {
-        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", "Body too large")
-            .detail(format!("a body may have {bytes_max} bytes"))
+        Self::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "body-too-large",
+            "Body too large",
+        )
+        .detail(format!("a body may have {bytes_max} bytes"))
     }
 
     /// The token is missing or bad; `detail` says how (RFC 6750).
@@ -93,7 +97,11 @@ impl Problem {
 
     /// The component did not answer in its time.
     pub fn timeout() -> Self {
-        Self::new(StatusCode::GATEWAY_TIMEOUT, "timeout", "Not answered in time")
+        Self::new(
+            StatusCode::GATEWAY_TIMEOUT,
+            "timeout",
+            "Not answered in time",
+        )
     }
 
     /// The component trapped. What it was is in the log, not in the answer.

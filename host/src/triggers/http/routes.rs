@@ -79,7 +79,10 @@ impl<T> Routes<T> {
         let captures = found.captures();
         let entry = &self.entries[*found.handler()];
         let rest = if entry.route.ends_with("/...") {
-            format!("/{}", captures.wildcard().unwrap_or("").trim_start_matches('/'))
+            format!(
+                "/{}",
+                captures.wildcard().unwrap_or("").trim_start_matches('/')
+            )
         } else {
             String::new()
         };
@@ -100,7 +103,9 @@ impl<T> Found<'_, T> {
     /// What a `:name` stood for.
     pub fn name(&self, name: &str) -> Option<&str> {
         let mut names = self.names.iter();
-        names.find(|(n, _)| n == name).map(|(_, value)| value.as_str())
+        names
+            .find(|(n, _)| n == name)
+            .map(|(_, value)| value.as_str())
     }
 
     /// Tells the component how it was found, as Spin does. What a client sent under these names
