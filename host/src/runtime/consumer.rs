@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use wasmtime::component::InstancePre;
 
 use super::component::Component;
-use crate::capabilities::events::Publications;
+use crate::capabilities::events::producer::Publications;
 use praxis_wasi::State;
 
 mod bindings {
@@ -102,7 +102,7 @@ impl Consumer {
         Ok(match answer {
             Ok(()) => {
                 let published = store.data_mut().detach::<Publications>();
-                Outcome::Done(published.unwrap_or_default().into_vec())
+                Outcome::Done(published.unwrap_or_default().0)
             }
             Err(wit::Failure::Retry(reason)) => Outcome::Retry(reason),
             Err(wit::Failure::Reject(reason)) => Outcome::Reject(reason),
