@@ -1,5 +1,7 @@
 //! What only a development host serves: tokens for anybody, and the mail that was caught.
 
+use std::sync::Arc;
+
 use http::{Method, StatusCode};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
@@ -8,7 +10,8 @@ use super::auth::Claims;
 use super::issuer::Issuer;
 use super::routes::Found;
 use super::{Problem, Response, Target, response};
-use crate::capabilities::delivery::catcher::{Catcher, Caught};
+use crate::capabilities::delivery::catcher::Catcher;
+use crate::capabilities::delivery::page;
 
 pub const ROUTES: [(&str, Page); 4] = [
     ("/dev/token", Page::Token),
@@ -32,7 +35,7 @@ pub enum Page {
 /// The development issuer and the mail catcher.
 pub struct Development {
     pub issuer: Issuer,
-    pub catcher: std::sync::Arc<Catcher>,
+    pub catcher: Arc<Catcher>,
 }
 
 impl Development {
@@ -44,34 +47,14 @@ impl Development {
     ) -> Result<Response, Problem> {
         match page {
             Page::Token => self.token(request).await,
-            Page::Mail => {
-                let mails = self.mails().await?;
-                Ok(response(StatusCode::OK, HTML, Catcher::page(&mails)))
-            }
-            Page::MailJson => {
-                let mails = self.mails().await?;
-                let json = serde_json::to_vec(&mails).map_err(|_| Problem::failed())?;
-                Ok(response(StatusCode::OK, JSON, json))
-            }
+            Page::Mail => Ok(response(StatusCode::OK, HTML, page::list(&self.catcher.list()))),
+            Page::MailJson => Ok(response(StatusCode::OK, JSON, page::json(&self.catcher.list()))),
             Page::MailItem => {
                 let id = found.name("id").unwrap_or_default();
-                let mails = self.mails().await?;
-                let mail = mails.iter().find(|mail| mail.id == id);
-                let mail = mail.ok_or_else(Problem::not_found)?;
-                Ok(response(
-                    StatusCode::OK,
-                    HTML,
-                    Catcher::page(std::slice::from_ref(mail)),
-                ))
+                let mail = self.catcher.find(id).ok_or_else(Problem::not_found)?;
+                Ok(response(StatusCode::OK, HTML, page::mail(&mail)))
             }
         }
-    }
-
-    async fn mails(&self) -> Result<Vec<Caught>, Problem> {
-        self.catcher.list().await.map_err(|error| {
-            tracing::error!(%error, "could not read the caught mail");
-            Problem::unavailable("the caught mail")
-        })
     }
 
     /// `POST /dev/token`: the body is the claims that the token shall carry.
