@@ -1,6 +1,5 @@
 //! The commands: the composition root, and the only place that names an adapter.
 
-pub mod check;
 pub mod compose;
 pub mod migrate;
 pub mod serve;
@@ -31,8 +30,6 @@ enum Command {
     Serve(serve::Serve),
     /// Bring the database's schema up to date.
     Migrate(migrate::Migrate),
-    /// Say what is wrong with the manifest and its components.
-    Check(check::Check),
     /// Print a token of the development issuer.
     Token(token::Token),
     #[command(flatten)]
@@ -54,7 +51,6 @@ impl Cli {
                 Command::Up(up) => up.run().await?,
                 Command::Serve(serve) => serve.run().await?,
                 Command::Migrate(migrate) => migrate.run().await?,
-                Command::Check(check) => check.run()?,
                 Command::Token(token) => token.run()?,
                 Command::Directory(command) => praxis_directory::run(command).await?,
             }

@@ -2,39 +2,203 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::Context as _;
-use futures::FutureExt as _;
-use metrics_exporter_prometheus::PrometheusBuilder;
+use anyhow::{Context as _, bail};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use serde_json::json;
+use sqlx::PgPool;
+use sqlx::postgres::PgPoolOptions;
 use tokio::net::TcpListener;
-use tokio::task::JoinSet;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use super::token::ISSUER_FOLDER;
 use crate::capabilities::delivery::catcher::Catcher;
-use crate::capabilities::events::Broker;
+use crate::capabilities::delivery::smtp::Smtp;
+use crate::capabilities::delivery::{self, Delivery};
+use crate::capabilities::events::kafka::Kafka;
+use crate::capabilities::events::postgres::Log;
+use crate::capabilities::events::producer::Producer;
+use crate::capabilities::events::{Broker, Lag};
+use crate::capabilities::index::embedded::Embedded;
+use crate::capabilities::index::opensearch::OpenSearch;
+use crate::capabilities::index::{self, Index, Indexes};
+use crate::capabilities::key_value::KeyValue;
+use crate::capabilities::postgres::Postgres;
+use crate::capabilities::redis::Redis;
+use crate::capabilities::variables::Variables;
 use crate::config::Config;
 use crate::manifest::Manifest;
 use crate::runtime::application::Application;
 use crate::runtime::capability::Capability;
-use crate::runtime::consumer::Consumer;
+use crate::runtime::consumer::{Consumer, Handler};
 use crate::runtime::engine;
+use crate::triggers::cron::Cron;
 use crate::triggers::http::Server;
 use crate::triggers::http::auth::{Source, Verifier};
 use crate::triggers::http::development::Development;
 use crate::triggers::http::guest::Guest;
 use crate::triggers::http::issuer::{AUDIENCE, ISSUER, Issuer};
 use crate::triggers::http::operations::{Dependency, Operations, Probe};
+use crate::triggers::kafka::Group;
+use crate::triggers::relay::{Relay, backlog};
 
 const COMPILED_FOLDER: &str = "compiled";
 const INDEX_FOLDER: &str = "index";
 const MAIL_FOLDER: &str = "mail";
-/// Connections that are accepted by the kernel before we do.
-const ACCEPT_BACKLOG: u32 = 1024;
-/// Seconds; from a cache hit to the slowest that a request may be.
+/// The host's own connections: the event log, the relay, timers. Components have theirs.
+const HOST_CONNECTIONS_MAX: u32 = 16;
+/// From a cache hit to the longest that a request may take.
 const SECONDS_BUCKETS: [f64; 12] = [
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0,
 ];
+
+/// A running host.
+pub struct Host {
+    pub address: SocketAddr,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl Host {
+    /// Starts everything that the manifest names. In development, tokens are given to anybody and
+    /// mail is kept here unless a mail server is named.
+    pub async fn start(
+        config: &Config,
+        development: bool,
+        stop: CancellationToken,
+    ) -> anyhow::Result<Self> {
+        let manifest = Manifest::load(&config.manifest)?;
+        let metrics = metrics()?;
+        let services = Services::connect(config, &manifest, development, &stop).await?;
+        let application = services.application(config, &manifest)?;
+        let topics = &manifest.application.trigger.kafka.topics;
+        services
+            .broker
+            .ensure_topics(topics)
+            .await
+            .context("could not make the topics")?;
+
+        let tasks = TaskTracker::new();
+        let relay = Relay::new(
+            services.pool.clone(),
+            Arc::clone(&services.broker),
+            &manifest.application.name,
+        );
+        tasks.spawn(relay.run(stop.clone()));
+        let groups = start_groups(&manifest, &application, &services, &tasks, &stop)?;
+        start_timers(&manifest, &application, &services, &tasks, &stop)?;
+
+        let server = Server::new(
+            guests(&manifest, &application)?,
+            verifier(config, development).await?,
+            Operations {
+                metrics,
+                dependencies: services.dependencies(),
+                consumers: consumers(Arc::clone(&services.broker), groups),
+            },
+            services.development(config, development)?,
+        )?;
+        let listener = TcpListener::bind(config.listen)
+            .await
+            .with_context(|| format!("could not listen on {}", config.listen))?;
+        let address = listener.local_addr()?;
+        tasks.spawn(Arc::new(server).serve(listener, stop.clone()));
+        tasks.close();
+        Ok(Self {
+            address,
+            stop,
+            tasks,
+        })
+    }
+
+    /// Resolves once the host was told to stop.
+    pub async fn stopped(&self) {
+        self.stop.cancelled().await;
+    }
+
+    /// Waits until the host was told to stop and all of it has.
+    pub async fn finish(self) -> anyhow::Result<()> {
+        self.tasks.wait().await;
+        Ok(())
+    }
+}
+
+/// Cancelled at the first Ctrl-C or SIGTERM; a second one ends the process.
+pub fn stop_on_signal() -> anyhow::Result<CancellationToken> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let stop = CancellationToken::new();
+    let told = stop.clone();
+    tokio::spawn(async move {
+        let mut seen = false;
+        loop {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            if seen {
+                std::process::exit(EXIT_INTERRUPTED);
+            }
+            seen = true;
+            told.cancel();
+        }
+    });
+    Ok(stop)
+}
+
+/// 128 + SIGINT, as shells report it.
+const EXIT_INTERRUPTED: i32 = 130;
+
+/// The adapters, one for each capability.
+struct Services {
+    pool: PgPool,
+    broker: Arc<dyn Broker>,
+    index: Indexes,
+    delivery: Arc<dyn Delivery>,
+    catcher: Option<Arc<Catcher>>,
+    variables: Variables,
+    redis: Arc<Redis>,
+}
+
+fn metrics() -> anyhow::Result<PrometheusHandle> {
+    let builder = PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), &SECONDS_BUCKETS)?;
+    Ok(builder.install_recorder()?)
+}
+
+fn guests(manifest: &Manifest, application: &Application) -> anyhow::Result<Vec<(String, Guest)>> {
+    let mut by_component: BTreeMap<&str, Guest> = BTreeMap::new();
+    let mut guests = Vec::new();
+    for trigger in &manifest.trigger.http {
+        let guest = match by_component.get(trigger.component.as_str()) {
+            Some(guest) => guest.clone(),
+            None => {
+                let guest = Guest::new(application.component(&trigger.component))?;
+                by_component.insert(&trigger.component, guest.clone());
+                guest
+            }
+        };
+        guests.push((trigger.route.clone(), guest));
+    }
+    Ok(guests)
+}
+
+async fn verifier(config: &Config, development: bool) -> anyhow::Result<Verifier> {
+    match (&config.jwks, development) {
+        (Some(jwks), _) => {
+            let issuer = config.jwt_issuer.clone();
+            let issuer = issuer.context("PRAXIS_JWT_ISSUER is not set: say whose tokens count")?;
+            Verifier::new(Source::parse(jwks), issuer, config.jwt_audience.clone()).await
+        }
+        (None, true) => {
+            let issuer = Issuer::open(&config.data_dir.join(ISSUER_FOLDER))?;
+            Verifier::new(Source::Fixed(issuer.keys()), ISSUER.into(), AUDIENCE.into()).await
+        }
+        (None, false) => {
+            bail!("PRAXIS_JWKS is not set: say where the keys are that verify tokens")
+        }
+    }
+}
