@@ -8,7 +8,8 @@ use super::auth::Claims;
 use super::issuer::Issuer;
 use super::routes::Found;
 use super::{Problem, Response, Target, response};
-use crate::capabilities::delivery::catcher::{Catcher, Caught};
+use crate::capabilities::delivery::catcher::Catcher;
+use crate::capabilities::delivery::page;
 
 pub const ROUTES: [(&str, Page); 4] = [
     ("/dev/token", Page::Token),
@@ -45,33 +46,19 @@ impl Development {
         match page {
             Page::Token => self.token(request).await,
             Page::Mail => {
-                let mails = self.mails().await?;
-                Ok(response(StatusCode::OK, HTML, Catcher::page(&mails)))
+                let page = page::list(&self.catcher.list());
+                Ok(response(StatusCode::OK, HTML, page))
             }
             Page::MailJson => {
-                let mails = self.mails().await?;
-                let json = serde_json::to_vec(&mails).map_err(|_| Problem::failed())?;
+                let json = page::json(&self.catcher.list());
                 Ok(response(StatusCode::OK, JSON, json))
             }
             Page::MailItem => {
                 let id = found.name("id").unwrap_or_default();
-                let mails = self.mails().await?;
-                let mail = mails.iter().find(|mail| mail.id == id);
-                let mail = mail.ok_or_else(Problem::not_found)?;
-                Ok(response(
-                    StatusCode::OK,
-                    HTML,
-                    Catcher::page(std::slice::from_ref(mail)),
-                ))
+                let mail = self.catcher.find(id).ok_or_else(Problem::not_found)?;
+                Ok(response(StatusCode::OK, HTML, page::mail(&mail)))
             }
         }
-    }
-
-    async fn mails(&self) -> Result<Vec<Caught>, Problem> {
-        self.catcher.list().await.map_err(|error| {
-            tracing::error!(%error, "could not read the caught mail");
-            Problem::unavailable("the caught mail")
-        })
     }
 
     /// `POST /dev/token`: the body is the claims that the token shall carry.
