@@ -102,6 +102,7 @@ async function withAMouse(page) {
   const specialty = await searchTheFirstThatAnswers(page);
   assert.match(await page.locator("#results-title").innerText(), /^\d+ practitioners? within 25 km of Berlin$/);
   await visible(page.locator(".result .next time").first());
+  await worded(page);
   await accessible(page);
   await page.evaluate(() => scrollTo(0, 0));
   await page.screenshot({ path: join(screenshotDir, "page.png") });
@@ -109,6 +110,7 @@ async function withAMouse(page) {
   step(`a practitioner of ${specialty} opens, with their days in local time`);
   const name = await openTheFirstFree(page);
   assert.equal(await page.locator("#practitioner h1").innerText(), name);
+  await worded(page);
   await visible(page.getByText(/All times are Berlin time \(Europe\/Berlin, GMT\+\d\)/));
   await accessible(page);
 
@@ -124,6 +126,7 @@ async function withAMouse(page) {
   await visible(coming(page));
   assert.equal(await coming(page).count(), 1);
   await visible(coming(page).getByText(name));
+  await worded(page);
   await visible(coming(page).getByRole("heading", { name: booked.time }));
   await accessible(page);
 
@@ -404,6 +407,12 @@ function focused(page, property) {
 async function fits(page) {
   const widths = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
   assert.ok(widths[0] <= widths[1] && widths[1] <= PHONE.width, `scrolls sideways: ${widths} in ${page.url()}`);
+}
+
+/** No value that was meant to be words. */
+async function worded(page) {
+  const text = await page.locator("main").innerText();
+  assert.doesNotMatch(text, /\b(null|undefined|NaN|Invalid Date)\b|\[object/, `in ${page.url()}`);
 }
 
 /** No finding of axe-core, contrast included. */

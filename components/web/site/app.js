@@ -1,7 +1,7 @@
 // Which view an address shows, and who is signed in.
 
 import { showAppointments } from "./appointments.js";
-import { byId, focusHeading } from "./dom.js";
+import { byId, fill, focusHeading, h } from "./dom.js";
 import { rememberSearch, showPractitioner } from "./practitioner.js";
 import { setUpSearch, showSearch } from "./search.js";
 import { session, signIn } from "./session.js";
@@ -58,7 +58,9 @@ function show(view) {
 
 function drawAccount() {
   const button = byId("account");
-  button.textContent = session.token ? `Sign out ${session.name ?? ""}` : "Sign in";
+  fill(button, ...(session.token
+    ? ["Sign out ", h("span", {}, session.name ?? "")]
+    : ["Sign in"]));
   if (shown === "appointments") showAppointments({ keepFocus: !session.token });
 }
 

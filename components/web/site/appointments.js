@@ -2,7 +2,7 @@
 
 import { practitioner, request, specialties } from "./api.js";
 import { confirmCancel } from "./confirm.js";
-import { announce, byId, focusHeading, h, problemBox } from "./dom.js";
+import { announce, byId, fill, focusHeading, h, problemBox } from "./dom.js";
 import { session, signIn } from "./session.js";
 import { dayInWords, dayPart, hourInWords, zoneName } from "./time.js";
 
@@ -36,8 +36,8 @@ export async function showAppointments({ said, keepFocus } = {}) {
     const people = await peopleOf(bookings);
     const labels = await specialties().catch(() => new Map());
     if (mine !== visit) return;
-    section.replaceChildren(title, said ? h("p", { class: "notice" }, said) : "",
-      ...draw(bookings, people, labels));
+    fill(section, title, said ? h("p", { class: "notice" }, said) : null,
+      draw(bookings, people, labels));
     if (said) announce(said);
   } catch (problem) {
     if (mine !== visit) return;
@@ -88,7 +88,7 @@ function draw(bookings, people, labels) {
       ? h("details", { class: "others" },
         h("summary", {}, `Past, moved and cancelled (${others.length})`),
         h("ol", { class: "tickets" }, others.map(card)))
-      : "",
+      : null,
   ];
 }
 

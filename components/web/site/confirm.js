@@ -1,7 +1,7 @@
 // The last step before something changes: booking, moving, cancelling.
 
 import { newKey, request } from "./api.js";
-import { byId, h, problemBox } from "./dom.js";
+import { byId, fill, h, problemBox } from "./dom.js";
 import { ensureSignedIn } from "./session.js";
 import { dayInWords, differsHere, hereClock, hourInWords, wallClock, zoneInFull } from "./time.js";
 
@@ -20,7 +20,7 @@ export function confirmSlot(person, slotStart, moving) {
     function ask(slot, ...notes) {
       const send = h("button", { type: "button", class: "primary", onclick: () => book(slot) },
         moving ? "Move it here" : "Book this hour");
-      draw(dialog,
+      fill(dialog,
         h("h2", { id: "confirm-title" }, moving ? "Move your appointment?" : "Book this hour?"),
         summary(person, slot, zone),
         moving ? h("p", { class: "hint" }, `Instead of ${dayInWords(moving.local_date)}, ${moving.local_time.slice(0, 5)}.`) : null,
@@ -46,7 +46,7 @@ export function confirmSlot(person, slotStart, moving) {
     function booked(slot) {
       const title = h("h2", { id: "confirm-title", tabindex: "-1" },
         moving ? "Your appointment is moved." : "You are booked.");
-      draw(dialog, title, summary(person, slot, zone),
+      fill(dialog, title, summary(person, slot, zone),
         h("p", {}, "A confirmation with a calendar entry is on its way to you."),
         h("div", { class: "buttons" },
           moving ? null : closeButton(dialog, "Stay here"),
@@ -62,7 +62,7 @@ export function confirmSlot(person, slotStart, moving) {
       if (problem.is("slot-taken")) {
         taken(slot, problem);
       } else if (problem.is("version-conflict")) {
-        draw(dialog, h("h2", { id: "confirm-title" }, "This appointment has changed."),
+        fill(dialog, h("h2", { id: "confirm-title" }, "This appointment has changed."),
           h("p", {}, "It was moved or cancelled elsewhere in the meantime. Nothing was changed now."),
           h("div", { class: "buttons" }, h("a", {
             class: "button primary", href: "#/appointments",
@@ -76,7 +76,7 @@ export function confirmSlot(person, slotStart, moving) {
     function taken(slot, problem) {
       const title = h("h2", { id: "confirm-title", tabindex: "-1" }, "Somebody was faster.");
       const others = problem.alternatives;
-      draw(dialog, title,
+      fill(dialog, title,
         h("p", {}, `${at(slot, zone)} has just been taken.`,
           moving ? " Your appointment stands as it was." : "",
           others.length ? " These hours are free next:" : " No other hour is free at present."),
@@ -101,7 +101,7 @@ export function confirmCancel(booking, person) {
   return open((dialog) => {
     function ask(...notes) {
       const keep = closeButton(dialog, "Keep it");
-      draw(dialog, h("h2", { id: "confirm-title" }, "Cancel this appointment?"),
+      fill(dialog, h("h2", { id: "confirm-title" }, "Cancel this appointment?"),
         summary(person, booking.slot_start, booking.time_zone),
         h("p", {}, "The hour becomes free for others at once."), ...notes,
         h("div", { class: "buttons" }, keep,
@@ -153,14 +153,12 @@ function etag(booking) {
 function open(build) {
   const dialog = byId("confirm");
   return new Promise((resolve) => {
+    dialog.replaceChildren();
+    // Open first: what is built then says where the focus goes.
+    dialog.showModal();
     const outcome = build(dialog);
     dialog.addEventListener("close", () => resolve(outcome()), { once: true });
-    dialog.showModal();
   });
-}
-
-function draw(dialog, ...children) {
-  dialog.replaceChildren(...children.filter(Boolean));
 }
 
 function busy(dialog, is) {

@@ -2,12 +2,11 @@
 
 import { practitioner, request, specialties } from "./api.js";
 import { confirmSlot } from "./confirm.js";
-import { announce, byId, focusHeading, h, problemBox, ribbon } from "./dom.js";
+import { announce, byId, fill, focusHeading, h, problemBox, ribbon } from "./dom.js";
 import { stars } from "./search.js";
 import { ensureSignedIn } from "./session.js";
 import {
-  addDays, dayInWords, dayPart, differsHere, hereClock, hourInWords, today, wallClock, weekday,
-  zoneInFull, zoneName,
+  addDays, dayInWords, dayPart, differsHere, hereClock, hourInWords, today, wallClock, zoneInFull, zoneName,
 } from "./time.js";
 
 const SHOWN_DAYS = 14;
@@ -39,7 +38,7 @@ export async function showPractitioner(id, query) {
     document.title = `Praxis: ${person.name}`;
     const calendar = new Calendar({ practitioner_id: id, ...person }, moving);
     const title = h("h1", {}, person.name);
-    section.replaceChildren(
+    fill(section,
       backLink(moving), profile(person, labels, title), movingNotice(moving), calendar.element);
     focusHeading(title);
     await calendar.open(query.get("day"));
@@ -93,7 +92,7 @@ class Calendar {
     this.zone = person.time_zone;
     this.today = today(this.zone);
     this.last = addDays(this.today, HORIZON_DAYS - 1);
-    this.windowStart = addDays(this.today, -weekday(this.today));
+    this.windowStart = this.today;
     this.days = new Map();
     this.chosen = null;
 
@@ -104,9 +103,9 @@ class Calendar {
     this.hours = h("section", { class: "hours", "aria-labelledby": "hours-title" });
     this.trouble = h("div", {});
     this.element = h("div", { class: "calendar" },
+      h("p", { class: "zone-note" }, this.zoneNote()),
       h("section", { class: "pick-day", "aria-labelledby": "days-title" },
         h("div", { class: "days-head" }, this.title, h("div", { class: "turn" }, this.earlier, this.later)),
-        h("p", { class: "zone-note" }, this.zoneNote()),
         this.trouble, this.grid),
       this.hours);
   }
@@ -151,7 +150,7 @@ class Calendar {
 
   async load() {
     const dates = this.windowDates();
-    const from = dates[0] < this.today ? this.today : dates[0];
+    const [from] = dates;
     const to = dates.at(-1) > this.last ? this.last : dates.at(-1);
     this.grid.setAttribute("aria-busy", "true");
     this.trouble.replaceChildren();
@@ -218,10 +217,10 @@ class Calendar {
         h("h3", {}, name),
         h("ul", {}, slots.map((slot) => h("li", {}, this.hourButton(slot)))));
     });
-    this.hours.replaceChildren(
+    fill(this.hours,
       h("h2", { id: "hours-title", tabindex: "-1" }, dayInWords(this.chosen)),
       h("p", { class: "hint" }, `${zoneName(this.zone)}; each appointment takes one hour.`),
-      ...hours.filter(Boolean));
+      hours);
     announce(`${dayInWords(this.chosen)}: ${day.slots.length} free`);
   }
 

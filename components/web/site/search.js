@@ -2,7 +2,7 @@
 
 import { request, specialties } from "./api.js";
 import { cityCombobox, label } from "./combobox.js";
-import { announce, byId, h, problemBox, ribbon } from "./dom.js";
+import { announce, byId, fill, h, problemBox, ribbon } from "./dom.js";
 import { addDays, dayInWords, startOfDay, today, wallClock, zoneName } from "./time.js";
 
 const RESULTS_PER_PAGE = 20;
@@ -103,11 +103,11 @@ function drawResults(query, answer, labels) {
   const title = h("h2", { id: "results-title", tabindex: "-1" }, heading);
 
   if (count === 0) {
-    results.replaceChildren(title, h("p", {}, nobodyFree(query)));
+    fill(results, title, h("p", {}, nobodyFree(query)));
   } else {
     const list = h("ol", { class: "plates", "aria-labelledby": "results-title" },
       answer.items.map((item) => plate(item, query, labels)));
-    results.replaceChildren(title,
+    fill(results, title,
       h("p", { class: "hint" }, "Near and well rated first. Times are each practice’s own local time."),
       list, moreButton(answer.next_cursor, query, list, labels));
   }

@@ -23,11 +23,6 @@ export function addDays(date, days) {
   return new Date(Date.parse(`${date}T00:00Z`) + days * DAY_MS).toISOString().slice(0, 10);
 }
 
-/** 0 is Monday. */
-export function weekday(date) {
-  return (new Date(`${date}T00:00Z`).getUTCDay() + 6) % 7;
-}
-
 /** `Tuesday 24 November`; the form `short` gives `Tue 24 Nov`. */
 export function dayInWords(date, form = "long") {
   return new Intl.DateTimeFormat(LANGUAGE, {
