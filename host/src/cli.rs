@@ -3,6 +3,7 @@
 pub mod compose;
 pub mod migrate;
 pub mod serve;
+pub mod services;
 pub mod token;
 pub mod up;
 

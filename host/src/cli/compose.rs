@@ -4,52 +4,32 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
-use serde_json::json;
-use sqlx::PgPool;
-use sqlx::postgres::PgPoolOptions;
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::services::Services;
 use super::token::ISSUER_FOLDER;
-use crate::capabilities::delivery::catcher::Catcher;
-use crate::capabilities::delivery::smtp::Smtp;
-use crate::capabilities::delivery::{self, Delivery};
-use crate::capabilities::events::kafka::Kafka;
-use crate::capabilities::events::postgres::Log;
-use crate::capabilities::events::producer::Producer;
 use crate::capabilities::events::{Broker, Lag};
-use crate::capabilities::index::embedded::Embedded;
-use crate::capabilities::index::opensearch::OpenSearch;
-use crate::capabilities::index::{self, Index, Indexes};
-use crate::capabilities::key_value::KeyValue;
-use crate::capabilities::postgres::Postgres;
-use crate::capabilities::redis::Redis;
-use crate::capabilities::variables::Variables;
 use crate::config::Config;
 use crate::manifest::Manifest;
 use crate::runtime::application::Application;
-use crate::runtime::capability::Capability;
 use crate::runtime::consumer::{Consumer, Handler};
 use crate::runtime::engine;
-use crate::triggers::cron::Cron;
 use crate::triggers::http::Server;
 use crate::triggers::http::auth::{Source, Verifier};
 use crate::triggers::http::development::Development;
 use crate::triggers::http::guest::Guest;
 use crate::triggers::http::issuer::{AUDIENCE, ISSUER, Issuer};
-use crate::triggers::http::operations::{Dependency, Operations, Probe};
-use crate::triggers::kafka::Group;
-use crate::triggers::relay::{Relay, backlog};
+use crate::triggers::http::operations::{Operations, Probe};
+use crate::triggers::relay::Relay;
+use crate::triggers::{cron, kafka};
 
 const COMPILED_FOLDER: &str = "compiled";
-const INDEX_FOLDER: &str = "index";
-const MAIL_FOLDER: &str = "mail";
-/// The host's own connections: the event log, the relay, timers. Components have theirs.
-const HOST_CONNECTIONS_MAX: u32 = 16;
 /// From a cache hit to the longest that a request may take.
 const SECONDS_BUCKETS: [f64; 12] = [
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0,
@@ -73,7 +53,8 @@ impl Host {
         let manifest = Manifest::load(&config.manifest)?;
         let metrics = metrics()?;
         let services = Services::connect(config, &manifest, development, &stop).await?;
-        let application = services.application(config, &manifest)?;
+        let engine = engine::start(&config.data_dir.join(COMPILED_FOLDER))?;
+        let application = Application::load(&engine, &manifest, &services.capabilities)?;
         let topics = &manifest.application.trigger.kafka.topics;
         services
             .broker
@@ -88,8 +69,19 @@ impl Host {
             &manifest.application.name,
         );
         tasks.spawn(relay.run(stop.clone()));
-        let groups = start_groups(&manifest, &application, &services, &tasks, &stop)?;
-        start_timers(&manifest, &application, &services, &tasks, &stop)?;
+        let handlers = Handlers(&application);
+        let groups = kafka::groups(&manifest);
+        for group in &groups {
+            let handler = handlers.of(&group.component)?;
+            let broker = Arc::clone(&services.broker);
+            tasks.spawn(kafka::run(broker, group.clone(), handler, stop.clone()));
+        }
+        let mut jobs = Vec::new();
+        for trigger in &manifest.trigger.cron {
+            jobs.push(cron::Job::new(trigger, handlers.of(&trigger.component)?)?);
+        }
+        let broker = Arc::clone(&services.broker);
+        tasks.spawn(cron::run(services.pool.clone(), broker, jobs, stop.clone()));
 
         let server = Server::new(
             guests(&manifest, &application)?,
@@ -99,7 +91,7 @@ impl Host {
                 dependencies: services.dependencies(),
                 consumers: consumers(Arc::clone(&services.broker), groups),
             },
-            services.development(config, development)?,
+            development_pages(config, &services)?,
         )?;
         let listener = TcpListener::bind(config.listen)
             .await
@@ -152,17 +144,6 @@ pub fn stop_on_signal() -> anyhow::Result<CancellationToken> {
 /// 128 + SIGINT, as shells report it.
 const EXIT_INTERRUPTED: i32 = 130;
 
-/// The adapters, one for each capability.
-struct Services {
-    pool: PgPool,
-    broker: Arc<dyn Broker>,
-    index: Indexes,
-    delivery: Arc<dyn Delivery>,
-    catcher: Option<Arc<Catcher>>,
-    variables: Variables,
-    redis: Arc<Redis>,
-}
-
 fn metrics() -> anyhow::Result<PrometheusHandle> {
     let builder = PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), &SECONDS_BUCKETS)?;
@@ -201,4 +182,57 @@ async fn verifier(config: &Config, development: bool) -> anyhow::Result<Verifier
             bail!("PRAXIS_JWKS is not set: say where the keys are that verify tokens")
         }
     }
+}
+
+/// Where there is a catcher, somebody develops.
+fn development_pages(config: &Config, services: &Services) -> anyhow::Result<Option<Development>> {
+    let Some(catcher) = services.catcher.clone() else {
+        return Ok(None);
+    };
+    let issuer = Issuer::open(&config.data_dir.join(ISSUER_FOLDER))?;
+    Ok(Some(Development { issuer, catcher }))
+}
+
+/// Components as handlers of events.
+struct Handlers<'a>(&'a Application);
+
+impl Handlers<'_> {
+    fn of(&self, component: &str) -> anyhow::Result<Arc<dyn Handler>> {
+        let component = self.0.component(component);
+        let consumer = Consumer::new(component).map_err(|_| {
+            anyhow!(
+                "component {:?} has an event trigger, but does not export praxis:events/consumer",
+                component.manifest.id
+            )
+        })?;
+        Ok(Arc::new(consumer))
+    }
+}
+
+/// How far behind each group is, partition by partition.
+fn consumers(broker: Arc<dyn Broker>, groups: Vec<kafka::Group>) -> Probe {
+    Arc::new(move || {
+        let broker = Arc::clone(&broker);
+        let groups = groups.clone();
+        Box::pin(async move {
+            let mut items = Vec::new();
+            for group in groups {
+                let topics: Vec<_> = group.attempts_max.keys().cloned().collect();
+                let lags = broker.lag(&group.name, &topics).await;
+                items.extend(lags.map_err(|error| error.to_string())?.iter().map(item));
+            }
+            Ok(Value::Array(items))
+        })
+    })
+}
+
+fn item(lag: &Lag) -> Value {
+    json!({
+        "group": lag.group,
+        "topic": lag.topic,
+        "partition": lag.partition,
+        "committed": lag.committed,
+        "end": lag.end,
+        "lag": lag.lag,
+    })
 }
