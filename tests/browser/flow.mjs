@@ -6,6 +6,7 @@
 // (CHROMIUM, or /usr/bin/chromium). Ends with 1 and the step that failed.
 
 import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
@@ -366,7 +367,7 @@ async function bookAsSomebodyElse(page, slot) {
   const answer = await page.request.post("/v1/bookings", {
     headers: {
       authorization: `Bearer ${(await issued.json()).token}`,
-      "idempotency-key": crypto.randomUUID(),
+      "idempotency-key": randomUUID(),
     },
     data: { practitioner_id, slot_start: slot },
   });
