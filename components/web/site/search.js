@@ -32,6 +32,8 @@ export async function setUpSearch() {
       shownSearch = "";
       showSearch(new URLSearchParams(query));
     } else {
+      // The address is acted on a moment later; until then, what is shown is out of date.
+      byId("results").setAttribute("aria-busy", "true");
       location.hash = wanted;
     }
   });
