@@ -6,6 +6,7 @@
 // (CHROMIUM, or /usr/bin/chromium). Ends with 1 and the step that failed.
 
 import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
@@ -15,6 +16,8 @@ import { chromium } from "playwright-core";
 
 const STEP_WAIT_MS = 20_000;
 const TABS_MAX = 80;
+/** A day that is not on the calendar's first leaf. */
+const LATER_DAYS = 20;
 const PHONE = { width: 390, height: 844 };
 const DESK = { width: 1280, height: 900 };
 const CHROMIUM_FLAGS = [
@@ -86,6 +89,9 @@ async function withPage(options, drive) {
 // ---------------------------------------------------------------- with a mouse
 
 async function withAMouse(page) {
+  step("the files are guarded, and sent once");
+  await filesBehave(page.request);
+
   step("the page opens");
   await page.goto("/");
   await visible(page.getByRole("heading", { level: 1, name: /free hour/i }));
@@ -107,8 +113,17 @@ async function withAMouse(page) {
   await page.evaluate(() => scrollTo(0, 0));
   await page.screenshot({ path: join(screenshotDir, "page.png") });
 
+  step("a search for a later day finds them as well");
+  const day = new Date(Date.now() + LATER_DAYS * 86_400_000).toISOString().slice(0, 10);
+  await page.getByLabel("Free by").fill(day);
+  const asked = page.waitForRequest((request) => request.url().includes("available_before="));
+  await page.getByRole("button", { name: "Search", exact: true }).click();
+  assert.match((await asked).url(), /available_before=\d{4}-\d\d-\d\dT\d\d%3A00%3A00Z/);
+  await answered(page);
+
   step(`a practitioner of ${specialty} opens, with their days in local time`);
   const name = await openTheFirstFree(page);
+  await visible(page.locator(`input[name=chosen-day][value="${day}"] + .face`));
   assert.equal(await page.locator("#practitioner h1").innerText(), name);
   await worded(page);
   await visible(page.getByText(/All times are Berlin time \(Europe\/Berlin, GMT\+\d\)/));
@@ -305,6 +320,30 @@ async function onAPhone(page) {
   await fits(page);
 }
 
+// ---------------------------------------------------------------- the files themselves
+
+async function filesBehave(request) {
+  const first = await request.get("/style.css");
+  assert.equal(first.status(), 200);
+  const { etag, "content-type": type, ...headers } = first.headers();
+  assert.equal(type, "text/css; charset=utf-8");
+  assert.match(headers["content-security-policy"], /^default-src 'self';/);
+  assert.equal(headers["x-content-type-options"], "nosniff");
+  const again = await request.get("/style.css", { headers: { "if-none-match": `"other", W/${etag}` } });
+  assert.deepEqual([again.status(), (await again.body()).length], [304, 0]);
+  const changed = await request.get("/style.css", { headers: { "if-none-match": '"other"' } });
+  assert.equal(changed.status(), 200);
+  const head = await request.head("/style.css");
+  assert.deepEqual([head.status(), head.headers().etag], [200, etag]);
+  const posted = await request.post("/style.css", { data: {} });
+  assert.deepEqual([posted.status(), posted.headers().allow], [405, "GET, HEAD"]);
+  const nowhere = await request.get("/nowhere");
+  assert.deepEqual([nowhere.status(), nowhere.headers()["content-type"]], [404, "text/html; charset=utf-8"]);
+  const noOperation = await request.get("/v1/nowhere");
+  assert.equal(noOperation.status(), 404);
+  assert.equal(noOperation.headers()["content-type"], "application/problem+json");
+}
+
 // ---------------------------------------------------------------- the steps they share
 
 /** Searches each specialty in turn until one has somebody free; returns its label. */
@@ -312,6 +351,8 @@ async function searchTheFirstThatAnswers(page) {
   const select = page.getByLabel("Specialty");
   await select.locator("option").nth(1).waitFor({ state: "attached" });
   const labels = (await select.locator("option").allInnerTexts()).slice(1);
+  // The most common one first.
+  labels.sort((a, b) => (b === "General practice") - (a === "General practice"));
   for (const label of labels) {
     await select.selectOption({ label });
     await page.getByRole("button", { name: "Search", exact: true }).click();
@@ -325,6 +366,7 @@ async function searchTheFirstThatAnswers(page) {
 async function answered(page) {
   await page.waitForFunction(() => location.hash.includes("specialty="
       + document.querySelector("#specialty").value)
+    && location.hash.includes(document.querySelector("#day").value)
     && document.querySelector("#results").getAttribute("aria-busy") === "false"
     && document.querySelector("#results").hasChildNodes());
   const problem = page.locator("#results .problem");
@@ -366,7 +408,7 @@ async function bookAsSomebodyElse(page, slot) {
   const answer = await page.request.post("/v1/bookings", {
     headers: {
       authorization: `Bearer ${(await issued.json()).token}`,
-      "idempotency-key": crypto.randomUUID(),
+      "idempotency-key": randomUUID(),
     },
     data: { practitioner_id, slot_start: slot },
   });

@@ -113,7 +113,8 @@ function answer(status, response) {
 }
 
 function curl(operation, body) {
-  const named = Object.groupBy(operation.parameters.filter((one) => one.required), (one) => one.in);
+  const named = Object.groupBy(
+    operation.parameters.filter((one) => one.required || one.example !== undefined), (one) => one.in);
   let path = operation.path;
   for (const one of named.path ?? []) path = path.replace(`{${one.name}}`, one.example);
   const query = new URLSearchParams((named.query ?? []).map((one) => [one.name, one.example]));

@@ -49,7 +49,7 @@ export function problemBox(problem, ...actions) {
 }
 
 function fieldName(pointer) {
-  return (pointer ?? "").replace(/^[#/]+/, "").replaceAll("_", " ") || "the request";
+  return (pointer ?? "").replace(/^[#/]*(query\/|header\/)?/, "").replaceAll("_", " ") || "the request";
 }
 
 /**

@@ -39,9 +39,12 @@ export async function showPractitioner(id, query) {
     const calendar = new Calendar({ practitioner_id: id, ...person }, moving);
     const title = h("h1", {}, person.name);
     fill(section,
-      backLink(moving), profile(person, labels, title), movingNotice(moving), calendar.element);
+      backLink(moving), profile(person, labels, title), movingNotice(moving),
+      person.active === false
+        ? h("p", { class: "notice" }, "No more appointments can be booked here.")
+        : calendar.element);
     focusHeading(title);
-    await calendar.open(query.get("day"));
+    if (person.active !== false) await calendar.open(query.get("day"));
   } catch (problem) {
     if (mine !== visit) return;
     section.replaceChildren(backLink(), problemBox(problem,

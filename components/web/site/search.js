@@ -32,6 +32,8 @@ export async function setUpSearch() {
       shownSearch = "";
       showSearch(new URLSearchParams(query));
     } else {
+      // The address is acted on a moment later; until then, what is shown is out of date.
+      byId("results").setAttribute("aria-busy", "true");
       location.hash = wanted;
     }
   });
@@ -51,9 +53,10 @@ export async function setUpSearch() {
 /** Runs the search that an address describes; without one, only the form is there. */
 export async function showSearch(query) {
   if (!query.has("lat")) {
-    if (!shownSearch) byId("results").replaceChildren();
+    byId("welcome").hidden = Boolean(shownSearch);
     return;
   }
+  byId("welcome").hidden = true;
   if (query.toString() === shownSearch) return;
   shownSearch = query.toString();
   fillForm(query);
@@ -266,7 +269,8 @@ function usePosition() {
 /** A day of 24 hours, as the bars that stand for free hours everywhere on the page. */
 function drawHeroDay() {
   const mask = [8, 9, 11, 14, 15, 17].reduce((bits, hour) => bits | (1 << hour), 0);
-  byId("hero-day").append(ribbon(mask, 6, 21));
+  byId("hero-day").append(ribbon(mask));
+  byId("welcome-day").append(ribbon(mask));
 }
 
 function calm() {
