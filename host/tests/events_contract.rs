@@ -4,6 +4,8 @@
 mod postgres_for_events;
 #[path = "support/reader.rs"]
 mod reader;
+#[path = "support/waiting.rs"]
+mod waiting;
 
 #[path = "events_contract/deliveries.rs"]
 mod deliveries;

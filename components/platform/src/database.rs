@@ -168,6 +168,12 @@ pub fn uuid(id: uuid::Uuid) -> ParameterValue {
     ParameterValue::Uuid(id.to_string())
 }
 
+/// A parameter for `$n::date`.
+pub fn date(date: jiff::civil::Date) -> ParameterValue {
+    let part = |part: i8| u8::try_from(part).expect("months and days are positive");
+    ParameterValue::Date((date.year().into(), part(date.month()), part(date.day())))
+}
+
 /// A parameter for `$n::text`, and for what is cast from a text.
 pub fn text(text: impl ToString) -> ParameterValue {
     ParameterValue::Str(text.to_string())

@@ -17,7 +17,9 @@ use sqlx::PgPool;
 use tokio::sync::{broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
 
-use super::{Broker, Error, Lag, Outgoing, Subscription, cloudevents, partitioner, with_dead_letters};
+use super::{
+    Broker, Error, Lag, Outgoing, Subscription, cloudevents, partitioner, with_dead_letters,
+};
 use crate::manifest::Topic;
 
 /// Wake-ups that a slow reader may be behind before it looks everywhere.
@@ -44,11 +46,7 @@ impl Log {
             wakes: broadcast::Sender::new(WAKES_MAX),
             partitions: Mutex::default(),
         });
-        tokio::spawn(wake::listen(
-            pool.clone(),
-            log.wakes.clone(),
-            stop.clone(),
-        ));
+        tokio::spawn(wake::listen(pool.clone(), log.wakes.clone(), stop.clone()));
         tokio::spawn(retention::run(pool, stop));
         log
     }

@@ -20,7 +20,9 @@ pub fn row(row: &PgRow, kinds: &[Kind]) -> Result<Vec<DbValue>, Error> {
             values.push(DbValue::DbNull);
             continue;
         }
-        let bytes = raw.as_bytes().map_err(|error| Error::Value(error.to_string()))?;
+        let bytes = raw
+            .as_bytes()
+            .map_err(|error| Error::Value(error.to_string()))?;
         if raw.format() != PgValueFormat::Binary {
             return Err(unreadable(index, kind));
         }
@@ -168,10 +170,7 @@ fn spelled(kind: &Kind, bytes: &[u8]) -> Option<String> {
     })
 }
 
-fn array_of<T>(
-    bytes: &[u8],
-    element: impl Fn(&[u8]) -> Option<T>,
-) -> Option<Vec<Option<T>>> {
+fn array_of<T>(bytes: &[u8], element: impl Fn(&[u8]) -> Option<T>) -> Option<Vec<Option<T>>> {
     let dimensions = int4(bytes.get(..4)?)?;
     if dimensions == 0 {
         return Some(Vec::new());

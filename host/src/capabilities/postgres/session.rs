@@ -234,9 +234,7 @@ async fn read(
     head: oneshot::Sender<Result<Rows, Failure>>,
 ) {
     let mut rows = Vec::new();
-    let mut stream = statement
-        .query_with(arguments)
-        .fetch(running.connection());
+    let mut stream = statement.query_with(arguments).fetch(running.connection());
     let stopped = fill(&mut stream, &kinds, &mut rows).await;
     let (rest_to, rest) = mpsc::channel(BATCHES_AHEAD_MAX);
     let (end_to, end) = oneshot::channel();

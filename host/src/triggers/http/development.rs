@@ -1,7 +1,5 @@
 //! What only a development host serves: tokens for anybody, and the mail that was caught.
 
-use std::sync::Arc;
-
 use http::{Method, StatusCode};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
@@ -35,7 +33,7 @@ pub enum Page {
 /// The development issuer and the mail catcher.
 pub struct Development {
     pub issuer: Issuer,
-    pub catcher: Arc<Catcher>,
+    pub catcher: std::sync::Arc<Catcher>,
 }
 
 impl Development {
@@ -47,8 +45,14 @@ impl Development {
     ) -> Result<Response, Problem> {
         match page {
             Page::Token => self.token(request).await,
-            Page::Mail => Ok(response(StatusCode::OK, HTML, page::list(&self.catcher.list()))),
-            Page::MailJson => Ok(response(StatusCode::OK, JSON, page::json(&self.catcher.list()))),
+            Page::Mail => {
+                let page = page::list(&self.catcher.list());
+                Ok(response(StatusCode::OK, HTML, page))
+            }
+            Page::MailJson => {
+                let json = page::json(&self.catcher.list());
+                Ok(response(StatusCode::OK, JSON, json))
+            }
             Page::MailItem => {
                 let id = found.name("id").unwrap_or_default();
                 let mail = self.catcher.find(id).ok_or_else(Problem::not_found)?;
