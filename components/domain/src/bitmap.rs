@@ -1,0 +1,63 @@
+//! How a practitioner's days stand in the cache: one hash a practitioner, one field a local date.
+//!
+//! A field that is missing means "not loaded", never "free" and never "taken".
+
+use jiff::civil::Date;
+use uuid::Uuid;
+
+use crate::calendar::Day;
+use crate::mask::Mask;
+
+/// The field that holds the stream version up to which the hash is right.
+pub const VERSION: &str = "v";
+/// The field that holds the IANA zone; empty: the practitioner is not active.
+pub const ZONE: &str = "zone";
+
+/// The hash's key. The braces keep a practitioner on one node of a cluster.
+pub fn key(prefix: &str, practitioner: Uuid) -> String {
+    format!("{prefix}:{{{practitioner}}}:days")
+}
+
+/// The field of a date: `2026-11-23`.
+pub fn field(date: Date) -> String {
+    date.to_string()
+}
+
+/// A field's value: `version,open,booked`.
+pub fn encode(day: &Day, version: i64) -> String {
+    format!("{version},{},{}", day.open.bits(), day.booked.bits())
+}
+
+/// None where the value is not one of ours: the date counts as not loaded.
+pub fn decode(date: Date, value: &str) -> Option<Day> {
+    let mut parts = value.split(',');
+    let _version: i64 = parts.next()?.parse().ok()?;
+    let open = Mask::from_bits(parts.next()?.parse().ok()?)?;
+    let booked = Mask::from_bits(parts.next()?.parse().ok()?)?;
+    parts.next().is_none().then_some(Day { date, open, booked })
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+
+    use super::*;
+
+    #[test]
+    fn a_day_round_trips() {
+        let day = Day {
+            date: date(2026, 11, 23),
+            open: Mask::ALL,
+            booked: Mask::hour(9),
+        };
+        assert_eq!(encode(&day, 7), "7,16777215,512");
+        assert_eq!(decode(day.date, "7,16777215,512"), Some(day));
+    }
+
+    #[test]
+    fn what_is_not_a_day_is_not_loaded() {
+        for value in ["", "7", "7,1", "7,1,2,3", "7,16777216,0", "x,1,2"] {
+            assert_eq!(decode(date(2026, 11, 23), value), None, "{value:?}");
+        }
+    }
+}

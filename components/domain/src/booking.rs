@@ -1,0 +1,291 @@
+//! Whether a slot can be booked, and what can be done with a booking.
+
+use jiff::Timestamp;
+
+use crate::calendar;
+use crate::schedule::Schedule;
+use crate::slot::Slot;
+
+/// How long a slot is held for somebody who has not confirmed yet.
+pub const HOLD_SECONDS: i32 = 300;
+
+/// Why a slot is not offered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotOffered {
+    #[error("the practitioner is not active")]
+    PractitionerInactive,
+    #[error(
+        "a booking starts on a full local hour, the first one where daylight saving repeats it"
+    )]
+    Misaligned,
+    #[error("the slot has begun or is over")]
+    InThePast,
+    #[error("the slot is further away than can be booked")]
+    BeyondHorizon,
+    #[error("the practitioner does not work then")]
+    OutsideHours,
+}
+
+impl NotOffered {
+    /// The reason as the HTTP contract names it.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::PractitionerInactive => "practitioner-inactive",
+            Self::Misaligned => "misaligned",
+            Self::InThePast => "in-the-past",
+            Self::BeyondHorizon => "beyond-horizon",
+            Self::OutsideHours => "outside-hours",
+        }
+    }
+}
+
+/// The slot that a practitioner offers at an instant. Whether somebody has it already is not asked:
+/// that, only the database can say.
+pub fn offer(
+    start: Timestamp,
+    schedule: &Schedule,
+    active: bool,
+    now: Timestamp,
+) -> Result<Slot, NotOffered> {
+    if !active {
+        return Err(NotOffered::PractitionerInactive);
+    }
+    let slot = Slot::parse(start, &schedule.zone).map_err(|_| NotOffered::Misaligned)?;
+    if slot.start() <= now {
+        return Err(NotOffered::InThePast);
+    }
+    if !calendar::is_bookable(slot.date(), &schedule.zone, now) {
+        return Err(NotOffered::BeyondHorizon);
+    }
+    if !schedule.open(slot.date()).contains(slot.hour()) {
+        return Err(NotOffered::OutsideHours);
+    }
+    Ok(slot)
+}
+
+/// Where a booking stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    Held,
+    Confirmed,
+    Cancelled,
+    Rescheduled,
+    Expired,
+}
+
+impl Status {
+    pub fn parse(name: &str) -> Option<Self> {
+        match name {
+            "held" => Some(Self::Held),
+            "confirmed" => Some(Self::Confirmed),
+            "cancelled" => Some(Self::Cancelled),
+            "rescheduled" => Some(Self::Rescheduled),
+            "expired" => Some(Self::Expired),
+            _ => None,
+        }
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Held => "held",
+            Self::Confirmed => "confirmed",
+            Self::Cancelled => "cancelled",
+            Self::Rescheduled => "rescheduled",
+            Self::Expired => "expired",
+        }
+    }
+}
+
+/// What a decision about a booking rests on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    pub status: Status,
+    pub version: i32,
+    pub slot_start: Timestamp,
+    /// Only of a held booking.
+    pub hold_expires_at: Option<Timestamp>,
+}
+
+/// Why a booking can't be changed as asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    #[error("the booking is {} already", .0.name())]
+    NotActive(Status),
+    #[error("the slot has begun or is over")]
+    Begun,
+    #[error("the booking is not confirmed yet")]
+    NotConfirmed,
+    #[error("the hold has run out")]
+    HoldExpired,
+    #[error("the booking has changed: its version is {0} now")]
+    VersionConflict(i32),
+}
+
+/// Whether a booking, or a hold, can be cancelled by somebody who has seen `version`.
+pub fn cancel(booking: &Standing, version: i32, now: Timestamp) -> Result<(), Refused> {
+    match booking.status {
+        Status::Held | Status::Confirmed => {}
+        Status::Cancelled | Status::Rescheduled | Status::Expired => {
+            return Err(Refused::NotActive(booking.status));
+        }
+    }
+    unchanged(booking, version)?;
+    not_begun(booking, now)
+}
+
+/// Whether a booking can be moved by somebody who has seen `version`.
+pub fn reschedule(booking: &Standing, version: i32, now: Timestamp) -> Result<(), Refused> {
+    match booking.status {
+        Status::Confirmed => {}
+        Status::Held => return Err(Refused::NotConfirmed),
+        Status::Cancelled | Status::Rescheduled | Status::Expired => {
+            return Err(Refused::NotActive(booking.status));
+        }
+    }
+    unchanged(booking, version)?;
+    not_begun(booking, now)
+}
+
+/// Whether a hold can be made a booking.
+pub fn confirm(booking: &Standing, now: Timestamp) -> Result<(), Refused> {
+    match booking.status {
+        Status::Held => {}
+        Status::Expired => return Err(Refused::HoldExpired),
+        Status::Confirmed | Status::Cancelled | Status::Rescheduled => {
+            return Err(Refused::NotActive(booking.status));
+        }
+    }
+    if booking.hold_expires_at.is_some_and(|expiry| expiry <= now) {
+        return Err(Refused::HoldExpired);
+    }
+    not_begun(booking, now)
+}
+
+fn unchanged(booking: &Standing, version: i32) -> Result<(), Refused> {
+    if booking.version == version {
+        Ok(())
+    } else {
+        Err(Refused::VersionConflict(booking.version))
+    }
+}
+
+fn not_begun(booking: &Standing, now: Timestamp) -> Result<(), Refused> {
+    if booking.slot_start > now {
+        Ok(())
+    } else {
+        Err(Refused::Begun)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::mask::Mask;
+    use crate::schedule::DAYS_PER_WEEK;
+    use crate::zone::Zone;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    /// Nine to five in Berlin, every day.
+    fn schedule() -> Schedule {
+        Schedule {
+            zone: Zone::parse("Europe/Berlin").unwrap(),
+            week: [(9..17).collect::<Mask>(); DAYS_PER_WEEK],
+            exceptions: BTreeMap::new(),
+        }
+    }
+
+    fn refusal(start: &str) -> NotOffered {
+        offer(at(start), &schedule(), true, at("2026-11-22T12:00:00Z")).unwrap_err()
+    }
+
+    #[test]
+    fn a_slot_in_the_hours_is_offered() {
+        let now = at("2026-11-22T12:00:00Z");
+        let slot = offer(at("2026-11-23T08:00:00Z"), &schedule(), true, now).unwrap();
+        assert_eq!(
+            (slot.hour(), slot.date().to_string()),
+            (9, "2026-11-23".into())
+        );
+    }
+
+    #[test]
+    fn a_refusal_says_why() {
+        assert_eq!(refusal("2026-11-23T08:30:00Z"), NotOffered::Misaligned);
+        assert_eq!(refusal("2026-11-22T12:00:00Z"), NotOffered::InThePast);
+        assert_eq!(refusal("2026-11-23T16:00:00Z"), NotOffered::OutsideHours);
+        assert_eq!(refusal("2027-01-23T09:00:00Z"), NotOffered::BeyondHorizon);
+    }
+
+    #[test]
+    fn nobody_books_with_an_inactive_practitioner() {
+        let now = at("2026-11-22T12:00:00Z");
+        let refusal = offer(at("2026-11-23T08:00:00Z"), &schedule(), false, now);
+        assert_eq!(refusal, Err(NotOffered::PractitionerInactive));
+    }
+
+    fn confirmed() -> Standing {
+        Standing {
+            status: Status::Confirmed,
+            version: 2,
+            slot_start: at("2026-11-23T08:00:00Z"),
+            hold_expires_at: None,
+        }
+    }
+
+    #[test]
+    fn a_stale_version_changes_nothing() {
+        let now = at("2026-11-22T12:00:00Z");
+        assert_eq!(
+            cancel(&confirmed(), 1, now),
+            Err(Refused::VersionConflict(2))
+        );
+        assert_eq!(
+            reschedule(&confirmed(), 1, now),
+            Err(Refused::VersionConflict(2))
+        );
+        assert_eq!(cancel(&confirmed(), 2, now), Ok(()));
+    }
+
+    #[test]
+    fn what_is_cancelled_stays_cancelled() {
+        let booking = Standing {
+            status: Status::Cancelled,
+            ..confirmed()
+        };
+        // Said before the version: whoever repeats a cancellation learns that it worked.
+        let refused = Err(Refused::NotActive(Status::Cancelled));
+        assert_eq!(cancel(&booking, 1, at("2026-11-22T12:00:00Z")), refused);
+    }
+
+    #[test]
+    fn an_appointment_that_has_begun_stands() {
+        assert_eq!(
+            cancel(&confirmed(), 2, at("2026-11-23T08:00:00Z")),
+            Err(Refused::Begun)
+        );
+    }
+
+    #[test]
+    fn a_hold_can_be_confirmed_until_it_runs_out() {
+        let hold = Standing {
+            status: Status::Held,
+            hold_expires_at: Some(at("2026-11-22T12:05:00Z")),
+            ..confirmed()
+        };
+        assert_eq!(confirm(&hold, at("2026-11-22T12:04:59Z")), Ok(()));
+        assert_eq!(
+            confirm(&hold, at("2026-11-22T12:05:00Z")),
+            Err(Refused::HoldExpired)
+        );
+        assert_eq!(
+            reschedule(&hold, 2, at("2026-11-22T12:00:00Z")),
+            Err(Refused::NotConfirmed)
+        );
+    }
+}

@@ -1,0 +1,148 @@
+//! What is free: days, their masks, their slots.
+
+use std::collections::BTreeMap;
+
+use jiff::civil::Date;
+use jiff::{Timestamp, ToSpan as _};
+
+use crate::mask::Mask;
+use crate::schedule::Schedule;
+use crate::slot::Slot;
+use crate::zone::Zone;
+
+/// How many local dates can be booked, today included.
+pub const BOOKING_HORIZON_DAYS: i32 = 62;
+
+/// How many slots are proposed in place of one that is taken.
+pub const ALTERNATIVES_MAX: usize = 3;
+
+/// One local date of a practitioner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Day {
+    pub date: Date,
+    /// The schedule's hours.
+    pub open: Mask,
+    /// The hours that a booking holds.
+    pub booked: Mask,
+}
+
+impl Day {
+    /// The hours that can be booked at `now`.
+    pub fn free(&self, zone: &Zone, now: Timestamp) -> Mask {
+        if !is_bookable(self.date, zone, now) {
+            return Mask::NONE;
+        }
+        (self.open & !self.booked)
+            .hours()
+            .filter(|hour| Slot::at(self.date, *hour, zone).is_some_and(|slot| slot.start() > now))
+            .collect()
+    }
+
+    /// The slots that can be booked at `now`, in order.
+    pub fn slots(&self, zone: &Zone, now: Timestamp) -> Vec<Slot> {
+        self.free(zone, now)
+            .hours()
+            .filter_map(|hour| Slot::at(self.date, hour, zone))
+            .collect()
+    }
+}
+
+/// Whether a local date lies within the booking horizon.
+pub fn is_bookable(date: Date, zone: &Zone, now: Timestamp) -> bool {
+    let (first, last) = horizon(zone, now);
+    first <= date && date <= last
+}
+
+/// The first and the last local date that can be booked.
+pub fn horizon(zone: &Zone, now: Timestamp) -> (Date, Date) {
+    let today = zone.date(now);
+    (
+        today,
+        today.saturating_add((BOOKING_HORIZON_DAYS - 1).days()),
+    )
+}
+
+/// As `horizon`, for somebody who may be anywhere: local dates are at most a day away from UTC's.
+pub fn horizon_anywhere(now: Timestamp) -> (Date, Date) {
+    let (first, last) = horizon(&Zone::utc(), now);
+    (first.saturating_sub(1.day()), last.saturating_add(1.day()))
+}
+
+/// The dates of a range, both ends included.
+pub fn dates(from: Date, to: Date) -> impl Iterator<Item = Date> {
+    from.series(1.day()).take_while(move |date| *date <= to)
+}
+
+/// The days of a range, from the schedule and from what is booked by date.
+pub fn days(schedule: &Schedule, booked: &BTreeMap<Date, Mask>, from: Date, to: Date) -> Vec<Day> {
+    dates(from, to)
+        .map(|date| Day {
+            date,
+            open: schedule.open(date),
+            booked: booked.get(&date).copied().unwrap_or_default(),
+        })
+        .collect()
+}
+
+/// The next slots that can be booked, in order, `limit` at most.
+pub fn next_free(days: &[Day], zone: &Zone, now: Timestamp, limit: usize) -> Vec<Slot> {
+    days.iter()
+        .flat_map(|day| day.slots(zone, now))
+        .take(limit)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+
+    use super::*;
+
+    fn berlin() -> Zone {
+        Zone::parse("Europe/Berlin").unwrap()
+    }
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_slot_that_has_begun_is_not_free() {
+        let day = Day {
+            date: date(2026, 11, 23),
+            open: [9, 10].into_iter().collect(),
+            booked: Mask::NONE,
+        };
+        assert_eq!(
+            day.free(&berlin(), at("2026-11-23T08:00:00Z")),
+            Mask::hour(10)
+        );
+        assert_eq!(day.free(&berlin(), at("2026-11-23T09:00:00Z")), Mask::NONE);
+    }
+
+    #[test]
+    fn nothing_is_free_beyond_the_horizon() {
+        let (_, last) = horizon(&berlin(), at("2026-11-23T08:00:00Z"));
+        assert_eq!(last, date(2027, 1, 23));
+        let day = Day {
+            date: last.tomorrow().unwrap(),
+            open: Mask::ALL,
+            booked: Mask::NONE,
+        };
+        assert_eq!(day.free(&berlin(), at("2026-11-23T08:00:00Z")), Mask::NONE);
+    }
+
+    #[test]
+    fn the_next_free_slot_skips_what_is_booked() {
+        let days: Vec<Day> = dates(date(2026, 11, 23), date(2026, 11, 24))
+            .map(|date| Day {
+                date,
+                open: [9, 10].into_iter().collect(),
+                booked: Mask::hour(9),
+            })
+            .collect();
+        let free = next_free(&days, &berlin(), at("2026-11-22T12:00:00Z"), 3);
+        let starts: Vec<_> = free.iter().map(|slot| slot.start().to_string()).collect();
+        assert_eq!(starts, ["2026-11-23T09:00:00Z", "2026-11-24T09:00:00Z"]);
+    }
+}

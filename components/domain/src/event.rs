@@ -1,0 +1,177 @@
+//! The events: their topics, kinds and payloads.
+//!
+//! A payload holds ids and times, never a name, an address or a reason. The key of every event
+//! is the practitioner's id.
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// The version of every payload here.
+pub const SCHEMA: u32 = 1;
+
+pub const BOOKING_EVENTS: &str = "booking-events";
+pub const PRACTITIONER_EVENTS: &str = "practitioner-events";
+pub const AVAILABILITY_EVENTS: &str = "availability-events";
+/// The topic of what a timer sends.
+pub const CRON: &str = "cron";
+
+pub const SLOT_HELD: &str = "SlotHeld";
+pub const BOOKING_CREATED: &str = "BookingCreated";
+pub const BOOKING_CANCELLED: &str = "BookingCancelled";
+pub const BOOKING_RESCHEDULED: &str = "BookingRescheduled";
+pub const HOLD_EXPIRED: &str = "HoldExpired";
+
+pub const PRACTITIONER_CREATED: &str = "PractitionerCreated";
+pub const PRACTITIONER_UPDATED: &str = "PractitionerUpdated";
+pub const PRACTITIONER_DEACTIVATED: &str = "PractitionerDeactivated";
+
+pub const AVAILABILITY_CHANGED: &str = "AvailabilityChanged";
+
+/// Timer: holds that have run out are to be expired.
+pub const HOLDS_DUE: &str = "HoldsDue";
+/// Timer: next free slots that lie in the past are to be computed anew.
+pub const NEXT_SLOTS_DUE: &str = "NextSlotsDue";
+
+/// What happened to a booking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BookingKind {
+    SlotHeld,
+    BookingCreated,
+    BookingCancelled,
+    /// Of the new booking; `previous` tells of the old one.
+    BookingRescheduled,
+    /// A hold ran out, or was given up.
+    HoldExpired,
+}
+
+impl BookingKind {
+    pub fn parse(kind: &str) -> Option<Self> {
+        match kind {
+            SLOT_HELD => Some(Self::SlotHeld),
+            BOOKING_CREATED => Some(Self::BookingCreated),
+            BOOKING_CANCELLED => Some(Self::BookingCancelled),
+            BOOKING_RESCHEDULED => Some(Self::BookingRescheduled),
+            HOLD_EXPIRED => Some(Self::HoldExpired),
+            _ => None,
+        }
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::SlotHeld => SLOT_HELD,
+            Self::BookingCreated => BOOKING_CREATED,
+            Self::BookingCancelled => BOOKING_CANCELLED,
+            Self::BookingRescheduled => BOOKING_RESCHEDULED,
+            Self::HoldExpired => HOLD_EXPIRED,
+        }
+    }
+}
+
+/// The payload of every event of `booking-events`. Its stream version is the practitioner's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Booking {
+    pub schema: u32,
+    pub booking_id: Uuid,
+    pub practitioner_id: Uuid,
+    pub tenant_id: String,
+    pub patient_id: Uuid,
+    pub slot_start: Timestamp,
+    pub local_date: Date,
+    pub local_hour: u8,
+    pub time_zone: String,
+    pub booking_version: i32,
+    pub calendar_uid: Uuid,
+    pub calendar_sequence: i32,
+    /// Only of `BookingRescheduled`.
+    #[serde(flatten)]
+    pub previous: Option<Previous>,
+}
+
+/// What a rescheduled booking was before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Previous {
+    pub rescheduled_from: Uuid,
+    pub previous_slot_start: Timestamp,
+    pub previous_local_date: Date,
+    pub previous_local_hour: u8,
+}
+
+/// The payload of every event of `practitioner-events`. Its stream version is the practitioner's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Practitioner {
+    pub schema: u32,
+    pub practitioner_id: Uuid,
+    pub tenant_id: String,
+    pub profile_version: i64,
+}
+
+/// The payload of `AvailabilityChanged`. Its stream version is that of the practitioner's next
+/// slot, not the practitioner's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AvailabilityChanged {
+    pub schema: u32,
+    pub practitioner_id: Uuid,
+    /// None: nothing is free within the booking horizon, or the practitioner is not active.
+    pub next_available_slot: Option<Timestamp>,
+    /// The practitioner's stream version that it was computed from.
+    pub source_version: i64,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn created() -> serde_json::Value {
+        json!({
+            "schema": 1,
+            "booking_id": "018f0000-0000-7000-8000-000000000001",
+            "practitioner_id": "018f0000-0000-7000-8000-000000000002",
+            "tenant_id": "north",
+            "patient_id": "018f0000-0000-7000-8000-000000000003",
+            "slot_start": "2026-11-23T08:00:00Z",
+            "local_date": "2026-11-23",
+            "local_hour": 9,
+            "time_zone": "Europe/Berlin",
+            "booking_version": 1,
+            "calendar_uid": "018f0000-0000-7000-8000-000000000004",
+            "calendar_sequence": 0,
+        })
+    }
+
+    #[test]
+    fn a_booking_event_round_trips() {
+        let event: Booking = serde_json::from_value(created()).unwrap();
+        assert_eq!(event.previous, None);
+        assert_eq!(serde_json::to_value(&event).unwrap(), created());
+    }
+
+    #[test]
+    fn a_reschedule_tells_of_the_old_slot() {
+        let mut data = created();
+        data["rescheduled_from"] = json!("018f0000-0000-7000-8000-000000000005");
+        data["previous_slot_start"] = json!("2026-11-20T08:00:00Z");
+        data["previous_local_date"] = json!("2026-11-20");
+        data["previous_local_hour"] = json!(9);
+        let event: Booking = serde_json::from_value(data.clone()).unwrap();
+        assert_eq!(event.previous.as_ref().unwrap().previous_local_hour, 9);
+        assert_eq!(serde_json::to_value(&event).unwrap(), data);
+    }
+
+    #[test]
+    fn every_kind_is_found_by_its_name() {
+        for kind in [
+            BookingKind::SlotHeld,
+            BookingKind::BookingCreated,
+            BookingKind::BookingCancelled,
+            BookingKind::BookingRescheduled,
+            BookingKind::HoldExpired,
+        ] {
+            assert_eq!(BookingKind::parse(kind.name()), Some(kind));
+        }
+        assert_eq!(BookingKind::parse("BookingMoved"), None);
+    }
+}

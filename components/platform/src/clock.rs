@@ -1,0 +1,15 @@
+//! The one home of time and ids in a component.
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+#[expect(clippy::disallowed_methods, reason = "this is their home")]
+pub fn now() -> Timestamp {
+    Timestamp::now()
+}
+
+/// A new id: UUID v7, so that ids sort by the time they were made.
+#[expect(clippy::disallowed_methods, reason = "this is their home")]
+pub fn new_id() -> Uuid {
+    Uuid::now_v7()
+}

@@ -1,0 +1,82 @@
+//! Facts, in and out: `praxis:events`.
+
+pub use crate::consumer::exports::praxis::events::consumer::{Failure, Guest};
+pub use crate::imports::praxis::events::producer;
+pub use crate::imports::praxis::events::types::{Delivery, Event};
+
+use crate::{cache, database, delivery, index};
+
+/// Reads an event's payload. What can't be read now never can.
+pub fn payload<T: serde::de::DeserializeOwned>(event: &Event) -> Result<T, Failure> {
+    serde_json::from_str(&event.data)
+        .map_err(|error| Failure::Reject(format!("the payload of {} is odd: {error}", event.kind)))
+}
+
+/// What to answer to an event that this component has no use for: somebody misrouted it.
+pub fn unexpected(delivery: &Delivery) -> Failure {
+    Failure::Reject(format!(
+        "no use for a {} on {}",
+        delivery.event.kind, delivery.topic
+    ))
+}
+
+impl From<database::Error> for Failure {
+    fn from(error: database::Error) -> Self {
+        match error {
+            database::Error::Unavailable | database::Error::Contention => {
+                Self::Retry(error.to_string())
+            }
+            database::Error::Constraint(_) | database::Error::Broken(_) => {
+                Self::Reject(error.to_string())
+            }
+        }
+    }
+}
+
+impl From<cache::Error> for Failure {
+    fn from(error: cache::Error) -> Self {
+        match error {
+            cache::Error::Unavailable => Self::Retry(error.to_string()),
+            cache::Error::Broken(_) => Self::Reject(error.to_string()),
+        }
+    }
+}
+
+impl From<producer::Error> for Failure {
+    fn from(error: producer::Error) -> Self {
+        match error {
+            producer::Error::Unavailable => Self::Retry("the event broker is unavailable".into()),
+            producer::Error::NotGranted(topic) => {
+                Self::Reject(format!("publishing to {topic} is not granted"))
+            }
+            producer::Error::Invalid(limit) => {
+                Self::Reject(format!("could not publish the event: {limit}"))
+            }
+        }
+    }
+}
+
+impl From<index::Error> for Failure {
+    fn from(error: index::Error) -> Self {
+        match error {
+            index::Error::Unavailable => Self::Retry("the index is unavailable".into()),
+            index::Error::NotGranted(name) => {
+                Self::Reject(format!("the index {name} is not granted"))
+            }
+            index::Error::BadField(field) => {
+                Self::Reject(format!("the index has no such field: {field}"))
+            }
+            index::Error::Invalid(limit) => Self::Reject(format!("the index refused: {limit}")),
+        }
+    }
+}
+
+impl From<delivery::Error> for Failure {
+    fn from(error: delivery::Error) -> Self {
+        match error {
+            delivery::Error::Unavailable => Self::Retry("the delivery is unavailable".into()),
+            delivery::Error::BadAddress(why) => Self::Reject(format!("bad address: {why}")),
+            delivery::Error::Rejected(why) => Self::Reject(format!("delivery rejected: {why}")),
+        }
+    }
+}
