@@ -3,12 +3,12 @@
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
+use crate::spin_servers::Server;
 use futures::future::join_all;
 use praxis_host::capabilities::postgres::{
     BATCH_ROWS_MAX, DbValue, Error, Interval, ParameterValue as P, Pools, RangeBoundKind, Row,
     Rows, Session,
 };
-use crate::spin_servers::Server;
 
 fn shared() -> String {
     static SERVER: OnceLock<Server> = OnceLock::new();
