@@ -14,6 +14,31 @@ pub use import::{BadLine, Report, import_ndjson};
 /// The directory that comes with Praxis: NDJSON, a practitioner a line, all of them invented.
 pub const DEMO: &str = include_str!("../demo/practitioners.ndjson");
 
+/// Somebody for whom a development token is made.
+#[derive(Debug, Clone, Copy)]
+pub struct Person {
+    pub sub: &'static str,
+    pub role: &'static str,
+    pub name: &'static str,
+    pub email: &'static str,
+}
+
+/// Who imports the directory that comes along.
+pub const OPERATOR: Person = Person {
+    sub: "operator",
+    role: "operator",
+    name: "Operator",
+    email: "operator@praxis.example",
+};
+
+/// Who tries Praxis out.
+pub const VISITOR: Person = Person {
+    sub: "alice",
+    role: "patient",
+    name: "Alice Example",
+    email: "alice@praxis.example",
+};
+
 /// The commands around the directory.
 #[derive(Debug, Subcommand)]
 pub enum Command {
