@@ -190,7 +190,7 @@ async fn one_relay_publishes_and_another_takes_over() {
     second.stop().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn it_goes_on_when_the_database_comes_back() {
     let mut server = Server::start();
     let pool = server.database().await;

@@ -4,6 +4,7 @@ use jiff::civil::Date;
 use jiff::{Timestamp, ToSpan as _};
 use praxis_domain::FieldError;
 use praxis_domain::calendar::{self, BOOKING_HORIZON_DAYS, Day};
+use praxis_domain::mask::Mask;
 use praxis_domain::slot::Slot;
 use praxis_domain::zone::Zone;
 use praxis_platform::cache::{self, Cache};
@@ -48,12 +49,27 @@ struct FreeSlot {
 pub async fn get(request: &Request, practitioner: Uuid) -> Result<Response, Problem> {
     let (from, to) = range(request)?;
     let now = clock::now();
+    // Beyond what can be booked there is nothing to look up.
+    let (first, last) = calendar::horizon_anywhere(now);
+    let bookable: Vec<Date> = calendar::dates(from.max(first), to.min(last)).collect();
     let cache = Cache::open().await;
-    match read(&cache, practitioner, from, to).await {
-        Answer::Days { zone, days } => Ok(answer(practitioner, &zone, &days, now, "bitmap")),
-        Answer::Inactive => Err(Problem::not_found()),
-        Answer::NotLoaded => from_database(&cache, practitioner, from, to, now).await,
-    }
+    let (zone, days, source) = match read(&cache, practitioner, &bookable).await {
+        Answer::Days { zone, days } => (zone, days, "bitmap"),
+        Answer::Inactive => return Err(Problem::not_found()),
+        Answer::NotLoaded => {
+            let (zone, days) = from_database(&cache, practitioner, &bookable, first).await?;
+            (zone, days, "database")
+        }
+    };
+    let body = Availability {
+        practitioner_id: practitioner,
+        time_zone: zone.name(),
+        days: calendar::dates(from, to)
+            .map(|date| free_day(date, &days, &zone, now))
+            .collect(),
+    };
+    let answer = response::json(StatusCode::OK, &body);
+    Ok(response::with(answer, SOURCE_HEADER, source))
 }
 
 fn range(request: &Request) -> Result<(Date, Date), Problem> {
@@ -71,33 +87,26 @@ fn range(request: &Request) -> Result<(Date, Date), Problem> {
 }
 
 /// A cache that can't be reached has nothing loaded.
-async fn read(
-    cache: &Result<Cache, cache::Error>,
-    practitioner: Uuid,
-    from: Date,
-    to: Date,
-) -> Answer {
-    let Ok(cache) = cache else {
-        return Answer::NotLoaded;
+async fn read(cache: &Result<Cache, cache::Error>, practitioner: Uuid, dates: &[Date]) -> Answer {
+    let answer = match cache {
+        Ok(cache) => bitmap::read(cache, practitioner, dates).await,
+        Err(error) => Err(error.clone()),
     };
-    let dates: Vec<Date> = calendar::dates(from, to).collect();
-    bitmap::read(cache, practitioner, &dates)
-        .await
-        .unwrap_or_else(|error| not_now(&error))
+    answer.unwrap_or_else(|error| {
+        eprintln!("availability is answered from the database: {error}");
+        Answer::NotLoaded
+    })
 }
 
-fn not_now(error: &cache::Error) -> Answer {
-    eprintln!("availability is answered from the database: {error}");
-    Answer::NotLoaded
-}
-
+/// `today` stands in where no date is asked for: the practitioner may be unknown all the same.
 async fn from_database(
     cache: &Result<Cache, cache::Error>,
     practitioner: Uuid,
-    from: Date,
-    to: Date,
-    now: Timestamp,
-) -> Result<Response, Problem> {
+    dates: &[Date],
+    today: Date,
+) -> Result<(Zone, Vec<Day>), Problem> {
+    let from = dates.first().copied().unwrap_or(today);
+    let to = dates.last().copied().unwrap_or(today);
     let database = Database::open().await?;
     let snapshot = Snapshot::load(&database, practitioner, from, to)
         .await?
@@ -109,35 +118,15 @@ async fn from_database(
     {
         eprintln!("could not fill the bitmap: {error}");
     }
-    Ok(answer(
-        practitioner,
-        snapshot.zone(),
-        &days,
-        now,
-        "database",
-    ))
+    Ok((snapshot.schedule.zone, days))
 }
 
-fn answer(
-    practitioner_id: Uuid,
-    zone: &Zone,
-    days: &[Day],
-    now: Timestamp,
-    source: &str,
-) -> Response {
-    let body = Availability {
-        practitioner_id,
-        time_zone: zone.name(),
-        days: days.iter().map(|day| free_day(day, zone, now)).collect(),
-    };
-    response::with(response::json(StatusCode::OK, &body), SOURCE_HEADER, source)
-}
-
-fn free_day(day: &Day, zone: &Zone, now: Timestamp) -> FreeDay {
-    let slots = day.slots(zone, now);
+fn free_day(date: Date, days: &[Day], zone: &Zone, now: Timestamp) -> FreeDay {
+    let day = days.iter().find(|day| day.date == date);
+    let slots = day.map(|day| day.slots(zone, now)).unwrap_or_default();
     FreeDay {
-        date: day.date,
-        mask: day.free(zone, now).bits(),
+        date,
+        mask: slots.iter().map(Slot::hour).collect::<Mask>().bits(),
         slots: slots.iter().map(free_slot).collect(),
     }
 }

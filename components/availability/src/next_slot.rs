@@ -8,7 +8,7 @@ use uuid::Uuid;
 /// $1 practitioner, $2 the next slot (seconds) or null, $3 the snapshot's version, $4 whether to
 /// announce it even if it is the same. Saves it unless something newer is there; a new value gets
 /// the next version, and is announced with it in the same transaction.
-pub const SAVE: &str = "
+pub const SAVE: &str = r#"
 with held as (
     select version
     from next_slots
@@ -37,14 +37,14 @@ select 'availability-events', saved.practitioner_id::text, 'AvailabilityChanged'
         'schema', 1,
         'practitioner_id', saved.practitioner_id,
         'next_available_slot', to_char(
-            saved.next_available_slot at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'
+            saved.next_available_slot at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'
         ),
         'source_version', saved.source_version
     )
 from saved
 left join held on true
 where held.version is distinct from saved.version
-";
+"#;
 
 /// $1 now (seconds), $2 how many: those whose next slot has begun, and those that had none when
 /// they were last looked at, for a day has come within the horizon since.

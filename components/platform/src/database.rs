@@ -126,6 +126,17 @@ impl Row {
             .map_err(|error| Error::Broken(format!("column {column}: {error}")))
     }
 
+    /// As `json`, where it may be null.
+    pub fn optional_json<T: serde::de::DeserializeOwned>(
+        &self,
+        column: &str,
+    ) -> Result<Option<T>, Error> {
+        match self.value(column)? {
+            DbValue::DbNull => Ok(None),
+            _ => self.json(column).map(Some),
+        }
+    }
+
     /// A column that holds seconds since the Unix epoch: `extract(epoch from …)::bigint`.
     pub fn instant(&self, column: &str) -> Result<jiff::Timestamp, Error> {
         instant(column, self.get(column)?)

@@ -79,11 +79,7 @@ impl Snapshot {
         practitioner: Uuid,
         now: Timestamp,
     ) -> Result<Option<Self>, database::Error> {
-        // Local dates are at most a day away from those in UTC.
-        let utc = Zone::parse("UTC").expect("the database has UTC");
-        let (first, last) = calendar::horizon(&utc, now);
-        let from = first.yesterday().unwrap_or(first);
-        let to = last.tomorrow().unwrap_or(last);
+        let (from, to) = calendar::horizon_anywhere(now);
         Self::load(database, practitioner, from, to).await
     }
 

@@ -1,4 +1,4 @@
-//! `spin:key-value@3.0.0`: each store is a Redis hash, `<prefix>:store:<label>`.
+//! `spin:key-value@3.0.0`: each store is a Redis hash.
 
 use std::sync::Arc;
 
@@ -33,6 +33,8 @@ mod bindings {
     };
 }
 
+/// A store's hash is named this and its label.
+const HASH_PREFIX: &str = "praxis:store:";
 /// One value.
 const VALUE_BYTES_MAX: usize = 1_048_576;
 /// One key.
@@ -41,15 +43,13 @@ const KEY_BYTES_MAX: usize = 1_024;
 /// The capability: one Redis server for every store.
 pub struct KeyValue {
     server: Arc<Server>,
-    prefix: Arc<str>,
 }
 
 impl KeyValue {
     /// Fails if the address cannot be used; nothing is sent yet.
-    pub fn new(redis_url: &str, prefix: &str) -> Result<Self, redis::Error> {
+    pub fn new(redis_url: &str) -> Result<Self, redis::Error> {
         Ok(Self {
             server: Arc::new(Server::new(redis_url)?),
-            prefix: prefix.into(),
         })
     }
 }
@@ -74,7 +74,6 @@ impl Capability for KeyValue {
         state.attach(Instance {
             labels: component.key_value_stores.clone(),
             server: Arc::clone(&self.server),
-            prefix: Arc::clone(&self.prefix),
         });
     }
 }
@@ -83,7 +82,6 @@ impl Capability for KeyValue {
 struct Instance {
     labels: Vec<String>,
     server: Arc<Server>,
-    prefix: Arc<str>,
 }
 
 impl Instance {
@@ -91,7 +89,7 @@ impl Instance {
         if !self.labels.iter().any(|granted| granted == label) {
             return Err(Error::Denied);
         }
-        Ok(Store::new(Arc::clone(&self.server), &self.prefix, label))
+        Ok(Store::new(Arc::clone(&self.server), label))
     }
 }
 
@@ -114,10 +112,10 @@ pub enum Error {
 }
 
 impl Store {
-    pub fn new(server: Arc<Server>, prefix: &str, label: &str) -> Self {
+    pub fn new(server: Arc<Server>, label: &str) -> Self {
         Self {
             server,
-            hash: format!("{prefix}:store:{label}").into(),
+            hash: format!("{HASH_PREFIX}{label}").into(),
         }
     }
 

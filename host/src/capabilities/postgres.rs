@@ -31,7 +31,6 @@ use wasmtime::component::{
 };
 
 use self::pool::Pool;
-use self::session::{Row, Rows};
 use crate::capabilities::outbound::{Grants, Outbound};
 use crate::manifest::Component;
 use crate::runtime::capability::Capability;
@@ -40,7 +39,7 @@ pub use self::bindings::{
     Column, DbDataType, DbError, DbValue, Interval, ParameterValue, RangeBoundKind,
 };
 pub use self::error::Error;
-pub use self::session::{BATCH_ROWS_MAX, Session};
+pub use self::session::{Answer, BATCH_ROWS_MAX, Row, Rows, Session};
 
 /// Different databases that the components may use.
 const POOLS_MAX: usize = 64;

@@ -78,7 +78,7 @@ async fn every_topic_has_its_dead_letters() {
     suite::every_topic_has_its_dead_letters(new().await).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_broker_that_is_down_is_unavailable_and_comes_back() {
     let server = std::cell::RefCell::new(Server::start());
     let pool = server.borrow().database().await;

@@ -16,7 +16,7 @@ use opensearch::http::StatusCode;
 use opensearch::http::response::Response;
 use opensearch::http::transport::{SingleNodeConnectionPool, TransportBuilder};
 use opensearch::indices::{IndicesCreateParts, IndicesPutMappingParts};
-use opensearch::{GetParts, OpenSearch as Client, SearchParts};
+use opensearch::{GetParts, OpenSearch, SearchParts};
 use serde_json::Value as Json;
 use url::Url;
 
@@ -28,15 +28,15 @@ const WRITE_TIMEOUT_MS: u64 = 10_000;
 /// Rounds for one page. A round that brings only hits at the cursor again is followed by another.
 const SEARCH_ROUNDS_MAX: usize = 3;
 
-pub struct OpenSearch {
-    client: Client,
+pub struct Opensearch {
+    client: OpenSearch,
     prefix: String,
     schemas: BTreeMap<String, Schema>,
     /// All indexes are known to be there.
     prepared: AtomicBool,
 }
 
-impl OpenSearch {
+impl Opensearch {
     /// Connects when it is first used; a server that is down does not hinder the start.
     ///
     /// # Errors
@@ -59,7 +59,7 @@ impl OpenSearch {
             transport = transport.auth(credentials);
         }
         Ok(Self {
-            client: Client::new(transport.build()?),
+            client: OpenSearch::new(transport.build()?),
             prefix: prefix.to_owned(),
             schemas: schemas.clone(),
             prepared: AtomicBool::new(false),
@@ -124,7 +124,7 @@ impl OpenSearch {
 }
 
 #[async_trait]
-impl Index for OpenSearch {
+impl Index for Opensearch {
     async fn apply(&self, index: &str, changes: &[Change]) -> Result<Vec<Outcome>, Error> {
         self.prepare().await?;
         write::apply(&self.client, &self.name(index), changes).await

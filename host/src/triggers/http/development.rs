@@ -1,5 +1,7 @@
 //! What only a development host serves: tokens for anybody, and the mail that was caught.
 
+use std::sync::Arc;
+
 use http::{Method, StatusCode};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
@@ -33,7 +35,7 @@ pub enum Page {
 /// The development issuer and the mail catcher.
 pub struct Development {
     pub issuer: Issuer,
-    pub catcher: std::sync::Arc<Catcher>,
+    pub catcher: Arc<Catcher>,
 }
 
 impl Development {
@@ -45,14 +47,8 @@ impl Development {
     ) -> Result<Response, Problem> {
         match page {
             Page::Token => self.token(request).await,
-            Page::Mail => {
-                let page = page::list(&self.catcher.list());
-                Ok(response(StatusCode::OK, HTML, page))
-            }
-            Page::MailJson => {
-                let json = page::json(&self.catcher.list());
-                Ok(response(StatusCode::OK, JSON, json))
-            }
+            Page::Mail => Ok(response(StatusCode::OK, HTML, page::list(&self.catcher.list()))),
+            Page::MailJson => Ok(response(StatusCode::OK, JSON, page::json(&self.catcher.list()))),
             Page::MailItem => {
                 let id = found.name("id").unwrap_or_default();
                 let mail = self.catcher.find(id).ok_or_else(Problem::not_found)?;
