@@ -31,7 +31,7 @@ component-%: setup-run
 	    || cp target/wasm32-wasip2/guest/praxis_$*.wasm target/components/$*.wasm
 
 host: setup-run
-	$(CARGO) build --release -p praxis
+	$(CARGO) build $(NATIVE) --bin praxis
 
 setup-run:
 	@tests/tools.sh run
