@@ -20,8 +20,8 @@ pub enum Office {
 }
 
 impl Office {
-    /// The key of its lock, the same in every version of the host.
-    fn lock(self) -> i64 {
+    /// The key of its lock: the same in every version of the host.
+    fn key(self) -> i64 {
         match self {
             Self::Relay => 0x7072_6178_0001,
             Self::Timers => 0x7072_6178_0002,
@@ -60,7 +60,7 @@ impl Leader {
         let mut connection = answered(options.connect()).await?;
         loop {
             let elected = sqlx::query_scalar("select pg_try_advisory_lock($1)")
-                .bind(office.lock())
+                .bind(office.key())
                 .fetch_one(&mut connection);
             if answered(elected).await? {
                 return Ok(Self { connection });

@@ -13,6 +13,9 @@ use crate::{deliveries, suite};
 const BROKERS: i32 = 3;
 const DELIVERY_MS_MAX: u64 = 3_000;
 
+/// The mock cluster takes about as long for a rebalance.
+const SESSION_MS: u64 = 3_000;
+
 /// All brokers at once.
 const ALL: i32 = -1;
 
@@ -42,6 +45,7 @@ fn create_topics(cluster: &Cluster) {
 fn connect(cluster: &Cluster) -> Kafka {
     let mut options = Options::new(&cluster.bootstrap_servers(), "test.");
     options.delivery_ms_max = DELIVERY_MS_MAX;
+    options.session_ms = SESSION_MS;
     Kafka::new(options).unwrap()
 }
 
