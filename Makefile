@@ -1,18 +1,60 @@
 # Two commands: `make up` runs Praxis, `make test` tests it. Each installs what it needs.
 
-CARGO_PROFILE := release
+CARGO ?= cargo
 COMPONENTS := practitioner availability search booking notification web
 
-.PHONY: up test components host setup fmt lint deny clean
+# Guests link only for wasm32-wasip2.
+GUESTS := platform $(COMPONENTS)
+NATIVE := --release --workspace $(GUESTS:%=--exclude praxis-%)
+GUEST := --profile guest --target wasm32-wasip2
+DENY := target/tools/bin/cargo-deny --log-level error check
+ADVISORIES_SECONDS_MAX := 20
+
+.PHONY: up test check components host setup-run setup-test fmt lint deny clean
+
+up: setup-run components host
+	target/release/praxis up
+
+# Its last lines are the summary of the last tests.
+test: setup-test check components host
+	$(CARGO) test $(NATIVE) --lib --bins --tests
+
+check: fmt deny lint
 
 components: $(COMPONENTS:%=component-%)
 
 # One at a time: a build of several would unify their features, and swell them.
-component-%:
-	cargo build --quiet --profile guest --target wasm32-wasip2 -p praxis-$*
-	mkdir -p target/components
-	cmp -s target/wasm32-wasip2/guest/praxis_$*.wasm target/components/$*.wasm \
+component-%: setup-run
+	@$(CARGO) build --quiet $(GUEST) -p praxis-$*
+	@mkdir -p target/components
+	@cmp -s target/wasm32-wasip2/guest/praxis_$*.wasm target/components/$*.wasm \
 	    || cp target/wasm32-wasip2/guest/praxis_$*.wasm target/components/$*.wasm
 
-host:
-	cargo build --release -p praxis
+host: setup-run
+	$(CARGO) build --release -p praxis
+
+setup-run:
+	@tests/tools.sh run
+
+setup-test:
+	@tests/tools.sh test
+
+fmt:
+	$(CARGO) fmt --all --check
+
+lint:
+	$(CARGO) clippy --quiet $(NATIVE) --all-targets -- -D warnings
+	$(CARGO) clippy --quiet $(GUEST) $(GUESTS:%=-p praxis-%) -- -D warnings
+
+# Advisories are checked wherever their database can be had.
+deny: setup-test
+	$(DENY) bans licenses sources
+	@if timeout $(ADVISORIES_SECONDS_MAX) target/tools/bin/cargo-deny --log-level off fetch db \
+	        >/dev/null 2>&1; then \
+	    $(DENY) --disable-fetch advisories; \
+	else \
+	    echo "advisories were not checked: their database cannot be reached from here"; \
+	fi
+
+clean:
+	$(CARGO) clean

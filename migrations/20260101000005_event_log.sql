@@ -27,7 +27,8 @@ create table event_log (
     primary key (topic, partition, "offset")
 );
 
-create index event_log_by_age on event_log (published_at);
+-- Retention is a topic's, so what is too old is found a topic at a time.
+create index event_log_by_age on event_log (topic, published_at);
 
 -- What each group has finished, and which member reads the partition until when.
 create table event_groups (
@@ -38,4 +39,12 @@ create table event_groups (
     member       uuid,
     leased_until timestamptz,
     primary key (group_id, topic, partition)
+);
+
+-- Who is there, also without a partition: it decides how many each may have.
+create table event_members (
+    group_id    text        not null,
+    member      uuid        not null,
+    alive_until timestamptz not null,
+    primary key (group_id, member)
 );

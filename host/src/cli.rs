@@ -1,3 +1,69 @@
 //! The commands: the composition root, and the only place that names an adapter.
 
-pub mod servers;
+pub mod compose;
+pub mod migrate;
+pub mod serve;
+pub mod services;
+pub mod token;
+pub mod up;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+/// What is logged where RUST_LOG says nothing.
+const LOG_DEFAULT: &str = "info,sqlx=warn,tantivy=warn,librdkafka=error";
+
+/// Runs WebAssembly components that answer requests and consume events.
+#[derive(Debug, Parser)]
+#[command(name = "praxis", version, about)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run everything on this machine: PostgreSQL, Redis, the application, a demo directory.
+    Up(up::Up),
+    /// Run the application against services that you name.
+    Serve(serve::Serve),
+    /// Bring the database's schema up to date.
+    Migrate(migrate::Migrate),
+    /// Print a token of the development issuer.
+    Token(token::Token),
+    #[command(flatten)]
+    Directory(praxis_directory::Command),
+}
+
+impl Cli {
+    /// Runs the command on a runtime of its own.
+    pub fn run(self) -> anyhow::Result<ExitCode> {
+        log();
+        // One provider for every TLS client in the process.
+        let installed = rustls::crypto::ring::default_provider().install_default();
+        debug_assert!(installed.is_ok(), "nothing installs a provider before main");
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()?;
+        runtime.block_on(async {
+            match self.command {
+                Command::Up(up) => up.run().await?,
+                Command::Serve(serve) => serve.run().await?,
+                Command::Migrate(migrate) => migrate.run().await?,
+                Command::Token(token) => token.run()?,
+                Command::Directory(command) => praxis_directory::run(command).await?,
+            }
+            Ok(ExitCode::SUCCESS)
+        })
+    }
+}
+
+fn log() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(LOG_DEFAULT));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
+}

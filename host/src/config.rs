@@ -1,0 +1,57 @@
+//! The host's configuration: flags and environment, read once.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::Args;
+
+/// What every command that opens services needs.
+#[derive(Debug, Clone, Args)]
+pub struct Config {
+    /// The application's manifest.
+    #[arg(long, env = "PRAXIS_MANIFEST", default_value = "spin.toml")]
+    pub manifest: PathBuf,
+    /// Where the host keeps what it owns: compiled code, the embedded index, caught mail.
+    #[arg(long, env = "PRAXIS_DATA_DIR", default_value = ".praxis")]
+    pub data_dir: PathBuf,
+    /// Where to listen for HTTP.
+    #[arg(long, env = "PRAXIS_LISTEN", default_value = "127.0.0.1:3000")]
+    pub listen: SocketAddr,
+    /// PostgreSQL: postgres://user:password@host:port/database
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
+    pub database_url: Option<String>,
+    /// Redis: redis://host:port/0
+    #[arg(long, env = "REDIS_URL", hide_env_values = true)]
+    pub redis_url: Option<String>,
+    /// Kafka's bootstrap servers, host:port,… Without them events are kept in PostgreSQL.
+    #[arg(long, env = "KAFKA_BROKERS")]
+    pub kafka_brokers: Option<String>,
+    /// Put before every topic and group.
+    #[arg(long, env = "PRAXIS_TOPIC_PREFIX", default_value = "")]
+    pub topic_prefix: String,
+    /// OpenSearch: http(s)://host:port. Without it the index is embedded, in the data folder.
+    #[arg(long, env = "OPENSEARCH_URL", hide_env_values = true)]
+    pub opensearch_url: Option<String>,
+    /// Put before every index.
+    #[arg(long, env = "PRAXIS_INDEX_PREFIX", default_value = "")]
+    pub index_prefix: String,
+    /// The mail server: smtp://user:password@host:587?tls=required. Needed outside development.
+    #[arg(long, env = "SMTP_URL", hide_env_values = true)]
+    pub smtp_url: Option<String>,
+    /// Whom mail comes from: "Praxis <praxis@example.org>".
+    #[arg(
+        long,
+        env = "MAIL_FROM",
+        default_value = "Praxis <no-reply@praxis.localhost>"
+    )]
+    pub mail_from: String,
+    /// The keys that verify tokens: a JWKS, as a file or an address. Needed outside development.
+    #[arg(long, env = "PRAXIS_JWKS")]
+    pub jwks: Option<String>,
+    /// The `iss` that tokens must carry. Needed outside development.
+    #[arg(long, env = "PRAXIS_JWT_ISSUER")]
+    pub jwt_issuer: Option<String>,
+    /// The `aud` that tokens must carry.
+    #[arg(long, env = "PRAXIS_JWT_AUDIENCE", default_value = "praxis")]
+    pub jwt_audience: String,
+}

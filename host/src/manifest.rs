@@ -319,3 +319,64 @@ impl Manifest {
             .unwrap_or_else(|| format!("{}.{}", self.application.name, trigger.component))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEAD: &str = "spin_manifest_version = 2\n[application]\nname = \"app\"\n";
+
+    fn fault(rest: &str) -> String {
+        format!(
+            "{:#}",
+            Manifest::parse(&format!("{HEAD}{rest}")).unwrap_err()
+        )
+    }
+
+    #[test]
+    fn the_projects_own_manifest_is_good() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../spin.toml");
+        let manifest = Manifest::load(&path).unwrap();
+        assert_eq!(manifest.component("web").id, "web");
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused_by_name_and_line() {
+        let fault = fault("[component.a]\nsource = \"a.wasm\"\nsorce = 1\n");
+        assert!(
+            fault.contains("sorce") && fault.contains("line 6"),
+            "{fault}"
+        );
+    }
+
+    #[test]
+    fn a_trigger_must_name_a_component_that_is_there() {
+        let fault = fault(
+            "[component.a]\nsource = \"a.wasm\"\n[[trigger.http]]\nroute = \"/\"\ncomponent = \"b\"\n",
+        );
+        assert!(
+            fault.contains("\"b\"") && fault.contains("known are a"),
+            "{fault}"
+        );
+    }
+
+    #[test]
+    fn a_topic_must_be_declared() {
+        let component = "[component.a]\nsource = \"a.wasm\"\n";
+        let read = fault(&format!(
+            "{component}[[trigger.kafka]]\ntopic = \"t\"\ncomponent = \"a\"\n"
+        ));
+        assert!(read.contains("\"t\""), "{read}");
+        let written = fault(&format!(
+            "{component}[component.a.tool.praxis]\npublishes = [\"t\"]\n"
+        ));
+        assert!(written.contains("\"t\""), "{written}");
+    }
+
+    #[test]
+    fn only_version_2_is_known() {
+        let text = "spin_manifest_version = 1\n[application]\nname = \"app\"\n";
+        let fault = format!("{:#}", Manifest::parse(text).unwrap_err());
+        assert!(fault.contains("only 2"), "{fault}");
+    }
+}

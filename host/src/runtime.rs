@@ -1,4 +1,7 @@
 //! Components at work: compiled, linked with what they are granted, instantiated, limited.
 
+pub mod application;
 pub mod capability;
+pub mod component;
 pub mod consumer;
+pub mod engine;

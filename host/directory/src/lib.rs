@@ -2,6 +2,7 @@
 
 use clap::Subcommand;
 
+mod bench;
 mod csv_file;
 mod demo;
 mod examples;
@@ -14,8 +15,8 @@ pub use import::{BadLine, Report, import_ndjson};
 /// The directory that comes with Praxis: NDJSON, a practitioner a line, all of them invented.
 pub const DEMO: &str = include_str!("../demo/practitioners.ndjson");
 
-/// Somebody for whom a development token is made.
-#[derive(Debug, Clone, Copy)]
+/// Somebody that a development host can give a token to.
+#[derive(Debug)]
 pub struct Person {
     pub sub: &'static str,
     pub role: &'static str,
@@ -23,20 +24,20 @@ pub struct Person {
     pub email: &'static str,
 }
 
-/// Who imports the directory that comes along.
+/// Who imports the demo directory.
 pub const OPERATOR: Person = Person {
     sub: "operator",
     role: "operator",
     name: "Operator",
-    email: "operator@praxis.example",
+    email: "operator@praxis.localhost",
 };
 
-/// Who tries Praxis out.
+/// Who tries it: a patient.
 pub const VISITOR: Person = Person {
-    sub: "alice",
+    sub: "visitor",
     role: "patient",
-    name: "Alice Example",
-    email: "alice@praxis.example",
+    name: "Vera Visitor",
+    email: "vera@praxis.localhost",
 };
 
 /// The commands around the directory.
@@ -46,6 +47,8 @@ pub enum Command {
     Import(import::Arguments),
     /// Make a directory of invented practitioners (NDJSON) out of a file of real facilities.
     DemoDirectory(demo::Arguments),
+    /// Search, look and book at a steady rate, and say how long it takes.
+    Bench(bench::Arguments),
 }
 
 /// Runs a command. It fails as well where the import left a bad line behind.
@@ -53,5 +56,6 @@ pub async fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Import(arguments) => import::run(arguments).await,
         Command::DemoDirectory(arguments) => demo::run(&arguments),
+        Command::Bench(arguments) => bench::run(arguments).await,
     }
 }

@@ -1,0 +1,210 @@
+//! `praxis:events`: facts, kept in order per key, and delivered at least once.
+//!
+//! The contract is Kafka's: a topic has partitions, a key always falls into the same one, and the
+//! members of a group share the partitions out among themselves. One suite holds every adapter to
+//! it (`host/tests/events_contract.rs`).
+
+pub mod cloudevents;
+pub mod kafka;
+pub mod partitioner;
+pub mod postgres;
+pub mod producer;
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio_util::sync::{CancellationToken, DropGuard};
+use uuid::Uuid;
+
+use crate::manifest::Topic;
+use crate::runtime::consumer::Event;
+
+/// What is added to a topic's name for the events that were given up on.
+pub const DEAD_LETTER_SUFFIX: &str = ".dlq";
+
+/// How long an operator has to look at a dead letter.
+const DEAD_LETTER_RETENTION_HOURS: u32 = 30 * 24;
+
+/// How long a member that stops waits for the events that are being handled.
+pub const DRAIN_MS_MAX: u64 = 25_000;
+
+/// A fact as the log keeps it: CloudEvents 1.0, binary mode.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// The same however often it is published or delivered.
+    pub id: Uuid,
+    /// Who says so: a component's id, or the application's name.
+    pub source: String,
+    /// When it happened, milliseconds since the Unix epoch.
+    pub time_ms: u64,
+    /// W3C trace context.
+    pub traceparent: Option<String>,
+    pub event: Event,
+    /// Why it lies among the dead letters, if it does.
+    pub dead_letter: Option<DeadLetter>,
+}
+
+/// Why an event was given up on, and where it came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeadLetter {
+    /// For operators.
+    pub reason: String,
+    pub attempts: u32,
+    /// The component that did not handle it.
+    pub component: String,
+    pub topic: String,
+    pub partition: u32,
+    pub offset: u64,
+}
+
+/// A record on its way to a topic.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outgoing {
+    /// As the manifest names it, without the prefix.
+    pub topic: String,
+    pub record: Record,
+}
+
+/// A record that was read, and from where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Received {
+    pub topic: String,
+    pub partition: u32,
+    pub offset: u64,
+    pub record: Record,
+    /// What keeps it from being an event of ours, if anything: no component is to see it. The
+    /// record then holds what could be read.
+    pub malformed: Option<String>,
+}
+
+/// How far a group is behind in one partition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lag {
+    pub group: String,
+    pub topic: String,
+    pub partition: u32,
+    /// The first offset that the group has not completed.
+    pub committed: u64,
+    /// The offset that the next record will get.
+    pub end: u64,
+    /// Records that are there and not completed.
+    pub lag: u64,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The broker can't be reached, or doesn't answer in time: try later.
+    #[error("the event broker is unavailable")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Nobody made the topic: trying again does not help.
+    #[error("there is no topic {0}")]
+    UnknownTopic(String),
+    /// Another member has the partition now: drop it.
+    #[error("the partition belongs to another member")]
+    Lost,
+}
+
+impl Error {
+    fn unavailable(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Unavailable(cause.into())
+    }
+}
+
+/// Where events are kept. Names of topics and groups are the manifest's; an adapter adds the
+/// deployment's prefix, so that several deployments can share a broker.
+#[async_trait]
+pub trait Broker: Send + Sync {
+    /// Makes the topics that are not there, and for each its dead letters' topic. One that is
+    /// there stays as it is.
+    async fn ensure_topics(&self, topics: &BTreeMap<String, Topic>) -> Result<(), Error>;
+
+    /// Publishes the records; when this returns `Ok`, all of them are durable. Records of one key
+    /// are kept in the order of the batch, after all that was published before.
+    ///
+    /// After an error some may be there and some not: publish the whole batch again, with the same
+    /// ids. The time it takes is bounded, also when the broker is down.
+    async fn publish(&self, batch: &[Outgoing]) -> Result<(), Error>;
+
+    /// Joins the group, which reads all the topics. A group that is new starts at the oldest
+    /// record. Groups know nothing of each other.
+    async fn subscribe(&self, group: &str, topics: &[String]) -> Result<Subscription, Error>;
+
+    /// How far the group is behind, in each partition of the topics.
+    async fn lag(&self, group: &str, topics: &[String]) -> Result<Vec<Lag>, Error>;
+
+    /// Whether the broker answers; within a few seconds either way.
+    async fn health(&self) -> Result<(), Error>;
+}
+
+/// Membership in a group. Dropped without `close`, it leaves the group all the same, later.
+pub struct Subscription {
+    assigned: mpsc::UnboundedReceiver<Box<dyn Partition>>,
+    leave: DropGuard,
+    driver: JoinHandle<()>,
+}
+
+impl Subscription {
+    /// Waits for a partition that has become this member's. One that was revoked comes again if
+    /// it becomes this member's again.
+    pub async fn assigned(&mut self) -> Box<dyn Partition> {
+        match self.assigned.recv().await {
+            Some(partition) => partition,
+            // The driver ends only when the runtime does: there will be no other partition.
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Leaves the group: revokes the partitions, waits until they are dropped (`DRAIN_MS_MAX` at
+    /// most), and commits what they completed.
+    pub async fn close(self) {
+        drop(self.leave);
+        drop(self.assigned);
+        if let Err(error) = self.driver.await {
+            tracing::error!(%error, "a consumer group's driver failed");
+        }
+    }
+}
+
+/// One partition, while it is this member's. Drop it soon after it is revoked: the next member
+/// waits for that.
+#[async_trait]
+pub trait Partition: Send {
+    fn topic(&self) -> &str;
+
+    fn index(&self) -> u32;
+
+    /// The next record, in the order of the offsets, from the first that the group has not
+    /// completed. Waits as long as there is none. `None` once the partition is revoked.
+    async fn next(&mut self) -> Option<Received>;
+
+    /// Records that all up to and including `offset` is done: it won't be delivered to the group
+    /// again. It may become durable a little later, and at the latest when `next` has answered
+    /// `None`; until then a crash means that some are delivered again.
+    async fn complete(&mut self, offset: u64) -> Result<(), Error>;
+
+    /// Fires when the partition is revoked.
+    fn revoked(&self) -> CancellationToken;
+}
+
+/// Where the events go that were read from `topic` and given up on.
+pub fn dead_letter_topic(topic: &str) -> String {
+    format!("{topic}{DEAD_LETTER_SUFFIX}")
+}
+
+/// The topics, and for each its dead letters'.
+fn with_dead_letters(topics: &BTreeMap<String, Topic>) -> BTreeMap<String, Topic> {
+    let mut all = topics.clone();
+    for (name, topic) in topics {
+        all.insert(
+            dead_letter_topic(name),
+            Topic {
+                partitions: 1,
+                retention_hours: DEAD_LETTER_RETENTION_HOURS.max(topic.retention_hours),
+                ..topic.clone()
+            },
+        );
+    }
+    all
+}

@@ -1,0 +1,100 @@
+//! `allowed_outbound_hosts`: where a component may connect to. Nothing that is not granted.
+
+mod grant;
+mod http;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use url::Url;
+
+use self::grant::{Grant, Target};
+use crate::capabilities::variables::Variables;
+use crate::manifest::{Component, Manifest};
+
+pub use self::http::Http;
+
+/// The grants of every component, read once at start-up.
+#[derive(Debug, Default)]
+pub struct Outbound(BTreeMap<String, Arc<Grants>>);
+
+impl Outbound {
+    /// Fails with the component and the entry if one cannot be understood.
+    pub fn resolve(manifest: &Manifest, variables: &Variables) -> anyhow::Result<Self> {
+        let mut components = BTreeMap::new();
+        for (id, component) in &manifest.component {
+            let grants = Grants::parse(&component.allowed_outbound_hosts, variables)
+                .with_context(|| format!("in [component.{id}] allowed_outbound_hosts"))?;
+            components.insert(id.clone(), Arc::new(grants));
+        }
+        Ok(Self(components))
+    }
+
+    /// A component's grants; none for one that the manifest does not have.
+    pub fn of(&self, component: &Component) -> Arc<Grants> {
+        self.0.get(&component.id).cloned().unwrap_or_default()
+    }
+}
+
+/// Where one component may connect to.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Grants(Vec<Grant>);
+
+impl Grants {
+    /// Reads entries as Spin has them: `scheme://host[:port]`. The scheme may be `*`; the host `*`,
+    /// `*.domain` or a network such as `10.0.0.0/8`; the port `*` or a range `8000..9000`, and by
+    /// default it is the scheme's own. `{{ name }}` stands for a variable. Of an entry that is a
+    /// whole address, with credentials and path, only scheme, host and port count.
+    pub fn parse(entries: &[String], variables: &Variables) -> anyhow::Result<Self> {
+        let mut grants = Vec::with_capacity(entries.len());
+        for entry in entries {
+            // The entry as written: expanded, it may hold a password.
+            let grant = variables
+                .expand(entry)
+                .and_then(|expanded| Grant::parse(&expanded))
+                .with_context(|| format!("{entry:?} grants nothing"))?;
+            grants.push(grant);
+        }
+        Ok(Self(grants))
+    }
+
+    /// Whether any host can be reached with the scheme.
+    pub fn grants_any(&self, scheme: &str) -> bool {
+        self.0.iter().any(|grant| grant.has_scheme(scheme))
+    }
+
+    /// Whether the address may be connected to by a capability that speaks `protocol`
+    /// (`postgres`, `redis`, `http`). The address's own scheme must be of that protocol.
+    pub fn allow(&self, protocol: &str, address: &str) -> Result<(), Refused> {
+        let unreadable = || Refused("the address is not a URL with a host".into());
+        let url = Url::parse(address).map_err(|_| unreadable())?;
+        let target = Target::of(&url).ok_or_else(unreadable)?;
+        if !target.speaks(protocol) {
+            return Err(Refused(format!("{target} is not an address of {protocol}")));
+        }
+        if self.0.iter().any(|grant| grant.covers(&target)) {
+            Ok(())
+        } else {
+            Err(Refused(format!(
+                "{target} is not granted by allowed_outbound_hosts"
+            )))
+        }
+    }
+}
+
+/// Why an address may not be connected to, without the credentials in it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Refused(String);
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Refused {}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,326 @@
+//! `spin:postgres@4.2.0` over sqlx.
+//!
+//! What goes where: integers, floats, `text` and its relatives, `bytea`, `uuid`, `numeric` and
+//! ranges as the interface names them; `json` as `jsonb`; enums, domains and `citext` as what they
+//! are made of; `timestamptz` as a `datetime` in UTC; arrays of other types as `array-str`.
+//! A parameter is encoded as the type that the statement wants, so text may stand for a `uuid`,
+//! a `numeric`, a `date` or (RFC 3339) a `timestamptz`.
+
+mod bindings;
+mod decode;
+mod encode;
+mod error;
+mod kind;
+mod numeric;
+mod pool;
+mod range;
+mod session;
+mod statement;
+
+use std::collections::HashMap;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
+
+use praxis_wasi::State;
+use tokio::sync::mpsc;
+use wasmtime::StoreContextMut;
+use wasmtime::component::{
+    Accessor, Destination, FutureReader, HasData, Linker, Resource, ResourceTable, StreamProducer,
+    StreamReader, StreamResult, VecBuffer,
+};
+
+use self::pool::Pool;
+use crate::capabilities::outbound::{Grants, Outbound};
+use crate::manifest::Component;
+use crate::runtime::capability::Capability;
+
+pub use self::bindings::{
+    Column, DbDataType, DbError, DbValue, Interval, ParameterValue, RangeBoundKind,
+};
+pub use self::error::Error;
+pub use self::session::{Answer, BATCH_ROWS_MAX, Row, Rows, Session};
+
+/// Different databases that the components may use.
+const POOLS_MAX: usize = 64;
+
+/// The capability: pools for the process, grants for each component.
+pub struct Postgres {
+    outbound: Arc<Outbound>,
+    pools: Arc<Pools>,
+}
+
+impl Postgres {
+    pub fn new(outbound: Arc<Outbound>) -> Self {
+        Self {
+            outbound,
+            pools: Arc::default(),
+        }
+    }
+}
+
+impl Capability for Postgres {
+    fn interfaces(&self) -> &'static [&'static str] {
+        &["spin:postgres/postgres"]
+    }
+
+    fn is_granted(&self, component: &Component) -> bool {
+        self.outbound.of(component).grants_any("postgres")
+    }
+
+    fn link(&self, linker: &mut Linker<State>) -> wasmtime::Result<()> {
+        bindings::add_to_linker::<State, Link>(linker, |state| {
+            let (instance, table) = state.part::<Instance>();
+            View { instance, table }
+        })
+    }
+
+    fn attach(&self, component: &Component, state: &mut State) {
+        state.attach(Instance {
+            grants: self.outbound.of(component),
+            pools: Arc::clone(&self.pools),
+        });
+    }
+}
+
+/// One pool for each address and certificate, made when it is first asked for.
+#[derive(Default)]
+pub struct Pools(Mutex<HashMap<(String, Option<String>), Arc<Pool>>>);
+
+impl Pools {
+    /// A guest's connection. Nothing is sent before its first statement.
+    pub fn open(&self, address: &str, ca_root: Option<&str>) -> Result<Session, Error> {
+        let key = (address.to_owned(), ca_root.map(str::to_owned));
+        let mut pools = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(pool) = pools.get(&key) {
+            return Ok(Session::new(Arc::clone(pool)));
+        }
+        if pools.len() >= POOLS_MAX {
+            return Err(Error::Connection(format!(
+                "more than {POOLS_MAX} different addresses are in use"
+            )));
+        }
+        let pool = Arc::new(Pool::new(address, ca_root)?);
+        pools.insert(key, Arc::clone(&pool));
+        Ok(Session::new(pool))
+    }
+}
+
+/// One instance's part.
+struct Instance {
+    grants: Arc<Grants>,
+    pools: Arc<Pools>,
+}
+
+impl Instance {
+    fn open(&self, address: &str, ca_root: Option<&str>) -> Result<Session, Error> {
+        self.grants
+            .allow("postgres", address)
+            .map_err(|refused| Error::Connection(refused.to_string()))?;
+        self.pools.open(address, ca_root)
+    }
+}
+
+/// An address, and what is to be known about it before connecting.
+pub struct Builder {
+    address: String,
+    ca_root: Option<String>,
+}
+
+struct View<'a> {
+    instance: &'a mut Instance,
+    table: &'a mut ResourceTable,
+}
+
+struct Link;
+
+impl HasData for Link {
+    type Data<'a> = View<'a>;
+}
+
+impl View<'_> {
+    fn open(&mut self, address: &str, ca_root: Option<&str>) -> Result<Resource<Session>, Error> {
+        let session = self.instance.open(address, ca_root)?;
+        self.table.push(session).map_err(trap)
+    }
+
+    fn build(&mut self, builder: &Resource<Builder>) -> Result<Resource<Session>, Error> {
+        let Builder { address, ca_root } = self.table.get(builder).map_err(trap)?;
+        let session = self.instance.open(address, ca_root.as_deref())?;
+        self.table.push(session).map_err(trap)
+    }
+
+    fn session(&self, connection: &Resource<Session>) -> Result<Session, Error> {
+        self.table.get(connection).cloned().map_err(trap)
+    }
+}
+
+fn trap(error: impl Into<wasmtime::Error>) -> Error {
+    Error::Trap(error.into())
+}
+
+impl bindings::Host for View<'_> {
+    fn convert_error(&mut self, error: Error) -> wasmtime::Result<bindings::Error> {
+        if let Error::Connection(reason) = &error {
+            tracing::warn!(reason, "no connection to the database");
+        }
+        error.into_wit()
+    }
+}
+
+impl bindings::HostConnectionBuilder for View<'_> {
+    async fn new(&mut self, address: String) -> wasmtime::Result<Resource<Builder>> {
+        let ca_root = None;
+        Ok(self.table.push(Builder { address, ca_root })?)
+    }
+
+    async fn set_ca_root(
+        &mut self,
+        builder: Resource<Builder>,
+        certificate: String,
+    ) -> Result<(), Error> {
+        if !certificate.contains("-----BEGIN CERTIFICATE-----") {
+            return Err(Error::Usage("the CA root is not a PEM certificate".into()));
+        }
+        self.table.get_mut(&builder).map_err(trap)?.ca_root = Some(certificate);
+        Ok(())
+    }
+
+    async fn build(&mut self, builder: Resource<Builder>) -> Result<Resource<Session>, Error> {
+        View::build(self, &builder)
+    }
+
+    async fn drop(&mut self, builder: Resource<Builder>) -> wasmtime::Result<()> {
+        self.table.delete(builder)?;
+        Ok(())
+    }
+}
+
+impl<T: Send + 'static> bindings::HostConnectionBuilderWithStore<T> for Link {
+    async fn build_async(
+        accessor: &Accessor<T, Self>,
+        builder: Resource<Builder>,
+    ) -> Result<Resource<Session>, Error> {
+        accessor.with(|mut access| access.get().build(&builder))
+    }
+}
+
+impl bindings::HostConnection for View<'_> {
+    async fn open(&mut self, address: String) -> Result<Resource<Session>, Error> {
+        View::open(self, &address, None)
+    }
+
+    async fn query(
+        &mut self,
+        connection: Resource<Session>,
+        statement: String,
+        params: Vec<ParameterValue>,
+    ) -> Result<bindings::RowSet, Error> {
+        let session = self.session(&connection)?;
+        let (columns, rows) = session.query_all(&statement, &params).await?;
+        Ok(bindings::RowSet { columns, rows })
+    }
+
+    async fn execute(
+        &mut self,
+        connection: Resource<Session>,
+        statement: String,
+        params: Vec<ParameterValue>,
+    ) -> Result<u64, Error> {
+        let session = self.session(&connection)?;
+        session.execute(&statement, &params).await
+    }
+
+    async fn drop(&mut self, connection: Resource<Session>) -> wasmtime::Result<()> {
+        self.table.delete(connection)?;
+        Ok(())
+    }
+}
+
+impl<T: Send + 'static> bindings::HostConnectionWithStore<T> for Link {
+    async fn open_async(
+        accessor: &Accessor<T, Self>,
+        address: String,
+    ) -> Result<Resource<Session>, Error> {
+        accessor.with(|mut access| access.get().open(&address, None))
+    }
+
+    async fn query_async(
+        accessor: &Accessor<T, Self>,
+        connection: Resource<Session>,
+        statement: String,
+        params: Vec<ParameterValue>,
+    ) -> Result<
+        (
+            Vec<Column>,
+            StreamReader<Row>,
+            FutureReader<Result<(), bindings::Error>>,
+        ),
+        Error,
+    > {
+        let session = accessor.with(|mut access| access.get().session(&connection))?;
+        let answer = session.query(&statement, &params).await?;
+        let (rows, end) = accessor
+            .with(|mut access| match answer.rows {
+                Rows::All(rows) => Ok((
+                    StreamReader::new(&mut access, rows)?,
+                    FutureReader::new(&mut access, async { wasmtime::error::Ok(Ok(())) })?,
+                )),
+                Rows::First { rows, rest, end } => Ok((
+                    StreamReader::new(&mut access, Producer { rows, rest })?,
+                    FutureReader::new(&mut access, async move {
+                        match end.await {
+                            Ok(Ok(())) => wasmtime::error::Ok(Ok(())),
+                            Ok(Err(error)) => Ok(Err(error.into_wit()?)),
+                            Err(_) => Ok(Err(session::interrupted().into_wit()?)),
+                        }
+                    })?,
+                )),
+            })
+            .map_err(Error::Trap)?;
+        Ok((answer.columns, rows, end))
+    }
+
+    async fn execute_async(
+        accessor: &Accessor<T, Self>,
+        connection: Resource<Session>,
+        statement: String,
+        params: Vec<ParameterValue>,
+    ) -> Result<u64, Error> {
+        let session = accessor.with(|mut access| access.get().session(&connection))?;
+        session.execute(&statement, &params).await
+    }
+}
+
+/// The rows of a long result, a batch at a time.
+struct Producer {
+    rows: Vec<Row>,
+    rest: mpsc::Receiver<Vec<Row>>,
+}
+
+impl<D> StreamProducer<D> for Producer {
+    type Item = Row;
+    type Buffer = VecBuffer<Row>;
+
+    fn poll_produce<'a>(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        _: StoreContextMut<'a, D>,
+        mut destination: Destination<'a, Row, VecBuffer<Row>>,
+        finish: bool,
+    ) -> Poll<wasmtime::Result<StreamResult>> {
+        let mut rows = std::mem::take(&mut self.rows);
+        if rows.is_empty() {
+            let batch = self.rest.poll_recv(cx);
+            if batch.is_pending() && finish {
+                return Poll::Ready(Ok(StreamResult::Cancelled));
+            }
+            match ready!(batch) {
+                Some(batch) => rows = batch,
+                None => return Poll::Ready(Ok(StreamResult::Dropped)),
+            }
+        }
+        destination.set_buffer(rows.into());
+        Poll::Ready(Ok(StreamResult::Completed))
+    }
+}

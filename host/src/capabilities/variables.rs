@@ -1,0 +1,180 @@
+//! The application's variables, and `spin:variables@3.0.0`.
+
+mod template;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use anyhow::{Context as _, ensure};
+use praxis_wasi::State;
+use wasmtime::component::{Accessor, HasData, Linker};
+
+use crate::manifest::{Component, Manifest};
+use crate::runtime::capability::Capability;
+
+mod bindings {
+    wasmtime::component::bindgen!({
+        path: ["../wit/spin/variables"],
+        inline: "
+            package praxis:host-variables;
+            world imports {
+                import spin:variables/variables@3.0.0;
+            }
+        ",
+        world: "praxis:host-variables/imports",
+        imports: { default: async | trappable },
+        require_store_data_send: true,
+    });
+
+    pub use spin::variables::variables::{Error, Host, HostWithStore, add_to_linker};
+}
+
+/// Variables of the environment that set ours: `SPIN_VARIABLE_DATABASE_URL` sets `database_url`.
+pub const ENVIRONMENT_PREFIX: &str = "SPIN_VARIABLE_";
+
+/// The application's variables, each with its value. Printed, they show names only.
+#[derive(Default)]
+pub struct Variables {
+    values: BTreeMap<String, String>,
+    components: BTreeMap<String, Arc<BTreeMap<String, String>>>,
+}
+
+impl Variables {
+    /// Gives each variable its value: from `overrides` (what the host knows better, such as the
+    /// address of a database that it started), else from the environment, else the manifest's
+    /// default.
+    ///
+    /// Fails with the variable's name if one that is required has no value, if a template is
+    /// malformed, or if one names a variable that is not declared.
+    pub fn resolve(
+        manifest: &Manifest,
+        environment: impl Fn(&str) -> Option<String>,
+        overrides: &BTreeMap<String, String>,
+    ) -> anyhow::Result<Self> {
+        let mut values = BTreeMap::new();
+        for (name, variable) in &manifest.variables {
+            ensure!(
+                is_name(name),
+                "[variables] {name:?} is no name: lowercase letters, digits and single underscores"
+            );
+            let from_environment =
+                || environment(&format!("{ENVIRONMENT_PREFIX}{}", name.to_uppercase()));
+            let value = overrides
+                .get(name)
+                .cloned()
+                .or_else(from_environment)
+                .or_else(|| variable.default.clone());
+            match value {
+                Some(value) => {
+                    values.insert(name.clone(), value);
+                }
+                None => ensure!(
+                    !variable.required,
+                    "the variable {name} is required: set {ENVIRONMENT_PREFIX}{}",
+                    name.to_uppercase()
+                ),
+            }
+        }
+        let mut variables = Self {
+            values,
+            components: BTreeMap::new(),
+        };
+        for (id, component) in &manifest.component {
+            let resolved = variables
+                .of_component(component)
+                .with_context(|| format!("in [component.{id}] variables"))?;
+            variables.components.insert(id.clone(), Arc::new(resolved));
+        }
+        Ok(variables)
+    }
+
+    /// A variable of the application.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.values.get(name).map(String::as_str)
+    }
+
+    /// The text with each `{{ name }}` replaced by the variable's value.
+    pub fn expand(&self, text: &str) -> anyhow::Result<String> {
+        template::expand(text, |name| self.get(name))
+    }
+
+    fn of_component(&self, component: &Component) -> anyhow::Result<BTreeMap<String, String>> {
+        let mut values = BTreeMap::new();
+        for (name, text) in &component.variables {
+            ensure!(is_name(name), "{name:?} is no name");
+            let value = self.expand(text).with_context(|| format!("in {name}"))?;
+            values.insert(name.clone(), value);
+        }
+        Ok(values)
+    }
+}
+
+impl fmt::Debug for Variables {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.values.keys()).finish()
+    }
+}
+
+/// Spin's rule: starts with a letter, no double and no trailing underscore.
+fn is_name(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name
+            .bytes()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'_')
+        && !name.contains("__")
+        && !name.ends_with('_')
+}
+
+/// Each component sees the variables that its manifest gives it.
+impl Capability for Variables {
+    fn interfaces(&self) -> &'static [&'static str] {
+        &["spin:variables/variables"]
+    }
+
+    fn is_granted(&self, component: &Component) -> bool {
+        !component.variables.is_empty()
+    }
+
+    fn link(&self, linker: &mut Linker<State>) -> wasmtime::Result<()> {
+        bindings::add_to_linker::<State, Link>(linker, |state| state.part::<Instance>().0)
+    }
+
+    fn attach(&self, component: &Component, state: &mut State) {
+        let values = self.components.get(&component.id);
+        state.attach(Instance(values.cloned().unwrap_or_default()));
+    }
+}
+
+/// One instance's part: its component's variables.
+struct Instance(Arc<BTreeMap<String, String>>);
+
+impl Instance {
+    fn get(&self, name: &str) -> Result<String, bindings::Error> {
+        if !is_name(name) {
+            return Err(bindings::Error::InvalidName(name.to_owned()));
+        }
+        let value = self.0.get(name).cloned();
+        value.ok_or_else(|| bindings::Error::Undefined(name.to_owned()))
+    }
+}
+
+struct Link;
+
+impl HasData for Link {
+    type Data<'a> = &'a mut Instance;
+}
+
+impl bindings::Host for &mut Instance {}
+
+impl<T: Send + 'static> bindings::HostWithStore<T> for Link {
+    async fn get(
+        accessor: &Accessor<T, Self>,
+        name: String,
+    ) -> wasmtime::Result<Result<String, bindings::Error>> {
+        Ok(accessor.with(|mut access| access.get().get(&name)))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,27 @@
 //! Components that are called once per event: `praxis:events/consumer`.
 
 use async_trait::async_trait;
+use wasmtime::component::InstancePre;
+
+use super::component::Component;
+use crate::capabilities::events::producer::Publications;
+use praxis_wasi::State;
+
+mod bindings {
+    wasmtime::component::bindgen!({
+        path: ["../wit/events"],
+        inline: "
+            package praxis:host-consumer;
+            world consumer {
+                export praxis:events/consumer@0.1.0;
+            }
+        ",
+        exports: { default: async | store },
+        require_store_data_send: true,
+    });
+}
+
+use bindings::exports::praxis::events::consumer as wit;
 
 /// An event on its way to a component, or from one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,4 +68,76 @@ pub enum Outcome {
 #[async_trait]
 pub trait Handler: Send + Sync {
     async fn handle(&self, delivery: &Delivery) -> Outcome;
+}
+
+/// A component behind `praxis:events/consumer`: a fresh instance for each event.
+pub struct Consumer {
+    component: Component,
+    pre: bindings::ConsumerPre<State>,
+}
+
+impl Consumer {
+    /// Fails if the component does not export the interface.
+    pub fn new(component: &Component) -> wasmtime::Result<Self> {
+        let pre: InstancePre<State> = component.pre().clone();
+        Ok(Self {
+            component: component.clone(),
+            pre: bindings::ConsumerPre::new(pre)?,
+        })
+    }
+
+    async fn call(&self, delivery: &Delivery) -> wasmtime::Result<Outcome> {
+        let mut store = self.component.store();
+        store.data_mut().attach(Publications::default());
+        let instance = self.pre.instantiate_async(&mut store).await?;
+        let delivery = wit::Delivery::from(delivery);
+        let answer = store
+            .run_concurrent(async |accessor| {
+                instance
+                    .praxis_events_consumer()
+                    .call_handle(accessor, delivery)
+                    .await
+            })
+            .await??;
+        Ok(match answer {
+            Ok(()) => {
+                let published = store.data_mut().detach::<Publications>();
+                Outcome::Done(published.unwrap_or_default().0)
+            }
+            Err(wit::Failure::Retry(reason)) => Outcome::Retry(reason),
+            Err(wit::Failure::Reject(reason)) => Outcome::Reject(reason),
+        })
+    }
+}
+
+#[async_trait]
+impl Handler for Consumer {
+    async fn handle(&self, delivery: &Delivery) -> Outcome {
+        let limit = self.component.event_timeout();
+        match tokio::time::timeout(limit, self.call(delivery)).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(trap)) => Outcome::Retry(format!("trapped: {:#}", trap.root_cause())),
+            Err(_) => Outcome::Retry(format!("not done after {} ms", limit.as_millis())),
+        }
+    }
+}
+
+impl From<&Delivery> for wit::Delivery {
+    fn from(delivery: &Delivery) -> Self {
+        Self {
+            id: delivery.id.clone(),
+            source: delivery.source.clone(),
+            time_ms: delivery.time_ms,
+            topic: delivery.topic.clone(),
+            partition: delivery.partition,
+            offset: delivery.offset,
+            attempt: delivery.attempt,
+            event: bindings::praxis::events::types::Event {
+                kind: delivery.event.kind.clone(),
+                key: delivery.event.key.clone(),
+                stream_version: delivery.event.stream_version,
+                data: delivery.event.data.clone(),
+            },
+        }
+    }
 }

@@ -1,0 +1,264 @@
+//! Publishes what components saved: the outbox, in the order of its ids.
+//!
+//! Within a key the ids are in the order of the commits, because whoever writes for a key holds
+//! its row's lock. A row is stamped once the broker has it; a crash in between publishes it again,
+//! with the same id.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use sqlx::PgPool;
+use sqlx::postgres::{PgConnection, PgListener};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::backoff::backoff;
+use super::leader::{Leader, Office, answered};
+use crate::capabilities::events::{Broker, Error, Outgoing, Record};
+use crate::runtime::consumer::Event;
+
+const CHANNEL: &str = "praxis_outbox";
+const BATCH_ROWS_MAX: i64 = 256;
+
+/// How often the relay looks without having been woken.
+const POLL_MS: u64 = 1_000;
+const RECONNECT_MS: u64 = 1_000;
+
+const RETRY_FIRST_MS: u64 = 100;
+const RETRY_MS_MAX: u64 = 5_000;
+
+const PRUNE_EVERY_MS: u64 = 60_000;
+const PRUNE_ROWS_MAX: i64 = 1_000;
+const PUBLISHED_KEPT_DAYS: i32 = 7;
+
+/// Rows counted when somebody asks how many there are.
+const BACKLOG_ROWS_MAX: i64 = 100_000;
+
+/// The outbox's reader. Every host runs one; one of them publishes.
+pub struct Relay {
+    pool: PgPool,
+    broker: Arc<dyn Broker>,
+    /// The CloudEvents source of what it publishes.
+    source: String,
+}
+
+/// What waits in the outbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Backlog {
+    /// Unpublished rows; counted up to 100,000.
+    pub events: u64,
+    /// The age of the oldest, 0 if there is none.
+    pub oldest_ms: u64,
+}
+
+/// The unpublished rows of the outbox.
+pub async fn backlog(pool: &PgPool) -> sqlx::Result<Backlog> {
+    let (events, oldest_ms): (i64, i64) = sqlx::query_as(
+        "select
+            count(*),
+            coalesce((extract(epoch from now() - min(created_at)) * 1000)::bigint, 0)
+        from (
+            select created_at
+            from outbox
+            where published_at is null
+            order by id
+            limit $1
+        ) as waiting",
+    )
+    .bind(BACKLOG_ROWS_MAX)
+    .fetch_one(pool)
+    .await?;
+    Ok(Backlog {
+        events: events.unsigned_abs(),
+        // A clock may have been set back.
+        oldest_ms: oldest_ms.max(0).unsigned_abs(),
+    })
+}
+
+impl Relay {
+    pub fn new(pool: PgPool, broker: Arc<dyn Broker>, source: &str) -> Self {
+        Self {
+            pool,
+            broker,
+            source: source.to_owned(),
+        }
+    }
+
+    /// Publishes until `stop`, whatever happens to PostgreSQL or the broker meanwhile.
+    pub async fn run(self, stop: CancellationToken) {
+        let news = Arc::new(Notify::new());
+        let listener = tokio::spawn(
+            stop.clone()
+                .run_until_cancelled_owned(listen(self.pool.clone(), news.clone())),
+        );
+        let options = self.pool.connect_options();
+        while let Some(leader) = Leader::elected(&options, Office::Relay, &stop).await {
+            if let Err(error) = self.lead(leader.connection, &news, &stop).await {
+                tracing::warn!(%error, "the relay lost its connection, and with it the lead");
+            }
+        }
+        if let Err(error) = listener.await {
+            tracing::error!(%error, "the relay's listener failed");
+        }
+    }
+
+    /// Publishes as long as the connection, which holds the lock, lives: the queries run on it.
+    async fn lead(
+        &self,
+        mut connection: PgConnection,
+        news: &Notify,
+        stop: &CancellationToken,
+    ) -> sqlx::Result<()> {
+        let mut pauses = backoff(RETRY_FIRST_MS, RETRY_MS_MAX);
+        let mut prune_at = Instant::now();
+        let mut unknown_topics = BTreeSet::new();
+        while !stop.is_cancelled() {
+            if prune_at <= Instant::now() {
+                answered(prune(&mut connection)).await?;
+                prune_at = Instant::now() + Duration::from_millis(PRUNE_EVERY_MS);
+                unknown_topics.clear();
+            }
+            let rows = answered(unpublished(&mut connection, &unknown_topics)).await?;
+            let pause = if rows.is_empty() {
+                Duration::from_millis(POLL_MS)
+            } else {
+                let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
+                let batch: Vec<_> = rows.into_iter().map(|row| self.outgoing(row)).collect();
+                match self.broker.publish(&batch).await {
+                    Ok(()) => {
+                        answered(stamp(&mut connection, &ids)).await?;
+                        metrics::counter!("outbox.published").increment(ids.len() as u64);
+                        pauses = backoff(RETRY_FIRST_MS, RETRY_MS_MAX);
+                        continue;
+                    }
+                    Err(Error::UnknownTopic(topic)) => {
+                        tracing::error!(
+                            event.topic = topic,
+                            "the outbox holds events for a topic that nobody made: they stay there"
+                        );
+                        unknown_topics.insert(topic);
+                        continue;
+                    }
+                    Err(error) => {
+                        metrics::counter!("outbox.failures").increment(1);
+                        let cause = std::error::Error::source(&error).map(ToString::to_string);
+                        tracing::warn!(%error, cause, "the outbox waits");
+                        pauses()
+                    }
+                }
+            };
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = news.notified() => {}
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn outgoing(&self, row: Row) -> Outgoing {
+        Outgoing {
+            topic: row.topic,
+            record: Record {
+                id: row.event_id,
+                source: self.source.clone(),
+                time_ms: row.created_at.timestamp_millis().unsigned_abs(),
+                traceparent: None,
+                event: Event {
+                    kind: row.kind,
+                    key: row.key,
+                    stream_version: row.stream_version.unsigned_abs(),
+                    data: row.data,
+                },
+                dead_letter: None,
+            },
+        }
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: i64,
+    event_id: Uuid,
+    topic: String,
+    key: String,
+    kind: String,
+    stream_version: i64,
+    data: String,
+    created_at: DateTime<Utc>,
+}
+
+async fn unpublished(
+    connection: &mut PgConnection,
+    unknown_topics: &BTreeSet<String>,
+) -> sqlx::Result<Vec<Row>> {
+    sqlx::query_as(
+        "select id, event_id, topic, key, kind, stream_version, data::text as data, created_at
+        from outbox
+        where published_at is null and topic <> all($1)
+        order by id
+        limit $2",
+    )
+    .bind(unknown_topics.iter().cloned().collect::<Vec<_>>())
+    .bind(BATCH_ROWS_MAX)
+    .fetch_all(connection)
+    .await
+}
+
+async fn stamp(connection: &mut PgConnection, ids: &[i64]) -> sqlx::Result<()> {
+    sqlx::query(
+        "update outbox
+        set published_at = now()
+        where id = any($1)",
+    )
+    .bind(ids)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Deletes rows that were published long ago. Ids grow with time, so the oldest rows are looked
+/// at, and no index on the time is needed.
+async fn prune(connection: &mut PgConnection) -> sqlx::Result<()> {
+    sqlx::query(
+        "delete from outbox
+        where id in (
+            select id
+            from (
+                select id, published_at
+                from outbox
+                order by id
+                limit $1
+            ) as oldest
+            where published_at < now() - make_interval(days => $2)
+        )",
+    )
+    .bind(PRUNE_ROWS_MAX)
+    .bind(PUBLISHED_KEPT_DAYS)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Passes on that something was committed. What it misses, the relay finds by looking.
+async fn listen(pool: PgPool, news: Arc<Notify>) {
+    loop {
+        if let Err(error) = listen_once(&pool, &news).await {
+            tracing::debug!(%error, "lost the connection that listens to the outbox");
+        }
+        tokio::time::sleep(Duration::from_millis(RECONNECT_MS)).await;
+    }
+}
+
+async fn listen_once(pool: &PgPool, news: &Notify) -> sqlx::Result<()> {
+    let mut listener = PgListener::connect_with(pool).await?;
+    listener.listen(CHANNEL).await?;
+    loop {
+        news.notify_one();
+        listener.recv().await?;
+    }
+}

@@ -3,6 +3,8 @@
 //! A crate of its own because the WASI linker's generics are instantiated in the crate that names
 //! the store's state: an edit to the host then does not compile them again.
 
+mod requests;
+
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
 
@@ -11,6 +13,9 @@ use wasmtime::{Engine, StoreLimits, StoreLimitsBuilder};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
+pub use crate::requests::Permission;
+use crate::requests::Requests;
+
 /// What one instance holds. Each capability keeps its part under its own type, so that this crate
 /// knows none of them.
 pub struct State {
@@ -18,6 +23,7 @@ pub struct State {
     pub limits: StoreLimits,
     wasi: WasiCtx,
     http: WasiHttpCtx,
+    requests: Requests,
     parts: HashMap<TypeId, Box<dyn Any + Send>>,
 }
 
@@ -31,8 +37,15 @@ impl State {
                 .build(),
             wasi,
             http: WasiHttpCtx::new(),
+            requests: Requests::default(),
             parts: HashMap::new(),
         }
+    }
+
+    /// Lets the instance's outbound HTTP requests through where `permission` says so; before this
+    /// is called, none.
+    pub fn allow_requests(&mut self, permission: Permission) {
+        self.requests.permission = Some(permission);
     }
 
     /// Gives the instance a capability's part, in place of the one it had.
@@ -75,12 +88,13 @@ impl WasiHttpView for State {
         WasiHttpCtxView {
             ctx: &mut self.http,
             table: &mut self.table,
-            hooks: Default::default(),
+            hooks: &mut self.requests,
         }
     }
 }
 
-/// WASI 0.2 and 0.3 and `wasi:http` of both, without outbound requests' grants.
+/// WASI 0.2 and 0.3 and `wasi:http` of both. Outbound requests are refused unless the instance's
+/// [`State::allow_requests`] lets them through.
 pub fn linker(engine: &Engine) -> wasmtime::Result<Linker<State>> {
     let mut linker = Linker::new(engine);
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;

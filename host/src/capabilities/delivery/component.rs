@@ -1,0 +1,142 @@
+//! The channels, as components see them.
+
+use praxis_wasi::State;
+use wasmtime::component::{Accessor, HasData, Linker};
+
+use super::bindings::praxis::delivery::{email, push, sms, types};
+use super::{Email, EmailChannel, Error, Push, PushChannel, Receipt, Sms, SmsChannel};
+use crate::manifest::{Channel, Component};
+use crate::runtime::capability::Capability;
+
+impl Capability for EmailChannel {
+    fn interfaces(&self) -> &'static [&'static str] {
+        &["praxis:delivery/email"]
+    }
+
+    fn is_granted(&self, component: &Component) -> bool {
+        component.tool.praxis.delivery.contains(&Channel::Email)
+    }
+
+    fn link(&self, linker: &mut Linker<State>) -> wasmtime::Result<()> {
+        email::add_to_linker::<State, ByEmail>(linker, |state| View(state.part().0))
+    }
+
+    fn attach(&self, _: &Component, state: &mut State) {
+        state.attach(self.clone());
+    }
+}
+
+impl Capability for SmsChannel {
+    fn interfaces(&self) -> &'static [&'static str] {
+        &["praxis:delivery/sms"]
+    }
+
+    fn is_granted(&self, component: &Component) -> bool {
+        component.tool.praxis.delivery.contains(&Channel::Sms)
+    }
+
+    fn link(&self, linker: &mut Linker<State>) -> wasmtime::Result<()> {
+        sms::add_to_linker::<State, BySms>(linker, |state| View(state.part().0))
+    }
+
+    fn attach(&self, _: &Component, state: &mut State) {
+        state.attach(self.clone());
+    }
+}
+
+impl Capability for PushChannel {
+    fn interfaces(&self) -> &'static [&'static str] {
+        &["praxis:delivery/push"]
+    }
+
+    fn is_granted(&self, component: &Component) -> bool {
+        component.tool.praxis.delivery.contains(&Channel::Push)
+    }
+
+    fn link(&self, linker: &mut Linker<State>) -> wasmtime::Result<()> {
+        push::add_to_linker::<State, ByPush>(linker, |state| View(state.part().0))
+    }
+
+    fn attach(&self, _: &Component, state: &mut State) {
+        state.attach(self.clone());
+    }
+}
+
+/// One instance's channel.
+struct View<'a, T>(&'a mut T);
+
+struct ByEmail;
+struct BySms;
+struct ByPush;
+
+impl HasData for ByEmail {
+    type Data<'a> = View<'a, EmailChannel>;
+}
+
+impl HasData for BySms {
+    type Data<'a> = View<'a, SmsChannel>;
+}
+
+impl HasData for ByPush {
+    type Data<'a> = View<'a, PushChannel>;
+}
+
+impl<T: Send + 'static> email::HostWithStore<T> for ByEmail {
+    async fn send(accessor: &Accessor<T, Self>, email: Email) -> Result<Receipt, Error> {
+        let channel = accessor.with(|mut access| access.get().0.clone());
+        channel.send(&email).await
+    }
+}
+
+impl<T: Send + 'static> sms::HostWithStore<T> for BySms {
+    async fn send(
+        accessor: &Accessor<T, Self>,
+        idempotency_key: String,
+        to: String,
+        text: String,
+    ) -> Result<Receipt, Error> {
+        let channel = accessor.with(|mut access| access.get().0.clone());
+        let sms = Sms {
+            idempotency_key,
+            to,
+            text,
+        };
+        channel.send(&sms).await
+    }
+}
+
+impl<T: Send + 'static> push::HostWithStore<T> for ByPush {
+    async fn send(
+        accessor: &Accessor<T, Self>,
+        idempotency_key: String,
+        to: String,
+        title: String,
+        text: String,
+    ) -> Result<Receipt, Error> {
+        let channel = accessor.with(|mut access| access.get().0.clone());
+        let push = Push {
+            idempotency_key,
+            to,
+            title,
+            text,
+        };
+        channel.send(&push).await
+    }
+}
+
+impl email::Host for View<'_, EmailChannel> {}
+impl sms::Host for View<'_, SmsChannel> {}
+impl push::Host for View<'_, PushChannel> {}
+
+impl<T: Send> types::Host for View<'_, T> {
+    fn convert_error(&mut self, error: Error) -> wasmtime::Result<types::Error> {
+        Ok(match error {
+            Error::BadAddress(why) => types::Error::BadAddress(why),
+            Error::Rejected(why) => types::Error::Rejected(why),
+            Error::Unavailable(source) => {
+                tracing::warn!(error = %source, "a delivery channel is unavailable");
+                types::Error::Unavailable
+            }
+        })
+    }
+}

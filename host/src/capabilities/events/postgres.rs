@@ -1,0 +1,307 @@
+//! The event log in PostgreSQL: the embedded broker.
+//!
+//! A writer locks the rows of the partitions that it writes to, always in the same order, so
+//! offsets are gapless and become visible in order. Members of a group lease partitions.
+
+mod driver;
+mod group;
+mod lane;
+mod retention;
+mod wake;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use sqlx::PgPool;
+use tokio::sync::{broadcast, mpsc};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Broker, Error, Lag, Outgoing, Subscription, cloudevents, partitioner, with_dead_letters,
+};
+use crate::manifest::Topic;
+
+/// Wake-ups that a slow reader may be behind before it looks everywhere.
+const WAKES_MAX: usize = 1_024;
+
+const HOUR_MS: i64 = 60 * 60 * 1_000;
+
+/// The log. One connection of the pool listens; the others are borrowed for a statement each.
+pub struct Log {
+    pool: PgPool,
+    prefix: String,
+    wakes: broadcast::Sender<wake::Wake>,
+    /// Partitions by topic: they don't change once the topic is there.
+    partitions: Mutex<HashMap<String, u32>>,
+}
+
+impl Log {
+    /// A log in the pool's database, whose topics and groups are prefixed. Listening and retention
+    /// go on in the background until `stop`.
+    pub fn start(pool: PgPool, prefix: &str, stop: CancellationToken) -> Arc<Self> {
+        let log = Arc::new(Self {
+            pool: pool.clone(),
+            prefix: prefix.to_owned(),
+            wakes: broadcast::Sender::new(WAKES_MAX),
+            partitions: Mutex::default(),
+        });
+        tokio::spawn(wake::listen(pool.clone(), log.wakes.clone(), stop.clone()));
+        tokio::spawn(retention::run(pool, stop));
+        log
+    }
+
+    fn full(&self, name: &str) -> String {
+        format!("{}{name}", self.prefix)
+    }
+
+    fn short<'a>(&self, name: &'a str) -> &'a str {
+        name.strip_prefix(&self.prefix).unwrap_or(name)
+    }
+
+    /// How many partitions a topic has, by its full name.
+    async fn partitions(&self, topic: &str) -> Result<u32, Error> {
+        let known = self.known_partitions().get(topic).copied();
+        if let Some(partitions) = known {
+            return Ok(partitions);
+        }
+        let partitions: Option<i32> =
+            sqlx::query_scalar("select partitions from event_topics where topic = $1")
+                .bind(topic)
+                .fetch_optional(&self.pool)
+                .await
+                .map_err(Error::unavailable)?;
+        let partitions = partitions
+            .and_then(|partitions| u32::try_from(partitions).ok())
+            .ok_or_else(|| Error::UnknownTopic(self.short(topic).to_owned()))?;
+        self.known_partitions().insert(topic.to_owned(), partitions);
+        Ok(partitions)
+    }
+
+    fn known_partitions(&self) -> std::sync::MutexGuard<'_, HashMap<String, u32>> {
+        self.partitions
+            .lock()
+            .expect("nothing panics while it holds the lock")
+    }
+
+    /// The batch by partition, in the one order in which everybody locks them.
+    async fn by_partition<'a>(&self, batch: &'a [Outgoing]) -> Result<ByPartition<'a>, Error> {
+        let mut by_partition = BTreeMap::new();
+        for outgoing in batch {
+            let topic = self.full(&outgoing.topic);
+            let key = outgoing.record.event.key.as_bytes();
+            let partition = partitioner::partition(key, self.partitions(&topic).await?);
+            by_partition
+                .entry((topic, column(partition)))
+                .or_insert_with(Vec::new)
+                .push(outgoing);
+        }
+        Ok(by_partition)
+    }
+}
+
+type ByPartition<'a> = BTreeMap<(String, i32), Vec<&'a Outgoing>>;
+
+#[async_trait]
+impl Broker for Log {
+    async fn ensure_topics(&self, topics: &BTreeMap<String, Topic>) -> Result<(), Error> {
+        for (name, topic) in with_dead_letters(topics) {
+            sqlx::query(
+                "with topic as (
+                    insert into event_topics (topic, partitions, retention_ms)
+                    values ($1, $2, $3)
+                    on conflict (topic) do nothing
+                    returning topic, partitions
+                )
+                insert into event_partitions (topic, partition)
+                select topic, generate_series(0, partitions - 1)
+                from topic",
+            )
+            .bind(self.full(&name))
+            .bind(column(topic.partitions))
+            .bind(i64::from(topic.retention_hours) * HOUR_MS)
+            .execute(&self.pool)
+            .await
+            .map_err(Error::unavailable)?;
+        }
+        Ok(())
+    }
+
+    async fn publish(&self, batch: &[Outgoing]) -> Result<(), Error> {
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let by_partition = self.by_partition(batch).await?;
+        append(&self.pool, &by_partition)
+            .await
+            .map_err(Error::unavailable)
+    }
+
+    async fn subscribe(&self, group: &str, topics: &[String]) -> Result<Subscription, Error> {
+        let stop = CancellationToken::new();
+        let (sender, assigned) = mpsc::unbounded_channel();
+        let membership = group::Membership {
+            pool: self.pool.clone(),
+            prefix: self.prefix.clone(),
+            group: self.full(group),
+            member: crate::clock::id(),
+            topics: topics.iter().map(|topic| self.full(topic)).collect(),
+        };
+        for topic in &membership.topics {
+            self.partitions(topic).await?;
+        }
+        let wakes = self.wakes.subscribe();
+        let partitions = membership.join().await.map_err(Error::unavailable)?;
+        let driver = driver::Driver::new(membership, partitions, sender);
+        let driver = tokio::spawn(driver.run(wakes, stop.clone()));
+        Ok(Subscription {
+            assigned,
+            leave: stop.drop_guard(),
+            driver,
+        })
+    }
+
+    async fn lag(&self, group: &str, topics: &[String]) -> Result<Vec<Lag>, Error> {
+        let topics: Vec<_> = topics.iter().map(|topic| self.full(topic)).collect();
+        let rows: Vec<(String, i32, i64, i64, i64)> = sqlx::query_as(
+            r#"select
+                p.topic,
+                p.partition,
+                coalesce(g.committed, 0),
+                p.next_offset,
+                coalesce(
+                    (
+                        select l."offset"
+                        from event_log l
+                        where l.topic = p.topic and l.partition = p.partition
+                        order by l."offset"
+                        limit 1
+                    ),
+                    p.next_offset
+                )
+            from event_partitions p
+            left join event_groups g
+                on g.group_id = $1 and g.topic = p.topic and g.partition = p.partition
+            where p.topic = any($2)
+            order by p.topic, p.partition"#,
+        )
+        .bind(self.full(group))
+        .bind(topics)
+        .fetch_all(&self.pool)
+        .await
+        .map_err(Error::unavailable)?;
+        let lag = |(topic, partition, committed, end, oldest): (String, i32, i64, i64, i64)| Lag {
+            group: group.to_owned(),
+            topic: self.short(&topic).to_owned(),
+            partition: partition.unsigned_abs(),
+            committed: committed.unsigned_abs(),
+            end: end.unsigned_abs(),
+            // What retention took can't be read any more.
+            lag: (end - committed.max(oldest)).max(0).unsigned_abs(),
+        };
+        Ok(rows.into_iter().map(lag).collect())
+    }
+
+    async fn health(&self) -> Result<(), Error> {
+        sqlx::query("select 1")
+            .execute(&self.pool)
+            .await
+            .map_err(Error::unavailable)?;
+        Ok(())
+    }
+}
+
+/// Writes the records, moves the partitions on and wakes the readers, all or nothing.
+async fn append(pool: &PgPool, by_partition: &ByPartition<'_>) -> sqlx::Result<()> {
+    let (topics, partitions): (Vec<_>, Vec<_>) = by_partition.keys().cloned().unzip();
+    let mut transaction = pool.begin().await?;
+    let mut next: HashMap<(String, i32), i64> = sqlx::query_as(
+        "select topic, partition, next_offset
+        from event_partitions
+        where (topic, partition) in (select * from unnest($1::text[], $2::int[]))
+        order by topic, partition
+        for update",
+    )
+    .bind(&topics)
+    .bind(&partitions)
+    .fetch_all(&mut *transaction)
+    .await?
+    .into_iter()
+    .map(|(topic, partition, next): (String, i32, i64)| ((topic, partition), next))
+    .collect();
+
+    let mut columns = Columns::default();
+    for (at, records) in by_partition {
+        let next = next.get_mut(at).ok_or(sqlx::Error::RowNotFound)?;
+        for outgoing in records {
+            columns.push(at, *next, outgoing);
+            *next += 1;
+        }
+    }
+    let next: Vec<_> = by_partition.keys().map(|at| next[at]).collect();
+    sqlx::query(
+        r#"with written as (
+            insert into event_log (topic, partition, "offset", key, headers, data)
+            select * from unnest($1::text[], $2::int[], $3::bigint[], $4::text[], $5::jsonb[], $6::bytea[])
+        ),
+        moved as (
+            update event_partitions p
+            set next_offset = m.next_offset
+            from unnest($7::text[], $8::int[], $9::bigint[]) as m (topic, partition, next_offset)
+            where p.topic = m.topic and p.partition = m.partition
+        )
+        select pg_notify('praxis_events', 'log/' || partition || '/' || topic)
+        from unnest($7::text[], $8::int[]) as m (topic, partition)"#,
+    )
+    .bind(columns.topics)
+    .bind(columns.partitions)
+    .bind(columns.offsets)
+    .bind(columns.keys)
+    .bind(columns.headers)
+    .bind(columns.data)
+    .bind(topics)
+    .bind(partitions)
+    .bind(next)
+    .execute(&mut *transaction)
+    .await?;
+    transaction.commit().await
+}
+
+/// Rows, a column at a time.
+#[derive(Default)]
+struct Columns {
+    topics: Vec<String>,
+    partitions: Vec<i32>,
+    offsets: Vec<i64>,
+    keys: Vec<String>,
+    headers: Vec<serde_json::Value>,
+    data: Vec<Vec<u8>>,
+}
+
+impl Columns {
+    fn push(&mut self, at: &(String, i32), offset: i64, outgoing: &Outgoing) {
+        let record = &outgoing.record;
+        self.topics.push(at.0.clone());
+        self.partitions.push(at.1);
+        self.offsets.push(offset);
+        self.keys.push(record.event.key.clone());
+        self.headers.push(
+            cloudevents::headers(record)
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value.into()))
+                .collect::<serde_json::Map<_, _>>()
+                .into(),
+        );
+        self.data.push(record.event.data.clone().into_bytes());
+    }
+}
+
+/// A partition as a column holds it.
+fn column(partition: u32) -> i32 {
+    i32::try_from(partition).expect("a topic has 1024 partitions at most")
+}
+
+/// An offset as a column holds it.
+fn offset_column(offset: u64) -> i64 {
+    i64::try_from(offset).expect("an offset came from a bigint")
+}

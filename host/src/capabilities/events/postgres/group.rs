@@ -1,0 +1,224 @@
+//! A group's rows: who is there, who reads what, and how far it got.
+
+use sqlx::PgPool;
+use uuid::Uuid;
+
+/// How long a lease holds. A member that dies is followed within this and one heartbeat.
+pub const LEASE_MS: u64 = 8_000;
+
+/// One member's view of its group. Names are full.
+#[derive(Clone)]
+pub struct Membership {
+    pub pool: PgPool,
+    pub prefix: String,
+    pub group: String,
+    pub member: Uuid,
+    pub topics: Vec<String>,
+}
+
+/// A partition that this member holds.
+pub struct Held {
+    pub topic: String,
+    pub partition: i32,
+    /// The first offset that the group has not completed.
+    pub committed: i64,
+    /// The offset that the next record will get.
+    pub next_offset: i64,
+}
+
+impl Membership {
+    /// Makes the group's rows, and tells the others that somebody came. Answers how many
+    /// partitions there are to share.
+    pub async fn join(&self) -> sqlx::Result<usize> {
+        sqlx::query(
+            "insert into event_groups (group_id, topic, partition)
+            select $1, topic, partition
+            from event_partitions
+            where topic = any($2)
+            order by topic, partition
+            on conflict do nothing",
+        )
+        .bind(&self.group)
+        .bind(&self.topics)
+        .execute(&self.pool)
+        .await?;
+        self.others().await?;
+        self.tell().await?;
+        let partitions: i64 =
+            sqlx::query_scalar("select count(*) from event_partitions where topic = any($1)")
+                .bind(&self.topics)
+                .fetch_one(&self.pool)
+                .await?;
+        Ok(usize::try_from(partitions).unwrap_or(0))
+    }
+
+    /// Says that this member lives, and who the others are, in order; itself included.
+    pub async fn others(&self) -> sqlx::Result<Vec<Uuid>> {
+        let mut members: Vec<Uuid> = sqlx::query_scalar(
+            "with alive as (
+                insert into event_members (group_id, member, alive_until)
+                values ($1, $2, now() + $3 * interval '1 millisecond')
+                on conflict (group_id, member) do update
+                set alive_until = excluded.alive_until
+            )
+            select member
+            from event_members
+            where group_id = $1 and member <> $2 and alive_until > now()",
+        )
+        .bind(&self.group)
+        .bind(self.member)
+        .bind(lease_ms())
+        .fetch_all(&self.pool)
+        .await?;
+        members.push(self.member);
+        members.sort_unstable();
+        Ok(members)
+    }
+
+    /// Renews this member's leases; answers those that it still holds.
+    pub async fn renew(&self) -> sqlx::Result<Vec<Held>> {
+        let rows = sqlx::query_as(
+            "update event_groups g
+            set leased_until = now() + $3 * interval '1 millisecond'
+            from event_partitions p
+            where g.group_id = $1 and g.member = $2
+                and p.topic = g.topic and p.partition = g.partition
+            returning g.topic, g.partition, g.committed, p.next_offset",
+        )
+        .bind(&self.group)
+        .bind(self.member)
+        .bind(lease_ms())
+        .fetch_all(&self.pool)
+        .await?;
+        Ok(held(rows))
+    }
+
+    /// Takes up to `partitions_max` partitions that nobody holds.
+    pub async fn acquire(&self, partitions_max: usize) -> sqlx::Result<Vec<Held>> {
+        let rows = sqlx::query_as(
+            "update event_groups g
+            set member = $2, leased_until = now() + $3 * interval '1 millisecond'
+            from event_partitions p
+            where g.group_id = $1
+                and p.topic = g.topic and p.partition = g.partition
+                and (g.topic, g.partition) in (
+                    select topic, partition
+                    from event_groups
+                    where group_id = $1 and topic = any($4)
+                        and (member is null or leased_until < now())
+                    order by topic, partition
+                    limit $5
+                    for update skip locked
+                )
+            returning g.topic, g.partition, g.committed, p.next_offset",
+        )
+        .bind(&self.group)
+        .bind(self.member)
+        .bind(lease_ms())
+        .bind(&self.topics)
+        .bind(i64::try_from(partitions_max).unwrap_or(i64::MAX))
+        .fetch_all(&self.pool)
+        .await?;
+        Ok(held(rows))
+    }
+
+    /// Gives partitions back, and tells the others.
+    pub async fn release(&self, topic: &str, partition: i32) -> sqlx::Result<()> {
+        sqlx::query(
+            "update event_groups
+            set member = null, leased_until = null
+            where group_id = $1 and topic = $2 and partition = $3 and member = $4",
+        )
+        .bind(&self.group)
+        .bind(topic)
+        .bind(partition)
+        .bind(self.member)
+        .execute(&self.pool)
+        .await?;
+        self.tell().await
+    }
+
+    /// Records that all before `committed` is done. `false` if the partition is another's by now.
+    pub async fn commit(&self, topic: &str, partition: i32, committed: i64) -> sqlx::Result<bool> {
+        let rows = sqlx::query(
+            "update event_groups
+            set committed = $5
+            where group_id = $1 and topic = $2 and partition = $3 and member = $4
+                and committed <= $5",
+        )
+        .bind(&self.group)
+        .bind(topic)
+        .bind(partition)
+        .bind(self.member)
+        .bind(committed)
+        .execute(&self.pool)
+        .await?
+        .rows_affected();
+        Ok(rows == 1)
+    }
+
+    /// Gives everything back.
+    pub async fn leave(&self) -> sqlx::Result<()> {
+        sqlx::query(
+            "with gone as (
+                delete from event_members
+                where group_id = $1 and member = $2
+            )
+            update event_groups
+            set member = null, leased_until = null
+            where group_id = $1 and member = $2",
+        )
+        .bind(&self.group)
+        .bind(self.member)
+        .execute(&self.pool)
+        .await?;
+        self.tell().await
+    }
+
+    async fn tell(&self) -> sqlx::Result<()> {
+        sqlx::query("select pg_notify('praxis_events', 'group/' || $1)")
+            .bind(&self.group)
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+}
+
+/// How many of `partitions` the member at `rank` among `members` may hold: all hold the same, and
+/// the first ones one more where that does not come out even.
+pub fn quota(partitions: usize, members: usize, rank: usize) -> usize {
+    partitions / members + usize::from(rank < partitions % members)
+}
+
+fn held(rows: Vec<(String, i32, i64, i64)>) -> Vec<Held> {
+    rows.into_iter()
+        .map(|(topic, partition, committed, next_offset)| Held {
+            topic,
+            partition,
+            committed,
+            next_offset,
+        })
+        .collect()
+}
+
+fn lease_ms() -> i64 {
+    i64::try_from(LEASE_MS).expect("a lease is short")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quotas_add_up_and_differ_by_one_at_most() {
+        for partitions in 0..20 {
+            for members in 1..8 {
+                let quotas: Vec<_> = (0..members)
+                    .map(|rank| quota(partitions, members, rank))
+                    .collect();
+                assert_eq!(quotas.iter().sum::<usize>(), partitions);
+                assert!(quotas.iter().max().unwrap() - quotas.iter().min().unwrap() <= 1);
+            }
+        }
+    }
+}

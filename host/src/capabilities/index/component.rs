@@ -1,0 +1,100 @@
+//! The indexes, as components see them.
+
+use praxis_wasi::State;
+use wasmtime::component::{Accessor, HasData, Linker};
+
+use super::bindings::praxis::index::{documents, search, types};
+use super::{Change, Error, Field, Indexes, Outcome, Page, Query};
+use crate::manifest::Component;
+use crate::runtime::capability::Capability;
+
+impl Capability for Indexes {
+    fn interfaces(&self) -> &'static [&'static str] {
+        &["praxis:index/documents", "praxis:index/search"]
+    }
+
+    fn is_granted(&self, component: &Component) -> bool {
+        !component.tool.praxis.indexes.is_empty()
+    }
+
+    fn link(&self, linker: &mut Linker<State>) -> wasmtime::Result<()> {
+        fn part(state: &mut State) -> &mut Part {
+            state.part::<Part>().0
+        }
+        types::add_to_linker::<State, Granted>(linker, part)?;
+        documents::add_to_linker::<State, Granted>(linker, part)?;
+        search::add_to_linker::<State, Granted>(linker, part)
+    }
+
+    fn attach(&self, component: &Component, state: &mut State) {
+        state.attach(Part {
+            granted: component.tool.praxis.indexes.clone(),
+            indexes: self.clone(),
+        });
+    }
+}
+
+/// One instance's grants.
+struct Part {
+    granted: Vec<String>,
+    indexes: Indexes,
+}
+
+struct Granted;
+
+impl HasData for Granted {
+    type Data<'a> = &'a mut Part;
+}
+
+/// All indexes, if this one is granted to the instance.
+fn granted<T>(accessor: &Accessor<T, Granted>, index: &str) -> Result<Indexes, Error> {
+    accessor.with(|mut access| {
+        let part = access.get();
+        if part.granted.iter().any(|granted| granted == index) {
+            Ok(part.indexes.clone())
+        } else {
+            Err(Error::NotGranted(index.to_owned()))
+        }
+    })
+}
+
+impl<T: Send + 'static> documents::HostWithStore<T> for Granted {
+    async fn apply(
+        accessor: &Accessor<T, Self>,
+        index: String,
+        changes: Vec<Change>,
+    ) -> Result<Vec<Outcome>, Error> {
+        granted(accessor, &index)?.apply(&index, &changes).await
+    }
+
+    async fn get(
+        accessor: &Accessor<T, Self>,
+        index: String,
+        id: String,
+    ) -> Result<Option<Vec<Field>>, Error> {
+        granted(accessor, &index)?.get(&index, &id).await
+    }
+}
+
+impl<T: Send + 'static> search::HostWithStore<T> for Granted {
+    async fn run(accessor: &Accessor<T, Self>, index: String, query: Query) -> Result<Page, Error> {
+        granted(accessor, &index)?.search(&index, &query).await
+    }
+}
+
+impl documents::Host for &mut Part {}
+impl search::Host for &mut Part {}
+
+impl types::Host for &mut Part {
+    fn convert_error(&mut self, error: Error) -> wasmtime::Result<types::Error> {
+        Ok(match error {
+            Error::NotGranted(index) => types::Error::NotGranted(index),
+            Error::BadField(field) => types::Error::BadField(field),
+            Error::Invalid(why) => types::Error::Invalid(why),
+            Error::Unavailable(source) => {
+                tracing::warn!(error = %source, "the index is unavailable");
+                types::Error::Unavailable
+            }
+        })
+    }
+}

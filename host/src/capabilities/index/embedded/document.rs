@@ -1,0 +1,111 @@
+//! One document as the table holds it.
+
+use serde::{Deserialize, Serialize};
+
+use super::super::geo::Cell;
+use super::super::{Change, Field, Schema, Value};
+
+/// A document's versions and values; the values stand in the schema's order.
+#[derive(Debug, Clone)]
+pub struct Document {
+    pub id: String,
+    versions: Vec<(String, u64)>,
+    values: Box<[Value]>,
+}
+
+/// A document as the journal keeps it: it names its fields, since a schema may change.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Kept {
+    id: String,
+    versions: Vec<(String, u64)>,
+    fields: Vec<Field>,
+}
+
+impl Document {
+    /// What the change makes of what is held, or nothing if the change is stale.
+    pub fn after(schema: &Schema, held: Option<&Self>, change: &Change) -> Option<Self> {
+        let mut document = held
+            .cloned()
+            .unwrap_or_else(|| Self::new(schema, &change.id));
+        let version = document
+            .versions
+            .iter_mut()
+            .find(|(source, _)| *source == change.source);
+        match version {
+            Some((_, version)) if change.version <= *version => return None,
+            Some((_, version)) => *version = change.version,
+            None => document
+                .versions
+                .push((change.source.clone(), change.version)),
+        }
+        document.take(schema, &change.fields);
+        Some(document)
+    }
+
+    /// Fields that the schema no longer has are left out.
+    pub fn restored(schema: &Schema, kept: Kept) -> Self {
+        let mut document = Self::new(schema, &kept.id);
+        document.versions = kept.versions;
+        document.take(schema, &kept.fields);
+        document
+    }
+
+    pub fn kept(&self, schema: &Schema) -> Kept {
+        Kept {
+            id: self.id.clone(),
+            versions: self.versions.clone(),
+            fields: self.fields(schema),
+        }
+    }
+
+    pub fn fields(&self, schema: &Schema) -> Vec<Field> {
+        let named = schema.fields().zip(&self.values);
+        let held = named.filter(|(_, value)| **value != Value::Absent);
+        held.map(|((name, _), value)| Field {
+            name: name.to_owned(),
+            value: value.clone(),
+        })
+        .collect()
+    }
+
+    pub fn value(&self, place: usize) -> &Value {
+        &self.values[place]
+    }
+
+    /// Whether tantivy would hold the same for both.
+    pub fn has_terms_of(&self, schema: &Schema, other: &Self) -> bool {
+        schema.fields().enumerate().all(|(place, _)| {
+            match (self.value(place), other.value(place)) {
+                (Value::Number(_) | Value::Date(_) | Value::Absent, now) => {
+                    matches!(now, Value::Number(_) | Value::Date(_) | Value::Absent)
+                }
+                (Value::Geo(before), Value::Geo(now)) => Cell::of(*before) == Cell::of(*now),
+                (
+                    before @ (Value::Keyword(_)
+                    | Value::Text(_)
+                    | Value::Boolean(_)
+                    | Value::Geo(_)),
+                    now,
+                ) => before == now,
+            }
+        })
+    }
+
+    fn new(schema: &Schema, id: &str) -> Self {
+        Self {
+            id: id.to_owned(),
+            versions: Vec::new(),
+            values: schema.fields().map(|_| Value::Absent).collect(),
+        }
+    }
+
+    fn take(&mut self, schema: &Schema, fields: &[Field]) {
+        for field in fields {
+            if let Some(place) = schema.place(&field.name)
+                && schema.check_field(field).is_ok()
+            {
+                self.values[place] = field.value.clone();
+            }
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! How a document looks in OpenSearch.
+
+use serde_json::{Map, Value as Json, json};
+
+use super::super::{Field, GeoPoint, Schema, Value};
+use crate::manifest::FieldType;
+
+/// The document's id once more: `_id` itself can't be sorted by.
+pub const ID: &str = "praxis_id";
+/// The version of each source.
+pub const VERSIONS: &str = "praxis_versions";
+
+/// Settings and mapping of a new index.
+pub fn index(schema: &Schema) -> Json {
+    json!({
+        "settings": {
+            "analysis": {
+                // Words as in `words.rs`: split where neither letter nor digit stands.
+                "char_filter": {
+                    "praxis_words": {
+                        "type": "pattern_replace",
+                        "pattern": r"[^\p{L}\p{N}]+",
+                        "replacement": " ",
+                    },
+                },
+                "analyzer": {
+                    "praxis_words": {
+                        "type": "custom",
+                        "char_filter": ["praxis_words"],
+                        "tokenizer": "whitespace",
+                        "filter": ["lowercase", "asciifolding"],
+                    },
+                },
+            },
+        },
+        "mappings": mapping(schema),
+    })
+}
+
+pub fn mapping(schema: &Schema) -> Json {
+    let mut properties: Map<_, _> = schema
+        .fields()
+        .map(|(name, kind)| (name.to_owned(), property(kind)))
+        .collect();
+    properties.insert(ID.into(), json!({ "type": "keyword" }));
+    properties.insert(
+        VERSIONS.into(),
+        json!({ "type": "object", "enabled": false }),
+    );
+    json!({ "dynamic": "strict", "properties": properties })
+}
+
+fn property(kind: FieldType) -> Json {
+    match kind {
+        FieldType::Keyword => json!({ "type": "keyword" }),
+        FieldType::Text => json!({ "type": "text", "analyzer": "praxis_words" }),
+        FieldType::Number => json!({ "type": "double" }),
+        FieldType::Date => json!({ "type": "date", "format": "epoch_millis" }),
+        FieldType::GeoPoint => json!({ "type": "geo_point" }),
+        FieldType::Boolean => json!({ "type": "boolean" }),
+        FieldType::Stored => json!({ "type": "keyword", "index": false, "doc_values": false }),
+    }
+}
+
+pub fn json_of(value: &Value) -> Option<Json> {
+    match value {
+        Value::Keyword(text) | Value::Text(text) => Some(json!(text)),
+        Value::Number(number) => Some(json!(number)),
+        Value::Date(ms) => Some(json!(ms)),
+        Value::Geo(point) => Some(json!({ "lat": point.lat, "lon": point.lon })),
+        Value::Boolean(flag) => Some(json!(flag)),
+        Value::Absent => None,
+    }
+}
+
+/// The fields of a stored document that the schema knows.
+pub fn fields(schema: &Schema, source: &Json) -> Vec<Field> {
+    let fields = schema.fields().filter_map(|(name, kind)| {
+        Some(Field {
+            name: name.to_owned(),
+            value: value_of(kind, source.get(name)?)?,
+        })
+    });
+    fields.collect()
+}
+
+pub fn point_of(json: &Json) -> Option<GeoPoint> {
+    Some(GeoPoint {
+        lat: json["lat"].as_f64()?,
+        lon: json["lon"].as_f64()?,
+    })
+}
+
+fn value_of(kind: FieldType, json: &Json) -> Option<Value> {
+    match kind {
+        FieldType::Keyword => Some(Value::Keyword(json.as_str()?.to_owned())),
+        FieldType::Text | FieldType::Stored => Some(Value::Text(json.as_str()?.to_owned())),
+        FieldType::Number => Some(Value::Number(json.as_f64()?)),
+        FieldType::Date => Some(Value::Date(json.as_i64()?)),
+        FieldType::GeoPoint => Some(Value::Geo(point_of(json)?)),
+        FieldType::Boolean => Some(Value::Boolean(json.as_bool()?)),
+    }
+}

@@ -1,0 +1,274 @@
+//! What an index is declared to hold, and what may be asked of it.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context as _, ensure};
+
+use super::{Change, Clause, Error, Factor, Field, GeoPoint, Query, Value};
+use crate::manifest::FieldType;
+
+pub const CHANGES_MAX: usize = 500;
+pub const ID_BYTES_MAX: usize = 128;
+pub const SOURCE_BYTES_MAX: usize = 64;
+/// A version is a signed 64-bit number for some products.
+pub const VERSION_MAX: u64 = i64::MAX as u64;
+pub const KEYWORD_BYTES_MAX: usize = 256;
+pub const TEXT_BYTES_MAX: usize = 4_096;
+pub const FILTER_CLAUSES_MAX: usize = 16;
+pub const FACTORS_MAX: usize = 4;
+pub const HITS_MAX: u32 = 100;
+pub const WORDS_BYTES_MAX: usize = 256;
+pub const RADIUS_M_MAX: f64 = 1_000_000.0;
+/// Numbers are factors of the score, and a score has 32 bits in some products.
+pub const NUMBER_MAX: f64 = 1e9;
+/// The last millisecond of the year 9999.
+pub const DATE_MS_MAX: i64 = 253_402_300_799_999;
+pub const TOTAL_EXACT_MAX: u64 = 10_000;
+
+/// Fields with this prefix are the adapters' own.
+pub const RESERVED_PREFIX: &str = "praxis_";
+
+/// The fields of one index.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Schema {
+    /// By name.
+    fields: Vec<(String, FieldType)>,
+}
+
+impl Schema {
+    /// Checks the names: lower-case letters, digits and `_`, beginning with a letter.
+    pub fn parse(index: &str, fields: &BTreeMap<String, FieldType>) -> anyhow::Result<Self> {
+        check_name(index).with_context(|| format!("the index {index:?}"))?;
+        for field in fields.keys() {
+            check_name(field).with_context(|| format!("the field {field:?} of {index:?}"))?;
+            ensure!(
+                !field.starts_with(RESERVED_PREFIX),
+                "the field {field:?} of {index:?}: {RESERVED_PREFIX} is the adapters' own"
+            );
+        }
+        Ok(Self {
+            fields: fields.clone().into_iter().collect(),
+        })
+    }
+
+    /// The fields in the order of their names.
+    pub fn fields(&self) -> impl Iterator<Item = (&str, FieldType)> {
+        self.fields
+            .iter()
+            .map(|(name, kind)| (name.as_str(), *kind))
+    }
+
+    /// Where in that order the field stands.
+    pub fn place(&self, name: &str) -> Option<usize> {
+        let found = self
+            .fields
+            .binary_search_by(|(field, _)| field.as_str().cmp(name));
+        found.ok()
+    }
+
+    /// Whether the value may stand in that field.
+    pub fn check_field(&self, field: &Field) -> Result<(), Error> {
+        let kind = self.kind(&field.name)?;
+        match (&field.value, kind) {
+            (Value::Absent, _) => Ok(()),
+            (Value::Keyword(text), FieldType::Keyword) => {
+                check_bytes(&field.name, text, KEYWORD_BYTES_MAX)
+            }
+            (Value::Keyword(text) | Value::Text(text), FieldType::Stored)
+            | (Value::Text(text), FieldType::Text) => {
+                check_bytes(&field.name, text, TEXT_BYTES_MAX)
+            }
+            (Value::Number(number), FieldType::Number) => check_number(&field.name, *number),
+            (Value::Date(ms), FieldType::Date) => check_date(&field.name, *ms),
+            (Value::Geo(point), FieldType::GeoPoint) => check_point(&field.name, *point),
+            (Value::Boolean(_), FieldType::Boolean) => Ok(()),
+            (
+                Value::Keyword(_)
+                | Value::Text(_)
+                | Value::Number(_)
+                | Value::Date(_)
+                | Value::Geo(_)
+                | Value::Boolean(_),
+                _,
+            ) => Err(Error::BadField(format!("{} is {kind:?}", field.name))),
+        }
+    }
+
+    pub(super) fn check_changes(&self, changes: &[Change]) -> Result<(), Error> {
+        if changes.len() > CHANGES_MAX {
+            return Err(Error::Invalid(format!("more than {CHANGES_MAX} changes")));
+        }
+        for change in changes {
+            check_id(&change.id)?;
+            if change.source.is_empty() {
+                return Err(Error::Invalid("the source is empty".into()));
+            }
+            check_bytes("the source", &change.source, SOURCE_BYTES_MAX)?;
+            if change.version > VERSION_MAX {
+                return Err(Error::Invalid(format!("a version above {VERSION_MAX}")));
+            }
+            for field in &change.fields {
+                self.check_field(field)?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn check_query(&self, query: &Query) -> Result<(), Error> {
+        if query.filter.len() > FILTER_CLAUSES_MAX {
+            return Err(Error::Invalid(format!(
+                "more than {FILTER_CLAUSES_MAX} filter clauses"
+            )));
+        }
+        if query.score.len() > FACTORS_MAX {
+            return Err(Error::Invalid(format!(
+                "more than {FACTORS_MAX} score factors"
+            )));
+        }
+        if !(1..=HITS_MAX).contains(&query.limit) {
+            return Err(Error::Invalid(format!(
+                "a limit that is not 1 to {HITS_MAX}"
+            )));
+        }
+        if let Some((field, point)) = &query.distance_from {
+            self.expect(field, FieldType::GeoPoint)?;
+            check_point("the origin of distances", *point)?;
+        }
+        query
+            .filter
+            .iter()
+            .try_for_each(|clause| self.check_clause(clause))?;
+        query
+            .score
+            .iter()
+            .try_for_each(|factor| self.check_factor(factor))
+    }
+
+    fn check_clause(&self, clause: &Clause) -> Result<(), Error> {
+        match clause {
+            Clause::Term(term) => {
+                self.expect(&term.field, FieldType::Keyword)?;
+                check_bytes(&term.field, &term.value, KEYWORD_BYTES_MAX)
+            }
+            Clause::Flag(flag) => self.expect(&flag.field, FieldType::Boolean),
+            Clause::GeoDistance(circle) => {
+                self.expect(&circle.field, FieldType::GeoPoint)?;
+                check_point(&circle.field, circle.center)?;
+                check_positive("a radius", circle.radius_m, RADIUS_M_MAX)
+            }
+            Clause::DateRange(range) => {
+                self.expect(&range.field, FieldType::Date)?;
+                let bounds = range.from.iter().chain(&range.to);
+                bounds
+                    .into_iter()
+                    .try_for_each(|ms| check_date(&range.field, *ms))
+            }
+            Clause::Words(words) => {
+                self.expect(&words.field, FieldType::Text)?;
+                check_bytes(&words.field, &words.text, WORDS_BYTES_MAX)
+            }
+        }
+    }
+
+    fn check_factor(&self, factor: &Factor) -> Result<(), Error> {
+        match factor {
+            Factor::Gauss(gauss) => {
+                self.expect(&gauss.field, FieldType::GeoPoint)?;
+                check_point(&gauss.field, gauss.origin)?;
+                check_positive("a scale", gauss.scale_m, RADIUS_M_MAX)?;
+                if gauss.decay > 0.0 && gauss.decay < 1.0 {
+                    Ok(())
+                } else {
+                    Err(Error::Invalid("a decay that is not between 0 and 1".into()))
+                }
+            }
+            Factor::NumberValue(number) => {
+                self.expect(&number.field, FieldType::Number)?;
+                check_number(&number.field, number.missing)
+            }
+        }
+    }
+
+    fn expect(&self, field: &str, expected: FieldType) -> Result<(), Error> {
+        let kind = self.kind(field)?;
+        if kind == expected {
+            Ok(())
+        } else {
+            Err(Error::BadField(format!(
+                "{field} is {kind:?}, not {expected:?}"
+            )))
+        }
+    }
+
+    fn kind(&self, field: &str) -> Result<FieldType, Error> {
+        match self.place(field) {
+            Some(place) => Ok(self.fields[place].1),
+            None => Err(Error::BadField(format!("there is no {field:?}"))),
+        }
+    }
+}
+
+/// Whether a document may have that id.
+pub(super) fn check_id(id: &str) -> Result<(), Error> {
+    if id.is_empty() {
+        return Err(Error::Invalid("the id is empty".into()));
+    }
+    check_bytes("the id", id, ID_BYTES_MAX)
+}
+
+fn check_name(name: &str) -> anyhow::Result<()> {
+    let mut letters = name.chars();
+    ensure!(
+        letters
+            .next()
+            .is_some_and(|first| first.is_ascii_lowercase())
+            && letters.all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_'),
+        "a name has lower-case letters, digits and _, and begins with a letter"
+    );
+    ensure!(name.len() <= 64, "a name has 64 bytes at most");
+    Ok(())
+}
+
+fn check_bytes(what: &str, text: &str, bytes_max: usize) -> Result<(), Error> {
+    if text.len() <= bytes_max {
+        Ok(())
+    } else {
+        Err(Error::Invalid(format!(
+            "{what} has more than {bytes_max} bytes"
+        )))
+    }
+}
+
+fn check_number(field: &str, number: f64) -> Result<(), Error> {
+    if (0.0..=NUMBER_MAX).contains(&number) {
+        Ok(())
+    } else {
+        Err(Error::Invalid(format!("{field} is not 0 to {NUMBER_MAX}")))
+    }
+}
+
+fn check_positive(what: &str, number: f64, max: f64) -> Result<(), Error> {
+    if number > 0.0 && number <= max {
+        Ok(())
+    } else {
+        Err(Error::Invalid(format!(
+            "{what} that is not above 0 and up to {max} m"
+        )))
+    }
+}
+
+fn check_date(field: &str, ms: i64) -> Result<(), Error> {
+    if (-DATE_MS_MAX..=DATE_MS_MAX).contains(&ms) {
+        Ok(())
+    } else {
+        Err(Error::Invalid(format!("{field} is too far in time")))
+    }
+}
+
+fn check_point(what: &str, point: GeoPoint) -> Result<(), Error> {
+    if (-90.0..=90.0).contains(&point.lat) && (-180.0..=180.0).contains(&point.lon) {
+        Ok(())
+    } else {
+        Err(Error::Invalid(format!("{what} is not on the globe")))
+    }
+}

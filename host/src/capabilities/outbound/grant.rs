@@ -1,0 +1,262 @@
+//! One entry of `allowed_outbound_hosts`.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::ops::Range;
+
+use anyhow::{Context as _, bail, ensure};
+use url::Url;
+
+/// A scheme, a host and a port, each of which may be several.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grant {
+    scheme: Option<String>,
+    host: Host,
+    port: Port,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Host {
+    Any,
+    Exact(String),
+    /// Whatever ends in a dot and this.
+    Below(String),
+    Network {
+        address: IpAddr,
+        prefix: u8,
+    },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Port {
+    Any,
+    Exact(u16),
+    In(Range<u16>),
+}
+
+impl Grant {
+    pub fn parse(entry: &str) -> anyhow::Result<Self> {
+        let (scheme, rest) = entry
+            .split_once("://")
+            .context("it is not of the form scheme://host[:port]")?;
+        let scheme = match scheme {
+            "*" => None,
+            _ => {
+                let named = !scheme.is_empty() && scheme.bytes().all(is_of_scheme);
+                ensure!(named, "its scheme is malformed");
+                Some(canonical(&scheme.to_ascii_lowercase()).to_owned())
+            }
+        };
+        let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+        let (authority, path) = rest.split_at(end);
+        let place = authority
+            .rsplit_once('@')
+            .map_or(authority, |(_, place)| place);
+        let (host, port) = split_port(place)?;
+        ensure!(!host.is_empty(), "it names no host");
+        ensure!(host != "self", "the host \"self\" is not supported");
+        let port = match (port, &scheme) {
+            (Some(port), _) => Port::parse(port)?,
+            (None, Some(scheme)) => match default_port(scheme) {
+                Some(port) => Port::Exact(port),
+                None => bail!("{scheme} has no default port: add one, or :*"),
+            },
+            (None, None) => Port::Any,
+        };
+        Ok(Self {
+            scheme,
+            host: Host::parse(host, path)?,
+            port,
+        })
+    }
+
+    pub fn has_scheme(&self, scheme: &str) -> bool {
+        self.scheme
+            .as_deref()
+            .is_none_or(|own| protocol(own) == protocol(scheme))
+    }
+
+    pub fn covers(&self, target: &Target) -> bool {
+        self.scheme.as_ref().is_none_or(|own| *own == target.scheme)
+            && self.host.covers(&target.host)
+            && self.port.covers(target.port)
+    }
+}
+
+fn is_of_scheme(c: u8) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, b'+' | b'-' | b'.')
+}
+
+fn split_port(place: &str) -> anyhow::Result<(&str, Option<&str>)> {
+    if let Some(bracketed) = place.strip_prefix('[') {
+        let (host, rest) = bracketed
+            .split_once(']')
+            .context("its IPv6 address is not closed with ]")?;
+        return match rest {
+            "" => Ok((host, None)),
+            _ => Ok((
+                host,
+                Some(rest.strip_prefix(':').context("its port is malformed")?),
+            )),
+        };
+    }
+    Ok(match place.rsplit_once(':') {
+        Some((host, port)) => (host, Some(port)),
+        None => (place, None),
+    })
+}
+
+impl Host {
+    fn parse(host: &str, path: &str) -> anyhow::Result<Self> {
+        if host == "*" {
+            return Ok(Self::Any);
+        }
+        if let Ok(address) = host.parse::<IpAddr>() {
+            let bits = if address.is_ipv4() { 32 } else { 128 };
+            return match path.strip_prefix('/').and_then(|path| path.parse().ok()) {
+                Some(prefix) if prefix <= bits => Ok(Self::Network { address, prefix }),
+                // The name of a database, say.
+                Some(_) | None => Ok(Self::Network {
+                    address,
+                    prefix: bits,
+                }),
+            };
+        }
+        let (below, name) = match host.strip_prefix("*.") {
+            Some(name) => (true, name),
+            None => (false, host),
+        };
+        let is_name = |c: char| c.is_alphanumeric() || matches!(c, '-' | '.' | '_');
+        ensure!(
+            !name.is_empty() && name.chars().all(is_name),
+            "its host is neither *, *.domain, a name nor an IP address"
+        );
+        let name = name.to_lowercase();
+        Ok(if below {
+            Self::Below(name)
+        } else {
+            Self::Exact(name)
+        })
+    }
+
+    fn covers(&self, host: &str) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Exact(name) => name == host,
+            Self::Below(domain) => host
+                .strip_suffix(domain.as_str())
+                .is_some_and(|rest| rest.len() > 1 && rest.ends_with('.')),
+            Self::Network { address, prefix } => host
+                .parse()
+                .is_ok_and(|host: IpAddr| shares_prefix(*address, host, *prefix)),
+        }
+    }
+}
+
+fn shares_prefix(network: IpAddr, host: IpAddr, prefix: u8) -> bool {
+    let (network, host, bits) = match (network, host) {
+        (IpAddr::V4(network), IpAddr::V4(host)) => {
+            (network.to_bits().into(), host.to_bits().into(), 32)
+        }
+        (IpAddr::V6(network), IpAddr::V6(host)) => (network.to_bits(), host.to_bits(), 128_u32),
+        (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => return false,
+    };
+    let difference: u128 = network ^ host;
+    difference
+        .checked_shr(bits - u32::from(prefix))
+        .unwrap_or(0)
+        == 0
+}
+
+impl Port {
+    fn parse(port: &str) -> anyhow::Result<Self> {
+        if port == "*" {
+            return Ok(Self::Any);
+        }
+        let number = |text: &str| {
+            text.parse::<u16>()
+                .with_context(|| format!("its port {text:?} is not a number below 65536"))
+        };
+        match port.split_once("..") {
+            Some((first, end)) => {
+                let range = number(first)?..number(end)?;
+                ensure!(!range.is_empty(), "its range of ports is empty");
+                Ok(Self::In(range))
+            }
+            None => Ok(Self::Exact(number(port)?)),
+        }
+    }
+
+    fn covers(&self, port: u16) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Exact(own) => *own == port,
+            Self::In(range) => range.contains(&port),
+        }
+    }
+}
+
+/// Where an address leads.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Target {
+    scheme: String,
+    host: String,
+    port: u16,
+}
+
+impl Target {
+    pub fn of(url: &Url) -> Option<Self> {
+        let scheme = canonical(url.scheme()).to_owned();
+        let host = url.host_str().filter(|host| !host.is_empty())?;
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        Some(Self {
+            host: host.to_lowercase(),
+            port: url.port().or_else(|| default_port(&scheme))?,
+            scheme,
+        })
+    }
+
+    pub fn speaks(&self, name: &str) -> bool {
+        protocol(&self.scheme) == protocol(name)
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { scheme, host, port } = self;
+        if host.contains(':') {
+            write!(f, "{scheme}://[{host}]:{port}")
+        } else {
+            write!(f, "{scheme}://{host}:{port}")
+        }
+    }
+}
+
+/// Two spellings of one scheme.
+fn canonical(scheme: &str) -> &str {
+    match scheme {
+        "postgresql" => "postgres",
+        other => other,
+    }
+}
+
+/// A scheme without its encryption.
+fn protocol(scheme: &str) -> &str {
+    match canonical(scheme) {
+        "https" => "http",
+        "rediss" => "redis",
+        other => other,
+    }
+}
+
+fn default_port(scheme: &str) -> Option<u16> {
+    Some(match scheme {
+        "postgres" => 5432,
+        "redis" | "rediss" => 6379,
+        "http" => 80,
+        "https" => 443,
+        "mysql" => 3306,
+        "mqtt" => 1883,
+        _ => return None,
+    })
+}

@@ -1,0 +1,100 @@
+use std::path::Path;
+
+use super::*;
+
+const MANIFEST: &str = r#"
+spin_manifest_version = 2
+[application]
+name = "test"
+[variables]
+database_url = { required = true, secret = true }
+prefix = { default = "x" }
+optional = {}
+[component.one]
+source = "one.wasm"
+variables = { url = "{{ database_url }}", key = "{{prefix}}:{{ prefix }}" }
+"#;
+
+fn manifest(text: &str) -> Manifest {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("spin.toml");
+    std::fs::write(&path, text).unwrap();
+    Manifest::load(Path::new(&path)).unwrap()
+}
+
+fn overrides(name: &str, value: &str) -> BTreeMap<String, String> {
+    BTreeMap::from([(name.to_owned(), value.to_owned())])
+}
+
+#[test]
+fn a_value_comes_from_the_host_then_the_environment_then_the_default() {
+    let environment = |name: &str| match name {
+        "SPIN_VARIABLE_DATABASE_URL" => Some("from-environment".to_owned()),
+        "SPIN_VARIABLE_PREFIX" => Some("environment".to_owned()),
+        _ => None,
+    };
+    let manifest = manifest(MANIFEST);
+    let resolved = Variables::resolve(
+        &manifest,
+        environment,
+        &overrides("database_url", "from-host"),
+    )
+    .unwrap();
+    assert_eq!(resolved.get("database_url"), Some("from-host"));
+    assert_eq!(resolved.get("prefix"), Some("environment"));
+    assert_eq!(resolved.get("optional"), None);
+
+    let resolved = Variables::resolve(&manifest, |_| None, &overrides("database_url", "u"));
+    assert_eq!(resolved.unwrap().get("prefix"), Some("x"));
+}
+
+#[test]
+fn a_required_variable_without_a_value_is_named() {
+    let error = Variables::resolve(&manifest(MANIFEST), |_| None, &BTreeMap::new()).unwrap_err();
+    let error = format!("{error:#}");
+    assert!(error.contains("database_url"), "{error}");
+    assert!(error.contains("SPIN_VARIABLE_DATABASE_URL"), "{error}");
+}
+
+#[test]
+fn a_component_sees_its_own_variables_only() {
+    let manifest = manifest(MANIFEST);
+    let variables =
+        Variables::resolve(&manifest, |_| None, &overrides("database_url", "secret")).unwrap();
+    let instance = Instance(Arc::clone(&variables.components["one"]));
+    assert_eq!(instance.get("url").unwrap(), "secret");
+    assert_eq!(instance.get("key").unwrap(), "x:x");
+    assert!(matches!(
+        instance.get("database_url"),
+        Err(bindings::Error::Undefined(name)) if name == "database_url"
+    ));
+    for name in ["", "Upper", "a__b", "a_", "1a", "a-b"] {
+        let answer = instance.get(name);
+        assert!(
+            matches!(answer, Err(bindings::Error::InvalidName(_))),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn a_template_that_cannot_be_filled_stops_the_start() {
+    for template in ["{{ nobody }}", "{{ optional }}", "{{ prefix"] {
+        let text = MANIFEST.replace("{{prefix}}:{{ prefix }}", template);
+        let error = Variables::resolve(&manifest(&text), |_| None, &overrides("database_url", "u"));
+        let error = format!("{:#}", error.unwrap_err());
+        assert!(error.contains("[component.one] variables"), "{error}");
+    }
+}
+
+#[test]
+fn values_are_never_printed() {
+    let variables = Variables::resolve(
+        &manifest(MANIFEST),
+        |_| None,
+        &overrides("database_url", "hush"),
+    );
+    let printed = format!("{:?}", variables.unwrap());
+    assert!(printed.contains("database_url"));
+    assert!(!printed.contains("hush"));
+}

@@ -1,0 +1,238 @@
+//! The composition root: adapters chosen by the configuration, and everything started.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::{Context as _, anyhow, bail};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::services::Services;
+use super::token::ISSUER_FOLDER;
+use crate::capabilities::events::{Broker, Lag};
+use crate::config::Config;
+use crate::manifest::Manifest;
+use crate::runtime::application::Application;
+use crate::runtime::consumer::{Consumer, Handler};
+use crate::runtime::engine;
+use crate::triggers::http::Server;
+use crate::triggers::http::auth::{Source, Verifier};
+use crate::triggers::http::development::Development;
+use crate::triggers::http::guest::Guest;
+use crate::triggers::http::issuer::{AUDIENCE, ISSUER, Issuer};
+use crate::triggers::http::operations::{Operations, Probe};
+use crate::triggers::relay::Relay;
+use crate::triggers::{cron, kafka};
+
+const COMPILED_FOLDER: &str = "compiled";
+/// From a cache hit to the longest that a request may take.
+const SECONDS_BUCKETS: [f64; 12] = [
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0,
+];
+
+/// A running host.
+pub struct Host {
+    pub address: SocketAddr,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl Host {
+    /// Starts everything that the manifest names. In development, tokens are given to anybody and
+    /// mail is kept here unless a mail server is named.
+    pub async fn start(
+        config: &Config,
+        development: bool,
+        stop: CancellationToken,
+    ) -> anyhow::Result<Self> {
+        let manifest = Manifest::load(&config.manifest)?;
+        let metrics = metrics()?;
+        let services = Services::connect(config, &manifest, development, &stop).await?;
+        let engine = engine::start(&config.data_dir.join(COMPILED_FOLDER))?;
+        let application = Application::load(&engine, &manifest, &services.capabilities)?;
+        let topics = &manifest.application.trigger.kafka.topics;
+        services
+            .broker
+            .ensure_topics(topics)
+            .await
+            .context("could not make the topics")?;
+
+        let tasks = TaskTracker::new();
+        let relay = Relay::new(
+            services.pool.clone(),
+            Arc::clone(&services.broker),
+            &manifest.application.name,
+        );
+        tasks.spawn(relay.run(stop.clone()));
+        let handlers = Handlers(&application);
+        let groups = kafka::groups(&manifest);
+        for group in &groups {
+            let handler = handlers.of(&group.component)?;
+            let broker = Arc::clone(&services.broker);
+            tasks.spawn(kafka::run(broker, group.clone(), handler, stop.clone()));
+        }
+        let mut jobs = Vec::new();
+        for trigger in &manifest.trigger.cron {
+            jobs.push(cron::Job::new(trigger, handlers.of(&trigger.component)?)?);
+        }
+        let broker = Arc::clone(&services.broker);
+        tasks.spawn(cron::run(services.pool.clone(), broker, jobs, stop.clone()));
+
+        let server = Server::new(
+            guests(&manifest, &application)?,
+            verifier(config, development).await?,
+            Operations {
+                metrics,
+                dependencies: services.dependencies(),
+                consumers: consumers(Arc::clone(&services.broker), groups),
+            },
+            development_pages(config, &services)?,
+        )?;
+        let listener = TcpListener::bind(config.listen)
+            .await
+            .with_context(|| format!("could not listen on {}", config.listen))?;
+        let address = listener.local_addr()?;
+        tasks.spawn(Arc::new(server).serve(listener, stop.clone()));
+        tasks.close();
+        Ok(Self {
+            address,
+            stop,
+            tasks,
+        })
+    }
+
+    /// Resolves once the host was told to stop.
+    pub async fn stopped(&self) {
+        self.stop.cancelled().await;
+    }
+
+    /// Waits until the host was told to stop and all of it has.
+    pub async fn finish(self) -> anyhow::Result<()> {
+        self.tasks.wait().await;
+        Ok(())
+    }
+}
+
+/// Cancelled at the first Ctrl-C or SIGTERM; a second one ends the process.
+pub fn stop_on_signal() -> anyhow::Result<CancellationToken> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let stop = CancellationToken::new();
+    let told = stop.clone();
+    tokio::spawn(async move {
+        let mut seen = false;
+        loop {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            if seen {
+                std::process::exit(EXIT_INTERRUPTED);
+            }
+            seen = true;
+            told.cancel();
+        }
+    });
+    Ok(stop)
+}
+
+/// 128 + SIGINT, as shells report it.
+const EXIT_INTERRUPTED: i32 = 130;
+
+fn metrics() -> anyhow::Result<PrometheusHandle> {
+    let builder = PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), &SECONDS_BUCKETS)?;
+    Ok(builder.install_recorder()?)
+}
+
+fn guests(manifest: &Manifest, application: &Application) -> anyhow::Result<Vec<(String, Guest)>> {
+    let mut by_component: BTreeMap<&str, Guest> = BTreeMap::new();
+    let mut guests = Vec::new();
+    for trigger in &manifest.trigger.http {
+        let guest = match by_component.get(trigger.component.as_str()) {
+            Some(guest) => guest.clone(),
+            None => {
+                let guest = Guest::new(application.component(&trigger.component))?;
+                by_component.insert(&trigger.component, guest.clone());
+                guest
+            }
+        };
+        guests.push((trigger.route.clone(), guest));
+    }
+    Ok(guests)
+}
+
+async fn verifier(config: &Config, development: bool) -> anyhow::Result<Verifier> {
+    match (&config.jwks, development) {
+        (Some(jwks), _) => {
+            let issuer = config.jwt_issuer.clone();
+            let issuer = issuer.context("PRAXIS_JWT_ISSUER is not set: say whose tokens count")?;
+            Verifier::new(Source::parse(jwks), issuer, config.jwt_audience.clone()).await
+        }
+        (None, true) => {
+            let issuer = Issuer::open(&config.data_dir.join(ISSUER_FOLDER))?;
+            Verifier::new(Source::Fixed(issuer.keys()), ISSUER.into(), AUDIENCE.into()).await
+        }
+        (None, false) => {
+            bail!("PRAXIS_JWKS is not set: say where the keys are that verify tokens")
+        }
+    }
+}
+
+/// Where there is a catcher, somebody develops.
+fn development_pages(config: &Config, services: &Services) -> anyhow::Result<Option<Development>> {
+    let Some(catcher) = services.catcher.clone() else {
+        return Ok(None);
+    };
+    let issuer = Issuer::open(&config.data_dir.join(ISSUER_FOLDER))?;
+    Ok(Some(Development { issuer, catcher }))
+}
+
+/// Components as handlers of events.
+struct Handlers<'a>(&'a Application);
+
+impl Handlers<'_> {
+    fn of(&self, component: &str) -> anyhow::Result<Arc<dyn Handler>> {
+        let component = self.0.component(component);
+        let consumer = Consumer::new(component).map_err(|_| {
+            anyhow!(
+                "component {:?} has an event trigger, but does not export praxis:events/consumer",
+                component.manifest.id
+            )
+        })?;
+        Ok(Arc::new(consumer))
+    }
+}
+
+/// How far behind each group is, partition by partition.
+fn consumers(broker: Arc<dyn Broker>, groups: Vec<kafka::Group>) -> Probe {
+    Arc::new(move || {
+        let broker = Arc::clone(&broker);
+        let groups = groups.clone();
+        Box::pin(async move {
+            let mut items = Vec::new();
+            for group in groups {
+                let topics: Vec<_> = group.attempts_max.keys().cloned().collect();
+                let lags = broker.lag(&group.name, &topics).await;
+                items.extend(lags.map_err(|error| error.to_string())?.iter().map(item));
+            }
+            Ok(Value::Array(items))
+        })
+    })
+}
+
+fn item(lag: &Lag) -> Value {
+    json!({
+        "group": lag.group,
+        "topic": lag.topic,
+        "partition": lag.partition,
+        "committed": lag.committed,
+        "end": lag.end,
+        "lag": lag.lag,
+    })
+}

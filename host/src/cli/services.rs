@@ -1,0 +1,198 @@
+//! The adapters that the configuration names: the only place that chooses between products.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail};
+use futures::future::BoxFuture;
+use serde_json::{Value, json};
+use sqlx::PgPool;
+use sqlx::postgres::PgPoolOptions;
+use tokio_util::sync::CancellationToken;
+
+use crate::capabilities::delivery::catcher::Catcher;
+use crate::capabilities::delivery::smtp::Smtp;
+use crate::capabilities::delivery::{EmailChannel, PushChannel, SendEmail, SmsChannel};
+use crate::capabilities::events::Broker;
+use crate::capabilities::events::postgres::Log;
+use crate::capabilities::events::producer::Producer;
+use crate::capabilities::index::embedded::Embedded;
+use crate::capabilities::index::opensearch::OpenSearch;
+use crate::capabilities::index::{self, Index, Indexes};
+use crate::capabilities::key_value::KeyValue;
+use crate::capabilities::outbound::{self, Outbound};
+use crate::capabilities::postgres::Postgres;
+use crate::capabilities::redis::{self, Redis, Server};
+use crate::capabilities::variables::{self, Variables};
+use crate::clock;
+use crate::config::Config;
+use crate::manifest::Manifest;
+use crate::runtime::capability::Capability;
+use crate::triggers::http::operations::{Dependency, Probe};
+use crate::triggers::relay::backlog;
+
+const INDEX_FOLDER: &str = "index";
+const MAIL_FOLDER: &str = "mail";
+/// The host's own connections: the event log, the relay, timers. Components have theirs.
+const HOST_CONNECTIONS_MAX: u32 = 16;
+
+/// Everything that is shared by all components, and the capabilities made of it.
+pub struct Services {
+    pub pool: PgPool,
+    pub broker: Arc<dyn Broker>,
+    pub capabilities: Vec<Arc<dyn Capability>>,
+    /// In development, where mail is kept.
+    pub catcher: Option<Arc<Catcher>>,
+    index: Indexes,
+    redis: Arc<Server>,
+}
+
+impl Services {
+    /// Chooses and opens; nothing waits for a server that is down.
+    pub async fn connect(
+        config: &Config,
+        manifest: &Manifest,
+        development: bool,
+        stop: &CancellationToken,
+    ) -> anyhow::Result<Self> {
+        let database_url = config.database_url.as_deref();
+        let database_url =
+            database_url.context("DATABASE_URL is not set: say where PostgreSQL is")?;
+        let redis_url = config.redis_url.clone();
+        let redis_url = redis_url.context("REDIS_URL is not set: say where Redis is")?;
+        let pool = PgPoolOptions::new()
+            .max_connections(HOST_CONNECTIONS_MAX)
+            .connect_lazy(database_url)
+            .context("DATABASE_URL is not an address of PostgreSQL")?;
+        let broker: Arc<dyn Broker> = match &config.kafka_brokers {
+            Some(_) => bail!("no Kafka yet"),
+            None => Log::start(pool.clone(), &config.topic_prefix, stop.clone()),
+        };
+        let index = indexes(config, manifest)?;
+        let (email, catcher) = mail(config, development)?;
+
+        let known = BTreeMap::from([
+            ("database_url".to_owned(), database_url.to_owned()),
+            ("redis_url".to_owned(), redis_url.clone()),
+        ]);
+        let variables = Variables::resolve(manifest, |name| std::env::var(name).ok(), &known)?;
+        let variables = Arc::new(variables);
+        let outbound = Arc::new(Outbound::resolve(manifest, &variables)?);
+        let sms = catcher.clone().map(|catcher| catcher as _);
+        let push = catcher.clone().map(|catcher| catcher as _);
+        let capabilities: Vec<Arc<dyn Capability>> = vec![
+            Arc::new(outbound::Http::new(Arc::clone(&outbound))),
+            Arc::new(Postgres::new(Arc::clone(&outbound))),
+            Arc::new(Redis::new(outbound)),
+            Arc::new(variables::Lookup::new(variables)),
+            Arc::new(KeyValue::new(&redis_url, &manifest.application.name)?),
+            Arc::new(Producer::new(Arc::clone(&broker))),
+            Arc::new(index.clone()),
+            Arc::new(EmailChannel::new(email)),
+            Arc::new(SmsChannel::new(sms)),
+            Arc::new(PushChannel::new(push)),
+        ];
+        Ok(Self {
+            pool,
+            broker,
+            capabilities,
+            catcher,
+            index,
+            redis: Arc::new(Server::new(&redis_url)?),
+        })
+    }
+}
+
+fn indexes(config: &Config, manifest: &Manifest) -> anyhow::Result<Indexes> {
+    let schemas = index::schemas(&manifest.application.tool.praxis.indexes)?;
+    let product: Arc<dyn Index> = match &config.opensearch_url {
+        Some(url) => Arc::new(OpenSearch::new(url, &config.index_prefix, &schemas)?),
+        None => {
+            let folder = config.data_dir.join(INDEX_FOLDER);
+            Arc::new(Embedded::open(&folder, &config.index_prefix, &schemas)?)
+        }
+    };
+    Ok(Indexes::new(schemas, product))
+}
+
+/// Who takes the mail, and in development who keeps what others would send.
+type Mail = (Arc<dyn SendEmail>, Option<Arc<Catcher>>);
+
+fn mail(config: &Config, development: bool) -> anyhow::Result<Mail> {
+    let catcher = if development {
+        let folder = config.data_dir.join(MAIL_FOLDER);
+        Some(Arc::new(Catcher::open(&folder, &config.mail_from, clock::now)?))
+    } else {
+        None
+    };
+    let email: Arc<dyn SendEmail> = match (&config.smtp_url, &catcher) {
+        (Some(url), _) => Arc::new(Smtp::new(url, &config.mail_from)?),
+        (None, Some(catcher)) => Arc::clone(catcher) as _,
+        (None, None) => bail!("SMTP_URL is not set: say which mail server sends"),
+    };
+    Ok((email, catcher))
+}
+
+impl Services {
+    /// How each dependency is asked for its health.
+    pub fn dependencies(&self) -> Vec<Dependency> {
+        let pool = self.pool.clone();
+        let postgres = probe(move || {
+            let pool = pool.clone();
+            Box::pin(async move {
+                let asked = sqlx::query("select 1").execute(&pool).await;
+                asked.map(|_| Value::Null).map_err(|error| error.to_string())
+            })
+        });
+        let server = Arc::clone(&self.redis);
+        let redis = probe(move || {
+            let server = Arc::clone(&server);
+            Box::pin(async move {
+                let asked = redis::execute(&server, "PING", &[]).await;
+                asked.map(|_| Value::Null).map_err(|error| error.to_string())
+            })
+        });
+        let broker = Arc::clone(&self.broker);
+        let events = probe(move || {
+            let broker = Arc::clone(&broker);
+            Box::pin(async move {
+                let asked = broker.health().await;
+                asked.map(|()| Value::Null).map_err(|error| error.to_string())
+            })
+        });
+        let index = self.index.clone();
+        let index = probe(move || {
+            let index = index.clone();
+            Box::pin(async move {
+                let asked = index.health().await;
+                asked.map(|()| Value::Null).map_err(|error| error.to_string())
+            })
+        });
+        let pool = self.pool.clone();
+        let outbox = probe(move || {
+            let pool = pool.clone();
+            Box::pin(async move {
+                let waiting = backlog(&pool).await.map_err(|error| error.to_string())?;
+                Ok(json!({ "events": waiting.events, "oldest_ms": waiting.oldest_ms }))
+            })
+        });
+        let dependency = |name, essential, probe| Dependency {
+            name,
+            essential,
+            probe,
+        };
+        vec![
+            dependency("postgres", true, postgres),
+            dependency("redis", false, redis),
+            dependency("events", false, events),
+            dependency("index", false, index),
+            dependency("outbox", false, outbox),
+        ]
+    }
+}
+
+fn probe(
+    ask: impl Fn() -> BoxFuture<'static, Result<Value, String>> + Send + Sync + 'static,
+) -> Probe {
+    Arc::new(ask)
+}

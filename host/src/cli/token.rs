@@ -1,0 +1,53 @@
+//! `praxis token`: a token of the development issuer, on standard output.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::triggers::http::auth::Claims;
+use crate::triggers::http::issuer::Issuer;
+
+/// The folder of the issuer's key, under the data folder.
+pub const ISSUER_FOLDER: &str = "issuer";
+
+#[derive(Debug, Args)]
+pub struct Token {
+    /// Who: the token's `sub`.
+    #[arg(long)]
+    sub: String,
+    /// What they are, as the application names it; may be given more than once.
+    #[arg(long = "role", required = true)]
+    roles: Vec<String>,
+    /// The organisation that they work for.
+    #[arg(long)]
+    tenant: Option<String>,
+    #[arg(long)]
+    name: Option<String>,
+    #[arg(long)]
+    email: Option<String>,
+    /// An E.164 number.
+    #[arg(long)]
+    phone: Option<String>,
+    /// A BCP 47 language tag.
+    #[arg(long)]
+    locale: Option<String>,
+    #[arg(long, env = "PRAXIS_DATA_DIR", default_value = ".praxis")]
+    data_dir: PathBuf,
+}
+
+impl Token {
+    pub fn run(self) -> anyhow::Result<()> {
+        let issuer = Issuer::open(&self.data_dir.join(ISSUER_FOLDER))?;
+        let claims = Claims {
+            sub: self.sub,
+            roles: self.roles,
+            tenant: self.tenant,
+            name: self.name,
+            email: self.email,
+            phone_number: self.phone,
+            locale: self.locale,
+        };
+        println!("{}", issuer.mint(&claims)?);
+        Ok(())
+    }
+}

@@ -1,0 +1,67 @@
+//! One component: compiled and linked once, instantiated for each piece of work.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use praxis_wasi::State;
+use wasmtime::component::InstancePre;
+use wasmtime::{Engine, Store};
+use wasmtime_wasi::WasiCtx;
+
+use super::capability::Capability;
+use crate::manifest;
+
+/// Linear memory where the manifest says nothing.
+pub const MEMORY_BYTES_DEFAULT: usize = 128 << 20;
+/// Time for one request where the manifest says nothing.
+pub const REQUEST_TIMEOUT_MS_DEFAULT: u64 = 30_000;
+/// Time for one event where the manifest says nothing.
+pub const EVENT_TIMEOUT_MS_DEFAULT: u64 = 60_000;
+
+/// A component that is ready to be instantiated.
+#[derive(Clone)]
+pub struct Component {
+    pub manifest: Arc<manifest::Component>,
+    pub(super) engine: Engine,
+    pub(super) pre: InstancePre<State>,
+    pub(super) capabilities: Arc<[Arc<dyn Capability>]>,
+}
+
+impl Component {
+    pub fn pre(&self) -> &InstancePre<State> {
+        &self.pre
+    }
+
+    /// A store for one new instance: its grants, its memory limit, and an epoch deadline at which
+    /// it yields, so that a time-out around the call takes effect even in a busy loop.
+    pub fn store(&self) -> Store<State> {
+        let tool = &self.manifest.tool.praxis;
+        let mut wasi = WasiCtx::builder();
+        for (name, value) in &self.manifest.environment {
+            wasi.env(name, value);
+        }
+        wasi.inherit_stderr();
+        let mut state = State::new(
+            wasi.build(),
+            tool.memory_bytes_max.unwrap_or(MEMORY_BYTES_DEFAULT),
+        );
+        for capability in self.capabilities.iter() {
+            capability.attach(&self.manifest, &mut state);
+        }
+        let mut store = Store::new(&self.engine, state);
+        store.limiter(|state| &mut state.limits);
+        store.set_epoch_deadline(1);
+        store.epoch_deadline_async_yield_and_update(1);
+        store
+    }
+
+    pub fn request_timeout(&self) -> Duration {
+        let set = self.manifest.tool.praxis.request_timeout_ms;
+        Duration::from_millis(set.unwrap_or(REQUEST_TIMEOUT_MS_DEFAULT))
+    }
+
+    pub fn event_timeout(&self) -> Duration {
+        let set = self.manifest.tool.praxis.event_timeout_ms;
+        Duration::from_millis(set.unwrap_or(EVENT_TIMEOUT_MS_DEFAULT))
+    }
+}

@@ -1,0 +1,80 @@
+//! What only a development host serves: tokens for anybody, and the mail that was caught.
+
+use std::sync::Arc;
+
+use http::{Method, StatusCode};
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
+
+use super::auth::Claims;
+use super::issuer::Issuer;
+use super::routes::Found;
+use super::{Problem, Response, Target, response};
+use crate::capabilities::delivery::catcher::Catcher;
+use crate::capabilities::delivery::page;
+
+pub const ROUTES: [(&str, Page); 4] = [
+    ("/dev/token", Page::Token),
+    ("/dev/mail", Page::Mail),
+    ("/dev/mail.json", Page::MailJson),
+    ("/dev/mail/:id", Page::MailItem),
+];
+
+const BODY_BYTES_MAX: usize = 16 << 10;
+const JSON: &str = "application/json";
+const HTML: &str = "text/html; charset=utf-8";
+
+#[derive(Debug, Clone, Copy)]
+pub enum Page {
+    Token,
+    Mail,
+    MailJson,
+    MailItem,
+}
+
+/// The development issuer and the mail catcher.
+pub struct Development {
+    pub issuer: Issuer,
+    pub catcher: Arc<Catcher>,
+}
+
+impl Development {
+    pub async fn answer(
+        &self,
+        page: Page,
+        found: &Found<'_, Target>,
+        request: http::Request<Incoming>,
+    ) -> Result<Response, Problem> {
+        match page {
+            Page::Token => self.token(request).await,
+            Page::Mail => Ok(response(StatusCode::OK, HTML, page::list(&self.catcher.list()))),
+            Page::MailJson => Ok(response(StatusCode::OK, JSON, page::json(&self.catcher.list()))),
+            Page::MailItem => {
+                let id = found.name("id").unwrap_or_default();
+                let mail = self.catcher.find(id).ok_or_else(Problem::not_found)?;
+                Ok(response(StatusCode::OK, HTML, page::mail(&mail)))
+            }
+        }
+    }
+
+    /// `POST /dev/token`: the body is the claims that the token shall carry.
+    async fn token(&self, request: http::Request<Incoming>) -> Result<Response, Problem> {
+        if request.method() != Method::POST {
+            return Err(Problem::method_not_allowed("POST"));
+        }
+        let body = http_body_util::Limited::new(request.into_body(), BODY_BYTES_MAX);
+        let body = body
+            .collect()
+            .await
+            .map_err(|_| Problem::too_large(BODY_BYTES_MAX as u64))?
+            .to_bytes();
+        let claims: Claims = serde_json::from_slice(&body)
+            .map_err(|error| Problem::bad_request(error.to_string()))?;
+        let token = self.issuer.mint(&claims).map_err(|error| {
+            tracing::error!(error = format!("{error:#}"), "could not mint a token");
+            Problem::failed()
+        })?;
+        let answer = serde_json::json!({ "token": token });
+        Ok(response(StatusCode::OK, JSON, answer.to_string()))
+    }
+}

@@ -1,0 +1,132 @@
+//! Errors that the host answers itself: RFC 9457, `application/problem+json`.
+
+use http::StatusCode;
+use http::header::{ALLOW, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+
+use super::Response;
+
+/// How long a client that found no room should wait.
+const RETRY_AFTER_SECONDS: &str = "1";
+
+#[derive(Debug)]
+pub struct Problem {
+    status: StatusCode,
+    kind: &'static str,
+    title: &'static str,
+    detail: String,
+    header: Option<(HeaderName, HeaderValue)>,
+}
+
+impl Problem {
+    fn new(status: StatusCode, kind: &'static str, title: &'static str) -> Self {
+        Self {
+            status,
+            kind,
+            title,
+            detail: String::new(),
+            header: None,
+        }
+    }
+
+    fn detail(mut self, detail: impl Into<String>) -> Self {
+        self.detail = detail.into();
+        self
+    }
+
+    fn header(mut self, name: HeaderName, value: &'static str) -> Self {
+        self.header = Some((name, HeaderValue::from_static(value)));
+        self
+    }
+
+    pub fn bad_request(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "bad-request", "Bad request").detail(detail)
+    }
+
+    pub fn not_found() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not-found", "Not found")
+            .detail("there is nothing here, or nothing that you may see")
+    }
+
+    pub fn method_not_allowed(allowed: &'static str) -> Self {
+        Self::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "method-not-allowed",
+            "Method not allowed",
+        )
+        .detail(format!("allowed: {allowed}"))
+        .header(ALLOW, allowed)
+    }
+
+    pub fn too_large(bytes_max: u64) -> Self {
+        Self::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "body-too-large",
+            "Body too large",
+        )
+        .detail(format!("a body may have {bytes_max} bytes"))
+    }
+
+    /// The token is missing or bad; `detail` says how (RFC 6750).
+    pub fn unauthenticated(detail: impl Into<String>) -> Self {
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            "unauthenticated",
+            "A valid token is needed",
+        )
+        .detail(detail)
+        .header(WWW_AUTHENTICATE, "Bearer error=\"invalid_token\"")
+    }
+
+    /// More requests than there is room for: back-pressure, not a fault.
+    pub fn busy() -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "Too busy")
+            .detail("too many requests at once: try again in a moment")
+            .header(RETRY_AFTER, RETRY_AFTER_SECONDS)
+    }
+
+    /// Something that the host itself needs can't be reached.
+    pub fn unavailable(what: &str) -> Self {
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "unavailable",
+            "Temporarily unavailable",
+        )
+        .detail(format!("{what} can't be reached now"))
+        .header(RETRY_AFTER, RETRY_AFTER_SECONDS)
+    }
+
+    /// The component did not answer in its time.
+    pub fn timeout() -> Self {
+        Self::new(
+            StatusCode::GATEWAY_TIMEOUT,
+            "timeout",
+            "Not answered in time",
+        )
+    }
+
+    /// The component trapped. What it was is in the log, not in the answer.
+    pub fn failed() -> Self {
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            "Something went wrong here",
+        )
+    }
+
+    pub fn into_response(self) -> Response {
+        let mut body = serde_json::json!({
+            "type": format!("/problems/{}", self.kind),
+            "title": self.title,
+            "status": self.status.as_u16(),
+        });
+        if !self.detail.is_empty() {
+            body["detail"] = self.detail.into();
+        }
+        let mut response =
+            super::response(self.status, "application/problem+json", body.to_string());
+        if let Some((name, value)) = self.header {
+            response.headers_mut().insert(name, value);
+        }
+        response
+    }
+}

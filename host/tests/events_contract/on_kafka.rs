@@ -1,0 +1,1 @@
+//! The suite on Kafka's protocol.

@@ -1,0 +1,121 @@
+//! The suite on PostgreSQL, and what only this adapter has.
+
+use std::sync::Arc;
+
+use praxis_host::capabilities::events::Broker;
+use praxis_host::capabilities::events::postgres::Log;
+use sqlx::PgPool;
+use tokio_util::sync::CancellationToken;
+
+use crate::postgres_for_events::Server;
+use crate::{deliveries, suite};
+
+/// A log with the suite's topics, as one host meets it.
+async fn log(pool: &PgPool) -> Arc<dyn Broker> {
+    let log = Log::start(pool.clone(), "test.", CancellationToken::new());
+    log.ensure_topics(&suite::topics()).await.unwrap();
+    log
+}
+
+async fn new() -> Arc<dyn Broker> {
+    log(&Server::shared().database().await).await
+}
+
+async fn new_twice() -> (Arc<dyn Broker>, Arc<dyn Broker>) {
+    let pool = Server::shared().database().await;
+    (log(&pool).await, log(&pool).await)
+}
+
+#[tokio::test]
+async fn publishes_in_order_per_key() {
+    suite::publishes_in_order_per_key(new().await).await;
+}
+
+#[tokio::test]
+async fn what_is_read_is_what_was_published() {
+    suite::what_is_read_is_what_was_published(new().await).await;
+}
+
+#[tokio::test]
+async fn an_event_published_while_somebody_waits_arrives() {
+    suite::an_event_published_while_somebody_waits_arrives(new().await).await;
+}
+
+#[tokio::test]
+async fn what_was_not_completed_is_delivered_again() {
+    suite::what_was_not_completed_is_delivered_again(new().await).await;
+}
+
+#[tokio::test]
+async fn groups_are_independent() {
+    suite::groups_are_independent(new().await).await;
+}
+
+#[tokio::test]
+async fn offsets_survive_a_restart() {
+    let (broker, again) = new_twice().await;
+    suite::offsets_survive_a_restart(broker, again).await;
+}
+
+#[tokio::test]
+async fn members_share_the_partitions() {
+    let (first, second) = new_twice().await;
+    suite::members_share_the_partitions(first, second).await;
+}
+
+#[tokio::test]
+async fn lag_is_what_is_not_completed() {
+    suite::lag_is_what_is_not_completed(new().await).await;
+}
+
+#[tokio::test]
+async fn topics_that_are_there_stay_as_they_are() {
+    suite::topics_that_are_there_stay_as_they_are(new().await).await;
+}
+
+#[tokio::test]
+async fn every_topic_has_its_dead_letters() {
+    suite::every_topic_has_its_dead_letters(new().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_broker_that_is_down_is_unavailable_and_comes_back() {
+    let server = std::cell::RefCell::new(Server::start());
+    let pool = server.borrow().database().await;
+    suite::a_broker_that_is_down_is_unavailable_and_comes_back(
+        log(&pool).await,
+        || server.borrow_mut().stop(),
+        || server.borrow_mut().resume(),
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn an_event_that_is_retried_holds_up_those_behind_it() {
+    deliveries::an_event_that_is_retried_holds_up_those_behind_it(new().await).await;
+}
+
+#[tokio::test]
+async fn a_rejected_event_lies_among_the_dead_letters() {
+    deliveries::a_rejected_event_lies_among_the_dead_letters(new().await).await;
+}
+
+#[tokio::test]
+async fn an_event_is_given_up_on_after_its_last_attempt() {
+    deliveries::an_event_is_given_up_on_after_its_last_attempt(new().await).await;
+}
+
+#[tokio::test]
+async fn what_a_handling_publishes_has_the_same_ids_each_time() {
+    deliveries::what_a_handling_publishes_has_the_same_ids_each_time(new().await).await;
+}
+
+#[tokio::test]
+async fn a_panic_is_a_failed_attempt() {
+    deliveries::a_panic_is_a_failed_attempt(new().await).await;
+}
+
+#[tokio::test]
+async fn a_stop_waits_for_what_is_being_handled() {
+    deliveries::a_stop_waits_for_what_is_being_handled(new().await).await;
+}

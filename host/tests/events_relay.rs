@@ -1,0 +1,233 @@
+//! The outbox's relay: what was saved is published, in order, whatever happens meanwhile.
+
+#[path = "support/postgres_for_events.rs"]
+mod postgres_for_events;
+#[path = "support/waiting.rs"]
+mod waiting;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use postgres_for_events::Server;
+use praxis_host::capabilities::events::{Broker, Error, Lag, Outgoing, Subscription};
+use praxis_host::manifest::Topic;
+use praxis_host::triggers::relay::{Backlog, Relay, backlog};
+use sqlx::PgPool;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use waiting::{eventually, within};
+
+/// A broker that keeps what it is given, while it is up.
+struct Memory {
+    published: watch::Sender<Vec<Outgoing>>,
+    up: watch::Sender<bool>,
+}
+
+impl Memory {
+    fn new() -> Arc<Self> {
+        Arc::new(Self {
+            published: watch::Sender::new(Vec::new()),
+            up: watch::Sender::new(true),
+        })
+    }
+
+    async fn until_published(&self, count: usize) -> Vec<u64> {
+        let mut published = self.published.subscribe();
+        let published = within(published.wait_for(|all| all.len() >= count)).await;
+        let published = published.unwrap();
+        published
+            .iter()
+            .map(|outgoing| outgoing.record.event.stream_version)
+            .collect()
+    }
+}
+
+#[async_trait]
+impl Broker for Memory {
+    async fn ensure_topics(&self, _: &BTreeMap<String, Topic>) -> Result<(), Error> {
+        Ok(())
+    }
+
+    async fn publish(&self, batch: &[Outgoing]) -> Result<(), Error> {
+        if !*self.up.borrow() {
+            return Err(Error::Unavailable("switched off".into()));
+        }
+        if let Some(outgoing) = batch.iter().find(|outgoing| outgoing.topic == "nowhere") {
+            return Err(Error::UnknownTopic(outgoing.topic.clone()));
+        }
+        self.published
+            .send_modify(|all| all.extend_from_slice(batch));
+        Ok(())
+    }
+
+    async fn subscribe(&self, _: &str, _: &[String]) -> Result<Subscription, Error> {
+        unreachable!("a relay reads nothing")
+    }
+
+    async fn lag(&self, _: &str, _: &[String]) -> Result<Vec<Lag>, Error> {
+        Ok(Vec::new())
+    }
+
+    async fn health(&self) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+struct Running {
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl Running {
+    fn start(pool: &PgPool, broker: Arc<dyn Broker>) -> Self {
+        let stop = CancellationToken::new();
+        let relay = Relay::new(pool.clone(), broker, "tests");
+        let task = tokio::spawn(relay.run(stop.clone()));
+        Self { stop, task }
+    }
+
+    async fn stop(self) {
+        self.stop.cancel();
+        within(self.task).await.unwrap();
+    }
+}
+
+async fn save(pool: &PgPool, topic: &str, numbers: std::ops::Range<i64>) -> sqlx::Result<()> {
+    sqlx::query(
+        "insert into outbox (topic, key, kind, stream_version, data)
+        select $1, 'key', 'Counted', number, '{\"schema\": 1}'
+        from generate_series($2, $3 - 1) as number",
+    )
+    .bind(topic)
+    .bind(numbers.start)
+    .bind(numbers.end)
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
+async fn until_empty(pool: &PgPool) {
+    let empty = Backlog {
+        events: 0,
+        oldest_ms: 0,
+    };
+    eventually(async || backlog(pool).await.is_ok_and(|backlog| backlog == empty)).await;
+}
+
+#[tokio::test]
+async fn what_is_saved_is_published_in_order_with_its_own_id() {
+    let pool = Server::shared().database().await;
+    let broker = Memory::new();
+    save(&pool, "facts", 0..1_000).await.unwrap();
+    let relay = Running::start(&pool, broker.clone());
+    assert_eq!(
+        broker.until_published(1_000).await,
+        (0..1_000).collect::<Vec<_>>()
+    );
+    until_empty(&pool).await;
+    save(&pool, "facts", 1_000..1_001).await.unwrap();
+    broker.until_published(1_001).await;
+    until_empty(&pool).await;
+    let saved: Vec<uuid::Uuid> = sqlx::query_scalar("select event_id from outbox order by id")
+        .fetch_all(&pool)
+        .await
+        .unwrap();
+    let published: Vec<_> = broker
+        .published
+        .borrow()
+        .iter()
+        .map(|outgoing| outgoing.record.id)
+        .collect();
+    assert_eq!(published, saved);
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn a_broker_that_is_down_costs_no_event() {
+    let pool = Server::shared().database().await;
+    let broker = Memory::new();
+    broker.up.send_replace(false);
+    let relay = Running::start(&pool, broker.clone());
+    save(&pool, "facts", 0..3).await.unwrap();
+    let waiting = backlog(&pool).await.unwrap();
+    assert_eq!(waiting.events, 3);
+    broker.up.send_replace(true);
+    assert_eq!(broker.until_published(3).await, [0, 1, 2]);
+    until_empty(&pool).await;
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn a_topic_that_nobody_made_holds_up_no_other() {
+    let pool = Server::shared().database().await;
+    let broker = Memory::new();
+    save(&pool, "nowhere", 0..1).await.unwrap();
+    save(&pool, "facts", 1..2).await.unwrap();
+    let relay = Running::start(&pool, broker.clone());
+    assert_eq!(broker.until_published(1).await, [1]);
+    eventually(async || backlog(&pool).await.unwrap().events == 1).await;
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn one_relay_publishes_and_another_takes_over() {
+    let pool = Server::shared().database().await;
+    let (one, other) = (Memory::new(), Memory::new());
+    let first = Running::start(&pool, one.clone());
+    save(&pool, "facts", 0..1).await.unwrap();
+    one.until_published(1).await;
+    let second = Running::start(&pool, other.clone());
+    save(&pool, "facts", 1..10).await.unwrap();
+    one.until_published(10).await;
+    until_empty(&pool).await;
+    assert!(other.published.borrow().is_empty());
+    first.stop().await;
+    save(&pool, "facts", 10..11).await.unwrap();
+    assert_eq!(other.until_published(1).await, [10]);
+    until_empty(&pool).await;
+    second.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn it_goes_on_when_the_database_comes_back() {
+    let mut server = Server::start();
+    let pool = server.database().await;
+    let broker = Memory::new();
+    let relay = Running::start(&pool, broker.clone());
+    save(&pool, "facts", 0..1).await.unwrap();
+    broker.until_published(1).await;
+    until_empty(&pool).await;
+    server.stop();
+    server.resume();
+    eventually(async || save(&pool, "facts", 1..2).await.is_ok()).await;
+    assert_eq!(broker.until_published(2).await[..2], [0, 1]);
+    until_empty(&pool).await;
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn what_was_published_long_ago_goes() {
+    let pool = Server::shared().database().await;
+    let broker = Memory::new();
+    save(&pool, "facts", 0..5).await.unwrap();
+    sqlx::query(
+        "update outbox set published_at = now() - interval '8 days' where stream_version < 3",
+    )
+    .execute(&pool)
+    .await
+    .unwrap();
+    let relay = Running::start(&pool, broker.clone());
+    eventually(async || {
+        let left: i64 = sqlx::query_scalar("select count(*) from outbox")
+            .fetch_one(&pool)
+            .await
+            .unwrap();
+        left == 2
+    })
+    .await;
+    until_empty(&pool).await;
+    assert_eq!(broker.until_published(2).await, [3, 4]);
+    relay.stop().await;
+}
