@@ -1,5 +1,7 @@
 //! The contract of `capabilities::events::Broker`: one suite, every adapter.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 #[path = "support/postgres_for_events.rs"]
 mod postgres_for_events;
 #[path = "support/reader.rs"]

@@ -1,5 +1,7 @@
 //! Timers: due on time, on one host, one run at a time.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 #[path = "support/postgres_for_events.rs"]
 mod postgres_for_events;
 #[path = "support/waiting.rs"]

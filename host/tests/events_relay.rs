@@ -1,5 +1,7 @@
 //! The outbox's relay: what was saved is published, in order, whatever happens meanwhile.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 #[path = "support/postgres_for_events.rs"]
 mod postgres_for_events;
 #[path = "support/waiting.rs"]

@@ -1,5 +1,7 @@
 //! Spin's interfaces against real servers: first without a guest, then with one.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 #[path = "support/spin_servers.rs"]
 mod spin_servers;
 
