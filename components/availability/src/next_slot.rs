@@ -23,8 +23,9 @@ with held as (
     set next_available_slot = excluded.next_available_slot,
         source_version = excluded.source_version,
         version = n.version + case
-            when $4::bool
-                or n.next_available_slot is distinct from excluded.next_available_slot then 1
+            when n.next_available_slot is distinct from excluded.next_available_slot
+                -- Not at every retry of one event.
+                or $4::bool and n.source_version < excluded.source_version then 1
             else 0
         end,
         updated_at = now()

@@ -1,5 +1,6 @@
 //! What events and the clock do to the bitmap and to the next free slot.
 
+use jiff::Timestamp;
 use praxis_domain::event::{self, BookingKind};
 use praxis_platform::cache::{self, Cache};
 use praxis_platform::clock;
@@ -11,8 +12,11 @@ use uuid::Uuid;
 use crate::bitmap::{self, Applied, Change};
 use crate::next_slot;
 
-/// Practitioners brought up to date at one tick of the clock.
-const DUE_PER_TICK_MAX: i32 = 1_000;
+/// Practitioners looked up at once.
+const DUE_PER_STATEMENT_MAX: i32 = 500;
+/// How long one tick may take: on the hour, many next slots begin together. Less than the host
+/// gives to an event; what is left is due at the next tick.
+const TICK_SECONDS_MAX: i64 = 30;
 
 pub async fn handle(delivery: &Delivery) -> Result<(), Failure> {
     match (delivery.topic.as_str(), delivery.event.kind.as_str()) {
@@ -61,10 +65,26 @@ async fn practitioner_changed(practitioner: Uuid) -> Result<(), Failure> {
 async fn time_passed() -> Result<(), Failure> {
     let now = clock::now();
     let database = Database::open().await?;
-    for practitioner in next_slot::due(&database, now, DUE_PER_TICK_MAX).await? {
-        let snapshot = load(&database, practitioner).await?;
-        next_slot::save(&database, practitioner, &snapshot, now, false).await?;
+    while clock::now().duration_since(now).as_secs() < TICK_SECONDS_MAX {
+        let mut refreshed = 0;
+        for practitioner in next_slot::due(&database, now, DUE_PER_STATEMENT_MAX).await? {
+            match refresh(&database, practitioner, now).await {
+                Ok(()) => refreshed += 1,
+                // One that can't be computed must not keep the others waiting.
+                Err(Failure::Reject(reason)) => eprintln!("next slot of {practitioner}: {reason}"),
+                Err(failure @ Failure::Retry(_)) => return Err(failure),
+            }
+        }
+        if refreshed == 0 {
+            break;
+        }
     }
+    Ok(())
+}
+
+async fn refresh(database: &Database, practitioner: Uuid, now: Timestamp) -> Result<(), Failure> {
+    let snapshot = load(database, practitioner).await?;
+    next_slot::save(database, practitioner, &snapshot, now, false).await?;
     Ok(())
 }
 
