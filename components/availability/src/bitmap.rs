@@ -75,11 +75,14 @@ const APPLY: Script = Script(
     if version <= tonumber(held) then
         return 'stale'
     end
+    -- A reschedule within a day changes one date twice.
+    local changed = {}
     for i = 2, #ARGV, 3 do
         local day = redis.call('HGET', KEYS[1], ARGV[i])
         if day then
             local loaded, open, booked = string.match(day, '^(%d+),(%d+),(%d+)$')
-            if tonumber(loaded) < version then
+            if tonumber(loaded) < version or changed[ARGV[i]] then
+                changed[ARGV[i]] = true
                 local hour = tonumber(ARGV[i + 1])
                 if ARGV[i + 2] == '1' then
                     booked = bit.bor(tonumber(booked), hour)
