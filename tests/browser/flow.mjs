@@ -148,7 +148,8 @@ async function withAMouse(page) {
   step("its hour is no longer offered");
   await page.getByRole("link", { name: "Reschedule" }).click();
   await visible(page.getByText("You are moving your appointment"));
-  await goneFromAvailability(page, booked.slot);
+  const practitioner = page.url().match(/practitioner\/([^?]+)/)[1];
+  await goneFromAvailability(page, practitioner, booked.slot);
   await page.reload();
   await visible(page.getByText("You are moving your appointment"));
   await visible(page.locator(".hour").first());
@@ -161,6 +162,7 @@ async function withAMouse(page) {
   await page.getByRole("link", { name: "See my appointments" }).click();
   await visible(coming(page).getByRole("heading", { name: moved.time }));
   assert.equal(await coming(page).count(), 1);
+  await goneFromAvailability(page, practitioner, moved.slot);
   await page.getByText(/Past, moved and cancelled \(1\)/).click();
   await visible(page.locator(".ticket.rescheduled").getByText("Moved to another time"));
 
@@ -416,14 +418,13 @@ async function bookAsSomebodyElse(page, slot) {
 }
 
 /** The read model follows the booking by an event; waits until it has. */
-async function goneFromAvailability(page, slot) {
-  await page.waitForFunction(async (slot) => {
-    const id = location.hash.match(/practitioner\/([^?]+)/)[1];
+async function goneFromAvailability(page, practitioner, slot) {
+  await page.waitForFunction(async ([id, slot]) => {
     const date = slot.slice(0, 10);
     const answer = await fetch(`/v1/practitioners/${id}/availability?from=${date}&to=${date}`);
     const { days } = await answer.json();
     return !days.some((day) => day.slots.some((free) => free.slot_start === slot));
-  }, slot);
+  }, [practitioner, slot]);
 }
 
 function coming(page) {
