@@ -4,12 +4,11 @@
 
 #[path = "support/postgres_for_events.rs"]
 mod postgres_for_events;
-#[path = "support/waiting.rs"]
-mod waiting;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use postgres_for_events::Server;
@@ -22,9 +21,17 @@ use sqlx::PgPool;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use waiting::within;
 
 const EVERY_SECOND: &str = "* * * * * *";
+
+/// Nothing that a test waits for takes longer.
+const DEADLINE_MS: u64 = 60_000;
+
+async fn within<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_millis(DEADLINE_MS), future)
+        .await
+        .expect("it takes too long")
+}
 
 /// Publishes one event a run, and notices when two runs overlap.
 struct Clockwork {
@@ -54,7 +61,7 @@ impl Handler for Clockwork {
     async fn handle(&self, delivery: &Delivery) -> Outcome {
         let others = self.at_work.fetch_add(1, Ordering::SeqCst);
         assert_eq!(others, 0, "two runs at once");
-        tokio::time::sleep(std::time::Duration::from_millis(self.slow_ms)).await;
+        tokio::time::sleep(Duration::from_millis(self.slow_ms)).await;
         self.at_work.fetch_sub(1, Ordering::SeqCst);
         self.runs.send_modify(|runs| runs.push(delivery.clone()));
         let event = Event {
