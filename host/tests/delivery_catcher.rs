@@ -41,10 +41,16 @@ async fn the_same_key_is_kept_once_with_the_same_receipt() {
 #[tokio::test]
 async fn a_restart_keeps_what_was_caught_and_the_keys() {
     let folder = TempDir::new().unwrap();
-    let before = emails(&catcher(&folder)).send(&email("key-1")).await.unwrap();
+    let before = emails(&catcher(&folder))
+        .send(&email("key-1"))
+        .await
+        .unwrap();
     let catcher = catcher(&folder);
     assert_eq!(catcher.list().len(), 1);
-    assert_eq!(emails(&catcher).send(&email("key-1")).await.unwrap(), before);
+    assert_eq!(
+        emails(&catcher).send(&email("key-1")).await.unwrap(),
+        before
+    );
     assert_eq!(catcher.list().len(), 1);
     assert_eq!(catcher.find(&before.provider_id).unwrap().to, email("").to);
 }
@@ -96,8 +102,16 @@ async fn a_line_break_gets_into_no_header() {
         "no address",
         "",
     ] {
-        let refused = channel.send(&Email { to: to.into(), ..email("key") }).await;
-        assert!(matches!(refused, Err(Error::BadAddress(_))), "{to:?}: {refused:?}");
+        let refused = channel
+            .send(&Email {
+                to: to.into(),
+                ..email("key")
+            })
+            .await;
+        assert!(
+            matches!(refused, Err(Error::BadAddress(_))),
+            "{to:?}: {refused:?}"
+        );
     }
     let attachment = |file_name: &str, content_type: &str| {
         vec![Attachment {
@@ -107,14 +121,38 @@ async fn a_line_break_gets_into_no_header() {
         }]
     };
     let refused = [
-        Email { subject: "Hello\r\nBcc: eve@example.com".into(), ..email("key") },
-        Email { subject: "x".repeat(999), ..email("key") },
-        Email { reply_to: Some("a@example.com\r\nX: y".into()), ..email("key") },
-        Email { attachments: attachment("a\r\nX: y", "text/plain"), ..email("key") },
-        Email { attachments: attachment("a", "text/plain\r\nX: y"), ..email("key") },
-        Email { attachments: attachment("a", "nothing"), ..email("key") },
-        Email { attachments: vec![attachment("a", "text/plain").remove(0); 11], ..email("key") },
-        Email { text: "x".repeat((1 << 20) + 1), ..email("key") },
+        Email {
+            subject: "Hello\r\nBcc: eve@example.com".into(),
+            ..email("key")
+        },
+        Email {
+            subject: "x".repeat(999),
+            ..email("key")
+        },
+        Email {
+            reply_to: Some("a@example.com\r\nX: y".into()),
+            ..email("key")
+        },
+        Email {
+            attachments: attachment("a\r\nX: y", "text/plain"),
+            ..email("key")
+        },
+        Email {
+            attachments: attachment("a", "text/plain\r\nX: y"),
+            ..email("key")
+        },
+        Email {
+            attachments: attachment("a", "nothing"),
+            ..email("key")
+        },
+        Email {
+            attachments: vec![attachment("a", "text/plain").remove(0); 11],
+            ..email("key")
+        },
+        Email {
+            text: "x".repeat((1 << 20) + 1),
+            ..email("key")
+        },
         email(""),
     ];
     for email in refused {
@@ -140,11 +178,28 @@ async fn text_messages_and_push_notifications_are_caught_too() {
         text: "at nine".into(),
     };
     let channel = SmsChannel::new(Some(Arc::new(catcher.clone())));
-    for to in ["089123456", "+0123456", "+49 89", "+1234567890123456", "", "+"] {
-        let refused = channel.send(&Sms { to: to.into(), ..sms.clone() }).await;
+    for to in [
+        "089123456",
+        "+0123456",
+        "+49 89",
+        "+1234567890123456",
+        "",
+        "+",
+    ] {
+        let refused = channel
+            .send(&Sms {
+                to: to.into(),
+                ..sms.clone()
+            })
+            .await;
         assert!(matches!(refused, Err(Error::BadAddress(_))), "{to:?}");
     }
-    let long = channel.send(&Sms { text: "x".repeat(1_601), ..sms.clone() }).await;
+    let long = channel
+        .send(&Sms {
+            text: "x".repeat(1_601),
+            ..sms.clone()
+        })
+        .await;
     assert!(matches!(long, Err(Error::Rejected(_))));
     channel.send(&sms).await.unwrap();
     channel.send(&sms).await.unwrap();

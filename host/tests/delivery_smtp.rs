@@ -19,11 +19,17 @@ use tokio::net::TcpListener;
 const DEADLINE: Duration = Duration::from_secs(10);
 
 fn channel(url: &str) -> EmailChannel {
-    EmailChannel::new(Arc::new(Smtp::new(url, "Shops <shops@example.com>").unwrap()))
+    EmailChannel::new(Arc::new(
+        Smtp::new(url, "Shops <shops@example.com>").unwrap(),
+    ))
 }
 
 async fn server(folder: &TempDir) -> Server {
-    praxis_servers::smtp::start(&tools::tool("python"), folder.path()).await.unwrap()
+    // Not a link to it: a virtual environment's Python finds its packages by its own path.
+    let python = tools::tool("../venv/bin/python");
+    praxis_servers::smtp::start(&python, folder.path())
+        .await
+        .unwrap()
 }
 
 /// What the server printed, once it has so many mails.
@@ -55,7 +61,11 @@ async fn a_mail_arrives_with_both_bodies_and_a_lasting_message_id() {
     let log = mails(&server, 2).await;
     let message_id = format!("Message-ID: <{}>", first.provider_id);
     assert_eq!(log.matches(&message_id).count(), 2, "{log}");
-    for part in ["To: Ann <ann@example.com>", "multipart/alternative", "<p>Guten Tag</p>"] {
+    for part in [
+        "To: Ann <ann@example.com>",
+        "multipart/alternative",
+        "<p>Guten Tag</p>",
+    ] {
         assert!(log.contains(part), "no {part:?} in\n{log}");
     }
 }
@@ -81,8 +91,16 @@ async fn a_server_that_is_down_is_unavailable_until_it_is_back() {
 #[tokio::test]
 async fn the_servers_answer_says_what_to_do_and_never_names_the_recipient() {
     let cases = [
-        ("RCPT", "550 5.1.1 <ann@example.com>: no such user", "bad address"),
-        ("RCPT", "450 4.2.1 <ann@example.com>: mailbox is busy", "unavailable"),
+        (
+            "RCPT",
+            "550 5.1.1 <ann@example.com>: no such user",
+            "bad address",
+        ),
+        (
+            "RCPT",
+            "450 4.2.1 <ann@example.com>: mailbox is busy",
+            "unavailable",
+        ),
         ("DATA", "554 5.7.1 refused by policy", "rejected"),
         ("MAIL", "421 4.3.2 closing down", "unavailable"),
     ];
@@ -116,7 +134,11 @@ async fn refusing(command: &'static str, answer: &'static str) -> String {
             } else {
                 "250 ok"
             };
-            if writer.write_all(format!("{answer}\r\n").as_bytes()).await.is_err() {
+            if writer
+                .write_all(format!("{answer}\r\n").as_bytes())
+                .await
+                .is_err()
+            {
                 break;
             }
         }

@@ -9,7 +9,9 @@ use crate::shops::*;
 const SHOPS_MAX: usize = 1_500;
 const QUERIES: usize = 80;
 const TRADES: [&str; 5] = ["bakery", "butcher", "café", "grocer", "kiosk"];
-const WORDS: [&str; 8] = ["Anna", "Änne", "Öhm", "Straße", "O'Neil", "Café", "Kaffee", "7"];
+const WORDS: [&str; 8] = [
+    "Anna", "Änne", "Öhm", "Straße", "O'Neil", "Café", "Kaffee", "7",
+];
 
 #[tokio::test]
 async fn both_adapters_find_the_same_in_the_same_order_with_the_same_scores() {
@@ -39,7 +41,10 @@ async fn both_adapters_find_the_same_in_the_same_order_with_the_same_scores() {
             assert_eq!(here.next.is_some(), there.next.is_some(), "{query:?}");
             for (a, b) in here.hits.iter().zip(&there.hits) {
                 let tolerance = 1e-4 * a.score.max(1.0);
-                assert!((a.score - b.score).abs() <= tolerance, "{a:?} {b:?} {query:?}");
+                assert!(
+                    (a.score - b.score).abs() <= tolerance,
+                    "{a:?} {b:?} {query:?}"
+                );
                 assert_eq!(a.fields, b.fields);
                 assert_eq!(a.distance_m, b.distance_m);
             }
@@ -51,7 +56,10 @@ async fn both_adapters_find_the_same_in_the_same_order_with_the_same_scores() {
             query_there.cursor = there.next;
         }
     }
-    assert!(hits > 1_000, "only {hits} hits: the queries compare too little");
+    assert!(
+        hits > 1_000,
+        "only {hits} hits: the queries compare too little"
+    );
 }
 
 /// Shops around Munich, some with everything, some without this or that, and their later changes.
@@ -68,7 +76,9 @@ fn directory(random: &mut StdRng) -> Vec<Change> {
             let words: Vec<_> = (0..random.random_range(1..4))
                 .map(|_| WORDS[random.random_range(0..WORDS.len())])
                 .collect();
-            fields.push(name(&words.join(["-", " ", ", "][random.random_range(0..3)])));
+            fields.push(name(
+                &words.join(["-", " ", ", "][random.random_range(0..3)]),
+            ));
         }
         if random.random_bool(0.9) {
             fields.push(field("place", Value::Geo(point(random, 0.6))));
@@ -90,10 +100,14 @@ fn query(random: &mut StdRng) -> Query {
     query.limit = random.random_range(1..40);
     let center = point(random, 0.3);
     if random.random_bool(0.7) {
-        query.filter.push(of_trade(TRADES[random.random_range(0..TRADES.len())]));
+        query
+            .filter
+            .push(of_trade(TRADES[random.random_range(0..TRADES.len())]));
     }
     if random.random_bool(0.7) {
-        query.filter.push(near(center, random.random_range(1_000.0..60_000.0)));
+        query
+            .filter
+            .push(near(center, random.random_range(1_000.0..60_000.0)));
     }
     if random.random_bool(0.5) {
         query.filter.push(is_active(random.random_bool(0.8)));
@@ -105,10 +119,14 @@ fn query(random: &mut StdRng) -> Query {
     if random.random_bool(0.3) {
         let word = WORDS[random.random_range(0..WORDS.len())];
         let letters = random.random_range(1..=word.chars().count());
-        query.filter.push(named(&word.chars().take(letters).collect::<String>()));
+        query
+            .filter
+            .push(named(&word.chars().take(letters).collect::<String>()));
     }
     if random.random_bool(0.8) {
-        query.score.push(nearness(center, random.random_range(5_000.0..30_000.0)));
+        query
+            .score
+            .push(nearness(center, random.random_range(5_000.0..30_000.0)));
         query.distance_from = Some(("place".into(), center));
     }
     if random.random_bool(0.8) {

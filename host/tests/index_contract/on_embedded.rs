@@ -107,19 +107,32 @@ async fn a_broken_limit_is_named() {
 async fn a_restart_keeps_the_documents() {
     let folder = folder();
     let shops: Vec<_> = (0..50)
-        .map(|at| shop(&format!("{at:02}"), 3, vec![trade("bakery"), stars(at.into())]))
+        .map(|at| {
+            shop(
+                &format!("{at:02}"),
+                3,
+                vec![trade("bakery"), stars(at.into())],
+            )
+        })
         .collect();
     {
         let indexes = embedded(folder.path());
         apply(&indexes, &shops).await;
-        apply(&indexes, &[shop("07", 4, vec![stars(99.0)]), hours("07", 1, 5)]).await;
+        apply(
+            &indexes,
+            &[shop("07", 4, vec![stars(99.0)]), hours("07", 1, 5)],
+        )
+        .await;
     }
     let indexes = embedded(folder.path());
     assert_eq!(search(&indexes, &only(of_trade("bakery"))).await.total, 50);
     let held = indexes.get(SHOPS, "07").await.unwrap().unwrap();
     assert_eq!(held[1], stars(99.0));
     assert_eq!(found(&indexes, &only(opens(None, None))).await, ["07"]);
-    let stale = indexes.apply(SHOPS, &[shop("07", 4, vec![stars(1.0)])]).await.unwrap();
+    let stale = indexes
+        .apply(SHOPS, &[shop("07", 4, vec![stars(1.0)])])
+        .await
+        .unwrap();
     assert_eq!(stale, [Outcome::Stale]);
 }
 
@@ -149,7 +162,10 @@ async fn a_journal_damaged_in_the_middle_is_named_not_skipped() {
     std::fs::write(journal(folder.path()), "{\"change\":\n{}\n").unwrap();
     let opened = Embedded::open(folder.path(), "test-", &schema());
     let error = format!("{:#}", opened.err().unwrap());
-    assert!(error.contains("test-shops.jsonl") && error.contains("line 1"), "{error}");
+    assert!(
+        error.contains("test-shops.jsonl") && error.contains("line 1"),
+        "{error}"
+    );
 }
 
 #[tokio::test]
@@ -170,7 +186,10 @@ async fn a_long_history_is_compacted() {
     assert!(lines_max <= 10_200, "{lines_max} lines");
     assert!(lines(folder.path()) < 12_000);
     let indexes = embedded(folder.path());
-    assert_eq!(indexes.get(SHOPS, "199").await.unwrap(), Some(vec![stars(60.0)]));
+    assert_eq!(
+        indexes.get(SHOPS, "199").await.unwrap(),
+        Some(vec![stars(60.0)])
+    );
 }
 
 #[tokio::test]
@@ -187,5 +206,8 @@ fn journal(folder: &Path) -> PathBuf {
 }
 
 fn lines(folder: &Path) -> usize {
-    std::fs::read_to_string(journal(folder)).unwrap().lines().count()
+    std::fs::read_to_string(journal(folder))
+        .unwrap()
+        .lines()
+        .count()
 }

@@ -112,7 +112,10 @@ async fn another_host_finds_the_same_documents() {
     apply(&indexes, &[shop("a", 3, vec![trade("bakery")])]).await;
     let other = opensearch(&server.url());
     assert_eq!(found(&other, &only(of_trade("bakery"))).await, ["a"]);
-    let stale = other.apply(SHOPS, &[shop("a", 3, vec![trade("x")])]).await.unwrap();
+    let stale = other
+        .apply(SHOPS, &[shop("a", 3, vec![trade("x")])])
+        .await
+        .unwrap();
     assert_eq!(stale, [Outcome::Stale]);
 }
 
@@ -123,11 +126,18 @@ async fn a_server_that_is_down_is_unavailable_at_once_and_found_again() {
     server.kill().await;
     let begun = Instant::now();
     let searched = indexes.search(SHOPS, &all()).await;
-    assert!(matches!(searched, Err(Error::Unavailable(_))), "{searched:?}");
+    assert!(
+        matches!(searched, Err(Error::Unavailable(_))),
+        "{searched:?}"
+    );
     let applied = indexes.apply(SHOPS, &[shop("a", 1, vec![])]).await;
     assert!(matches!(applied, Err(Error::Unavailable(_))), "{applied:?}");
     assert!(matches!(indexes.health().await, Err(Error::Unavailable(_))));
-    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+    assert!(
+        begun.elapsed() < Duration::from_secs(2),
+        "{:?}",
+        begun.elapsed()
+    );
 }
 
 #[tokio::test]
@@ -137,5 +147,8 @@ async fn a_server_may_come_after_the_host() {
     drop(unused);
     let indexes = opensearch(&url);
     let searched = indexes.search(SHOPS, &all()).await;
-    assert!(matches!(searched, Err(Error::Unavailable(_))), "{searched:?}");
+    assert!(
+        matches!(searched, Err(Error::Unavailable(_))),
+        "{searched:?}"
+    );
 }

@@ -47,7 +47,9 @@ pub fn opensearch(url: &str) -> Indexes {
 
 pub async fn opensearch_server(folder: &Path) -> Server {
     let program = tool("osmem-server");
-    praxis_servers::opensearch::start(&program, folder).await.unwrap()
+    praxis_servers::opensearch::start(&program, folder)
+        .await
+        .unwrap()
 }
 
 /// A change from the source `profile`.

@@ -29,7 +29,11 @@ pub async fn a_document_comes_back_as_it_was_applied(indexes: Indexes) {
 
 pub async fn a_field_can_be_removed(indexes: Indexes) {
     apply(&indexes, &[shop("a", 1, vec![trade("bakery"), stars(2.0)])]).await;
-    apply(&indexes, &[shop("a", 2, vec![field("trade", Value::Absent)])]).await;
+    apply(
+        &indexes,
+        &[shop("a", 2, vec![field("trade", Value::Absent)])],
+    )
+    .await;
     let held = indexes.get(SHOPS, "a").await.unwrap();
     assert_eq!(held, Some(vec![stars(2.0)]));
     assert!(found(&indexes, &only(of_trade("bakery"))).await.is_empty());
@@ -44,7 +48,10 @@ pub async fn a_stale_change_leaves_no_trace(indexes: Indexes) {
     ];
     let outcomes = indexes.apply(SHOPS, &late).await.unwrap();
     assert_eq!(outcomes, [Outcome::Stale, Outcome::Stale, Outcome::Applied]);
-    assert_eq!(indexes.get(SHOPS, "a").await.unwrap(), Some(vec![trade("bakery")]));
+    assert_eq!(
+        indexes.get(SHOPS, "a").await.unwrap(),
+        Some(vec![trade("bakery")])
+    );
     assert_eq!(found(&indexes, &only(of_trade("grocer"))).await, ["b"]);
 }
 
@@ -60,7 +67,10 @@ pub async fn each_source_has_its_own_version(indexes: Indexes) {
     assert_eq!(outcomes, [Applied, Applied, Stale, Applied]);
     apply(&indexes, &[hours("a", 8, 2_000)]).await;
     let held = indexes.get(SHOPS, "a").await.unwrap();
-    assert_eq!(held, Some(vec![field("opens", Value::Date(2_000)), trade("butcher")]));
+    assert_eq!(
+        held,
+        Some(vec![field("opens", Value::Date(2_000)), trade("butcher")])
+    );
 }
 
 pub async fn a_search_sees_what_was_just_applied(indexes: Indexes) {
@@ -69,7 +79,14 @@ pub async fn a_search_sees_what_was_just_applied(indexes: Indexes) {
         let far = f64::from(round) * 20_000.0;
         version += 1;
         let fields = vec![trade("bakery"), active(true), north(far), name("Kiosk Nr")];
-        apply(&indexes, &[shop("a", version, fields), hours("a", version, round.into())]).await;
+        apply(
+            &indexes,
+            &[
+                shop("a", version, fields),
+                hours("a", version, round.into()),
+            ],
+        )
+        .await;
         let mut query = only(near(MUNICH, far + 1.0));
         query.filter.extend([
             of_trade("bakery"),
@@ -87,9 +104,21 @@ pub async fn a_search_sees_what_was_just_applied(indexes: Indexes) {
 pub async fn every_clause_must_hold(indexes: Indexes) {
     let shops = [
         shop("near", 1, vec![trade("bakery"), active(true), north(900.0)]),
-        shop("far", 1, vec![trade("bakery"), active(true), north(1_100.0)]),
-        shop("closed", 1, vec![trade("bakery"), active(false), north(900.0)]),
-        shop("other", 1, vec![trade("bakery goods"), active(true), north(900.0)]),
+        shop(
+            "far",
+            1,
+            vec![trade("bakery"), active(true), north(1_100.0)],
+        ),
+        shop(
+            "closed",
+            1,
+            vec![trade("bakery"), active(false), north(900.0)],
+        ),
+        shop(
+            "other",
+            1,
+            vec![trade("bakery goods"), active(true), north(900.0)],
+        ),
         shop("nowhere", 1, vec![trade("bakery"), active(true)]),
         shop("unknown", 1, vec![trade("bakery"), north(900.0)]),
     ];
@@ -103,26 +132,63 @@ pub async fn every_clause_must_hold(indexes: Indexes) {
 }
 
 pub async fn a_date_range_excludes_its_end(indexes: Indexes) {
-    let shops = [hours("a", 1, 999), hours("b", 1, 1_000), hours("c", 1, 2_000)];
+    let shops = [
+        hours("a", 1, 999),
+        hours("b", 1, 1_000),
+        hours("c", 1, 2_000),
+    ];
     apply(&indexes, &shops).await;
     apply(&indexes, &[shop("d", 1, vec![trade("bakery")])]).await;
     let in_range = |from, to| only(opens(from, to));
-    assert_eq!(found(&indexes, &in_range(Some(1_000), Some(2_000))).await, ["b"]);
-    assert_eq!(found(&indexes, &in_range(Some(1_000), None)).await, ["b", "c"]);
+    assert_eq!(
+        found(&indexes, &in_range(Some(1_000), Some(2_000))).await,
+        ["b"]
+    );
+    assert_eq!(
+        found(&indexes, &in_range(Some(1_000), None)).await,
+        ["b", "c"]
+    );
     assert_eq!(found(&indexes, &in_range(None, Some(1_000))).await, ["a"]);
-    assert_eq!(found(&indexes, &in_range(None, None)).await, ["a", "b", "c"]);
+    assert_eq!(
+        found(&indexes, &in_range(None, None)).await,
+        ["a", "b", "c"]
+    );
 }
 
 pub async fn a_circle_may_cross_the_date_line_or_hold_a_pole(indexes: Indexes) {
     let at = |id: &str, lat, lon| {
-        shop(id, 1, vec![field("place", Value::Geo(GeoPoint { lat, lon }))])
+        shop(
+            id,
+            1,
+            vec![field("place", Value::Geo(GeoPoint { lat, lon }))],
+        )
     };
-    apply(&indexes, &[at("east", -17.0, 179.95), at("west", -17.0, -179.95)]).await;
-    apply(&indexes, &[at("pole", 89.95, 10.0), at("beyond", 89.95, -170.0)]).await;
-    let fiji = GeoPoint { lat: -17.0, lon: 180.0 };
-    assert_eq!(found(&indexes, &only(near(fiji, 8_000.0))).await, ["east", "west"]);
-    let arctic = GeoPoint { lat: 89.99, lon: 10.0 };
-    assert_eq!(found(&indexes, &only(near(arctic, 9_000.0))).await, ["beyond", "pole"]);
+    apply(
+        &indexes,
+        &[at("east", -17.0, 179.95), at("west", -17.0, -179.95)],
+    )
+    .await;
+    apply(
+        &indexes,
+        &[at("pole", 89.95, 10.0), at("beyond", 89.95, -170.0)],
+    )
+    .await;
+    let fiji = GeoPoint {
+        lat: -17.0,
+        lon: 180.0,
+    };
+    assert_eq!(
+        found(&indexes, &only(near(fiji, 8_000.0))).await,
+        ["east", "west"]
+    );
+    let arctic = GeoPoint {
+        lat: 89.99,
+        lon: 10.0,
+    };
+    assert_eq!(
+        found(&indexes, &only(near(arctic, 9_000.0))).await,
+        ["beyond", "pole"]
+    );
 }
 
 pub async fn words_match_without_case_and_accents(indexes: Indexes) {
@@ -145,7 +211,11 @@ pub async fn words_match_without_case_and_accents(indexes: Indexes) {
         ("teehaus bar", &[]),
     ];
     for (text, expected) in cases {
-        assert_eq!(found(&indexes, &only(named(text))).await, expected, "{text:?}");
+        assert_eq!(
+            found(&indexes, &only(named(text))).await,
+            expected,
+            "{text:?}"
+        );
     }
 }
 
@@ -181,7 +251,12 @@ pub async fn the_score_is_the_product_of_the_factors(indexes: Indexes) {
         }
     }
     let unscored = search(&indexes, &all()).await;
-    assert!(unscored.hits.iter().all(|hit| hit.score == 1.0 && hit.distance_m.is_none()));
+    assert!(
+        unscored
+            .hits
+            .iter()
+            .all(|hit| hit.score == 1.0 && hit.distance_m.is_none())
+    );
 }
 
 pub async fn pages_neither_repeat_nor_skip(indexes: Indexes) {
@@ -214,7 +289,10 @@ pub async fn pages_neither_repeat_nor_skip(indexes: Indexes) {
         let distinct: BTreeSet<_> = seen.iter().map(|(_, id)| id).collect();
         assert_eq!(distinct.len(), 230, "limit {limit}");
         let in_order = |a: &(f64, String), b: &(f64, String)| a.0 > b.0 || a.0 == b.0 && a.1 < b.1;
-        assert!(seen.windows(2).all(|pair| in_order(&pair[0], &pair[1])), "limit {limit}");
+        assert!(
+            seen.windows(2).all(|pair| in_order(&pair[0], &pair[1])),
+            "limit {limit}"
+        );
     }
 }
 
@@ -249,7 +327,10 @@ pub async fn many_writers_leave_the_newest_version(indexes: Indexes) {
     });
     join_all(writers).await;
     let held = indexes.get(SHOPS, "a").await.unwrap();
-    assert_eq!(held, Some(vec![field("opens", Value::Date(40)), stars(40.0)]));
+    assert_eq!(
+        held,
+        Some(vec![field("opens", Value::Date(40)), stars(40.0)])
+    );
 }
 
 pub async fn what_does_not_fit_the_schema_is_refused(indexes: Indexes) {
@@ -257,7 +338,10 @@ pub async fn what_does_not_fit_the_schema_is_refused(indexes: Indexes) {
         let refused = indexes.apply(SHOPS, &[shop("a", 1, vec![bad])]).await;
         assert!(matches!(refused, Err(Error::BadField(why)) if why.contains("name")));
     }
-    let unknown = [shop("b", 1, vec![trade("x")]), shop("a", 1, vec![field("x", Value::Absent)])];
+    let unknown = [
+        shop("b", 1, vec![trade("x")]),
+        shop("a", 1, vec![field("x", Value::Absent)]),
+    ];
     let refused = indexes.apply(SHOPS, &unknown).await;
     assert!(matches!(refused, Err(Error::BadField(why)) if why.contains("\"x\"")));
     let wrong = Clause::Term(Term {
@@ -268,7 +352,11 @@ pub async fn what_does_not_fit_the_schema_is_refused(indexes: Indexes) {
     assert!(matches!(refused, Err(Error::BadField(why)) if why.contains("name")));
     let elsewhere = indexes.search("houses", &all()).await;
     assert!(matches!(elsewhere, Err(Error::NotGranted(index)) if index == "houses"));
-    assert_eq!(search(&indexes, &all()).await.total, 0, "nothing was applied");
+    assert_eq!(
+        search(&indexes, &all()).await.total,
+        0,
+        "nothing was applied"
+    );
 }
 
 pub async fn a_broken_limit_is_named(indexes: Indexes) {
@@ -285,7 +373,10 @@ pub async fn a_broken_limit_is_named(indexes: Indexes) {
     ];
     for (named, changes) in changes {
         let refused = indexes.apply(SHOPS, &changes).await;
-        assert!(matches!(&refused, Err(Error::Invalid(why)) if why.contains(named)), "{refused:?}");
+        assert!(
+            matches!(&refused, Err(Error::Invalid(why)) if why.contains(named)),
+            "{refused:?}"
+        );
     }
     let too_many = Query {
         filter: vec![is_active(true); 17],
@@ -299,15 +390,36 @@ pub async fn a_broken_limit_is_named(indexes: Indexes) {
         ("16", too_many),
         ("4", too_many_factors),
         ("1 to 100", Query { limit: 0, ..all() }),
-        ("1 to 100", Query { limit: 101, ..all() }),
-        ("cursor", Query { cursor: Some("next".into()), ..all() }),
+        (
+            "1 to 100",
+            Query {
+                limit: 101,
+                ..all()
+            },
+        ),
+        (
+            "cursor",
+            Query {
+                cursor: Some("next".into()),
+                ..all()
+            },
+        ),
         ("radius", only(near(MUNICH, 0.0))),
         ("radius", only(near(MUNICH, f64::INFINITY))),
         ("256", only(named(&"x".repeat(257)))),
-        ("scale", Query { score: vec![nearness(MUNICH, -1.0)], ..all() }),
+        (
+            "scale",
+            Query {
+                score: vec![nearness(MUNICH, -1.0)],
+                ..all()
+            },
+        ),
     ];
     for (named, query) in queries {
         let refused = indexes.search(SHOPS, &query).await;
-        assert!(matches!(&refused, Err(Error::Invalid(why)) if why.contains(named)), "{refused:?}");
+        assert!(
+            matches!(&refused, Err(Error::Invalid(why)) if why.contains(named)),
+            "{refused:?}"
+        );
     }
 }

@@ -135,7 +135,10 @@ impl<T: Send> types::Host for View<'_, T> {
             Error::Rejected(why) => types::Error::Rejected(why),
             Error::Unavailable(source) => {
                 let error = anyhow::Error::from_boxed(source);
-                tracing::warn!(error = format!("{error:#}"), "a delivery channel is unavailable");
+                tracing::warn!(
+                    error = format!("{error:#}"),
+                    "a delivery channel is unavailable"
+                );
                 types::Error::Unavailable
             }
         })
