@@ -9,7 +9,7 @@ use crate::shops::*;
 
 const SHOPS_MAX: usize = 600;
 const QUERIES: usize = 80;
-/// The test server also finds what stands a little beyond a circle's radius (0.11% at most, as
+/// The test server also finds what stands a little beyond a circle's radius (0.08% at most, as
 /// measured), so here nothing stands there. Its distances in scores are exact.
 const RIM: f64 = 1.0015;
 const TRADES: [&str; 5] = ["bakery", "butcher", "café", "grocer", "kiosk"];
