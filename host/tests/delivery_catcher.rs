@@ -1,5 +1,7 @@
 //! `capabilities::delivery::catcher`: what would be sent is kept, once.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 #[path = "support/mail.rs"]
 mod mail;
 

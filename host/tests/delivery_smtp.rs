@@ -1,5 +1,7 @@
 //! `capabilities::delivery::smtp` against a real mail server, and against one that refuses.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 #[path = "support/mail.rs"]
 mod mail;
 #[path = "support/tools.rs"]

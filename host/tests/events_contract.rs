@@ -1,9 +1,13 @@
 //! The contract of `capabilities::events::Broker`: one suite, every adapter.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 #[path = "support/postgres_for_events.rs"]
 mod postgres_for_events;
 #[path = "support/reader.rs"]
 mod reader;
+#[path = "support/waiting.rs"]
+mod waiting;
 
 #[path = "events_contract/deliveries.rs"]
 mod deliveries;

@@ -1,24 +1,25 @@
 //! The outbox's relay: what was saved is published, in order, whatever happens meanwhile.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 #[path = "support/postgres_for_events.rs"]
 mod postgres_for_events;
-#[path = "support/reader.rs"]
-mod reader;
+#[path = "support/waiting.rs"]
+mod waiting;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use postgres_for_events::Server;
-use praxis_host::capabilities::events::postgres::Log;
 use praxis_host::capabilities::events::{Broker, Error, Lag, Outgoing, Subscription};
 use praxis_host::manifest::Topic;
 use praxis_host::triggers::relay::{Backlog, Relay, backlog};
-use reader::{eventually, within};
 use sqlx::PgPool;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use waiting::{eventually, within};
 
 /// A broker that keeps what it is given, while it is up.
 struct Memory {
@@ -58,7 +59,8 @@ impl Broker for Memory {
         if let Some(outgoing) = batch.iter().find(|outgoing| outgoing.topic == "nowhere") {
             return Err(Error::UnknownTopic(outgoing.topic.clone()));
         }
-        self.published.send_modify(|all| all.extend_from_slice(batch));
+        self.published
+            .send_modify(|all| all.extend_from_slice(batch));
         Ok(())
     }
 
@@ -122,7 +124,10 @@ async fn what_is_saved_is_published_in_order_with_its_own_id() {
     let broker = Memory::new();
     save(&pool, "facts", 0..1_000).await.unwrap();
     let relay = Running::start(&pool, broker.clone());
-    assert_eq!(broker.until_published(1_000).await, (0..1_000).collect::<Vec<_>>());
+    assert_eq!(
+        broker.until_published(1_000).await,
+        (0..1_000).collect::<Vec<_>>()
+    );
     until_empty(&pool).await;
     save(&pool, "facts", 1_000..1_001).await.unwrap();
     broker.until_published(1_001).await;
@@ -187,7 +192,7 @@ async fn one_relay_publishes_and_another_takes_over() {
     second.stop().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn it_goes_on_when_the_database_comes_back() {
     let mut server = Server::start();
     let pool = server.database().await;
@@ -209,10 +214,12 @@ async fn what_was_published_long_ago_goes() {
     let pool = Server::shared().database().await;
     let broker = Memory::new();
     save(&pool, "facts", 0..5).await.unwrap();
-    sqlx::query("update outbox set published_at = now() - interval '8 days' where stream_version < 3")
-        .execute(&pool)
-        .await
-        .unwrap();
+    sqlx::query(
+        "update outbox set published_at = now() - interval '8 days' where stream_version < 3",
+    )
+    .execute(&pool)
+    .await
+    .unwrap();
     let relay = Running::start(&pool, broker.clone());
     eventually(async || {
         let left: i64 = sqlx::query_scalar("select count(*) from outbox")
@@ -224,28 +231,5 @@ async fn what_was_published_long_ago_goes() {
     .await;
     until_empty(&pool).await;
     assert_eq!(broker.until_published(2).await, [3, 4]);
-    relay.stop().await;
-}
-
-/// The relay and the embedded log together, as `praxis up` runs them.
-#[tokio::test]
-async fn the_outbox_reaches_the_log_in_the_same_database() {
-    let pool = Server::shared().database().await;
-    let log = Log::start(pool.clone(), "", CancellationToken::new());
-    let topic = Topic {
-        partitions: 6,
-        retention_hours: 1,
-        replication: 1,
-        min_insync_replicas: 1,
-    };
-    let topics = BTreeMap::from([("facts".to_owned(), topic)]);
-    log.ensure_topics(&topics).await.unwrap();
-    let log: Arc<dyn Broker> = log;
-    let relay = Running::start(&pool, log.clone());
-    let mut reader = reader::Reader::join(&log, "readers", &["facts"], reader::Mode::Complete).await;
-    save(&pool, "facts", 0..20).await.unwrap();
-    let seen = reader.until_read(20).await;
-    assert_eq!(reader::numbers(&seen, "key"), (0..20).collect::<Vec<_>>());
-    reader.leave().await;
     relay.stop().await;
 }

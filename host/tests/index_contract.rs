@@ -1,5 +1,7 @@
 //! The contract of `capabilities::index::Index`: one suite, every adapter.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 #[path = "support/tools.rs"]
 mod tools;
 

@@ -1,8 +1,13 @@
 //! What is free: answered from the bitmap, kept up to date by events and by the clock.
 
+mod answer;
+mod bitmap;
+mod next_slot;
+mod updates;
+
 use praxis_platform::events::{self, Delivery, Failure};
 use praxis_platform::problem::Problem;
-use praxis_platform::request::Request;
+use praxis_platform::request::{self, Request};
 use praxis_platform::response::{self, Response};
 use spin_sdk::http::Method;
 
@@ -13,7 +18,9 @@ async fn serve(request: spin_sdk::http::Request) -> Response {
 
 async fn route(request: Request) -> Result<Response, Problem> {
     match (&request.path()[..], request.method()) {
-        (["v1", "practitioners", _id, "availability"], Method::GET) => Ok(response::no_content()),
+        (["v1", "practitioners", id, "availability"], Method::GET) => {
+            answer::get(&request, request::id(id)?).await
+        }
         (["v1", "practitioners", _, "availability"], _) => Err(Problem::method_not_allowed("GET")),
         _ => Err(Problem::not_found()),
     }
@@ -24,6 +31,6 @@ praxis_platform::export_consumer!(Consumer);
 
 impl events::Guest for Consumer {
     async fn handle(delivery: Delivery) -> Result<(), Failure> {
-        Err(events::unexpected(&delivery))
+        updates::handle(&delivery).await
     }
 }

@@ -7,7 +7,7 @@ use crate::schedule::Schedule;
 use crate::slot::Slot;
 
 /// How long a slot is held for somebody who has not confirmed yet.
-pub const HOLD_SECONDS: i64 = 300;
+pub const HOLD_SECONDS: i32 = 300;
 
 /// Why a slot is not offered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -62,6 +62,12 @@ pub fn horizon(zone: &Zone, now: Timestamp) -> (Date, Date) {
     )
 }
 
+/// As `horizon`, for somebody who may be anywhere: local dates are at most a day away from UTC's.
+pub fn horizon_anywhere(now: Timestamp) -> (Date, Date) {
+    let (first, last) = horizon(&Zone::utc(), now);
+    (first.saturating_sub(1.day()), last.saturating_add(1.day()))
+}
+
 /// The dates of a range, both ends included.
 pub fn dates(from: Date, to: Date) -> impl Iterator<Item = Date> {
     from.series(1.day()).take_while(move |date| *date <= to)

@@ -9,8 +9,11 @@ pub mod calendar;
 pub mod event;
 pub mod idempotency;
 pub mod mask;
+pub mod notice;
 pub mod patient;
+pub mod practitioner;
 pub mod schedule;
+pub mod search;
 pub mod slot;
 pub mod zone;
 

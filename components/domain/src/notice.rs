@@ -105,7 +105,10 @@ pub fn notices<'a>(
     recipients: &'a [Recipient],
 ) -> Vec<Notice<'a>> {
     let channels = |recipient: &'a Recipient| {
-        recipient.channels.iter().map(move |channel| (recipient, *channel))
+        recipient
+            .channels
+            .iter()
+            .map(move |channel| (recipient, *channel))
     };
     recipients
         .iter()
@@ -286,7 +289,13 @@ mod tests {
 
     fn view_of(booking: &event::Booking) -> Result<View, BadTime> {
         let alice = patient(&[Channel::Email]);
-        view(booking, &alice, alice.name.as_deref(), &place(), "https://praxis.example")
+        view(
+            booking,
+            &alice,
+            alice.name.as_deref(),
+            &place(),
+            "https://praxis.example",
+        )
     }
 
     #[test]
@@ -312,7 +321,10 @@ mod tests {
         let recipients = [patient(&[Channel::Email, Channel::Sms]), practitioner()];
         let keys = |event| {
             let notices = notices(event, Occasion::Created, &recipients);
-            notices.into_iter().map(|notice| notice.idempotency_key).collect::<Vec<_>>()
+            notices
+                .into_iter()
+                .map(|notice| notice.idempotency_key)
+                .collect::<Vec<_>>()
         };
         assert_eq!(keys("e1"), keys("e1"));
         let mut all = [keys("e1"), keys("e2")].concat();
@@ -331,7 +343,10 @@ mod tests {
     fn times_are_the_practitioners_own() {
         let view = view_of(&booking("2026-11-23T08:00:00Z", "Europe/Berlin")).unwrap();
         assert_eq!(view.slot.date, "Monday, 23 November 2026");
-        assert_eq!((view.slot.from.as_str(), view.slot.to.as_str()), ("09:00", "10:00"));
+        assert_eq!(
+            (view.slot.from.as_str(), view.slot.to.as_str()),
+            ("09:00", "10:00")
+        );
         let view = view_of(&booking("2026-11-22T22:30:00Z", "Australia/Adelaide")).unwrap();
         assert_eq!(view.slot.date, "Monday, 23 November 2026");
         assert_eq!(view.slot.from, "09:00");

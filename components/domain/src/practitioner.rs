@@ -12,9 +12,11 @@ use crate::schedule::{DAYS_PER_WEEK, Schedule};
 use crate::zone::Zone;
 
 mod fields;
+mod lines;
 mod specialty;
 
 use fields::{Fields, Limits};
+pub use lines::{Line, Lines};
 pub use specialty::Specialty;
 
 /// One practitioner as JSON: the body of a PUT, a line of an import.
@@ -140,7 +142,9 @@ impl Practitioner {
 
 /// None only where an error was noted.
 fn read(fields: &mut Fields, id: Option<Uuid>, editor: &Editor) -> Option<Practitioner> {
-    let own_id = fields.parsed("practitioner_id", "must be a UUID", |text| text.parse().ok());
+    let own_id = fields.parsed("practitioner_id", "must be a UUID", |text| {
+        text.parse().ok()
+    });
     if let (Some(named), Some(own)) = (id, own_id)
         && named != own
     {
@@ -158,23 +162,27 @@ fn read(fields: &mut Fields, id: Option<Uuid>, editor: &Editor) -> Option<Practi
     let zone = zone(fields);
     let rating = fields.number("rating", 0.0, RATING_MAX);
     let email = fields.parsed("email", "must be an e-mail address", email);
-    let phone = fields.parsed("phone", "must be an E.164 number, like +442079460000", phone);
+    let phone = fields.parsed(
+        "phone",
+        "must be an E.164 number, like +442079460000",
+        phone,
+    );
     let locale = fields.parsed("locale", "must be a BCP 47 tag, like en or pt-PT", locale);
     let active = fields.flag("active");
     let week = week(fields);
     let exceptions = exceptions(fields);
 
-    let (tenant, name) = (tenant?, name?);
+    let (tenant, name, specialty) = (tenant?, name?, specialty?);
     let (lat, lon) = location?;
     let id = id
         .or(own_id)
-        .unwrap_or_else(|| derived_id(&[&tenant, &name, specialty?.key(), &practice, &address]));
+        .unwrap_or_else(|| derived_id(&[&tenant, &name, specialty.key(), &practice, &address]));
     Some(Practitioner {
         id,
         tenant,
         subject,
         name,
-        specialty: specialty?,
+        specialty,
         practice,
         address,
         city,

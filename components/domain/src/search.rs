@@ -20,7 +20,8 @@ pub const RATING_MISSING: f64 = 3.0;
 /// The distance factor at half the radius.
 pub const DECAY: f64 = 0.5;
 
-const PARAMETERS: [&str; 8] = [
+/// The parameters that there are.
+pub const PARAMETERS: [&str; 8] = [
     "lat",
     "lon",
     "radius_km",
@@ -65,9 +66,16 @@ pub struct Search {
 }
 
 impl Search {
-    /// Reads the parameters of a query, decoded; every one that is wrong is named.
-    pub fn parse(parameters: &[(String, String)], now: Timestamp) -> Result<Self, Vec<FieldError>> {
-        let mut query = Query::new(parameters);
+    /// Reads the parameters of a query, which `get` finds by name, decoded; every one that is
+    /// wrong is named.
+    pub fn parse<'a>(
+        get: impl Fn(&str) -> Option<&'a str>,
+        now: Timestamp,
+    ) -> Result<Self, Vec<FieldError>> {
+        let mut query = Query {
+            get,
+            errors: Vec::new(),
+        };
         let words = query.words();
         let around = query.around(words.is_some());
         let available = query.available(now);
@@ -98,7 +106,11 @@ impl Search {
     pub fn next_cursor(&self, index: &str) -> String {
         let (from, before) = self.available;
         let index: String = index.bytes().map(|byte| format!("{byte:02x}")).collect();
-        format!("1.{}.{}.{index}", from.as_millisecond(), before.as_millisecond())
+        format!(
+            "1.{}.{}.{index}",
+            from.as_millisecond(),
+            before.as_millisecond()
+        )
     }
 }
 
@@ -118,7 +130,8 @@ impl Cursor {
             return None;
         }
         let mut parts = text.split('.');
-        let (version, from, before, index) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+        let (version, from, before, index) =
+            (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
         if version != "1" || parts.next().is_some() {
             return None;
         }
@@ -135,48 +148,39 @@ fn milliseconds(text: &str) -> Option<Timestamp> {
 
 fn unhex(text: &str) -> Option<String> {
     let pairs = text.as_bytes().chunks(2).map(|pair| {
-        let pair = std::str::from_utf8(pair).ok().filter(|pair| pair.len() == 2)?;
+        let pair = std::str::from_utf8(pair)
+            .ok()
+            .filter(|pair| pair.len() == 2)?;
         u8::from_str_radix(pair, 16).ok()
     });
     String::from_utf8(pairs.collect::<Option<_>>()?).ok()
 }
 
 /// The parameters and what is wrong with them.
-struct Query<'a> {
-    parameters: &'a [(String, String)],
+struct Query<F> {
+    get: F,
     errors: Vec<FieldError>,
 }
 
-impl<'a> Query<'a> {
-    fn new(parameters: &'a [(String, String)]) -> Self {
-        let mut query = Self {
-            parameters,
-            errors: Vec::new(),
-        };
-        for (index, (name, _)) in parameters.iter().enumerate() {
-            if !PARAMETERS.contains(&name.as_str()) {
-                query.error(name, "is not a parameter that is known here");
-            } else if parameters[..index].iter().any(|(earlier, _)| earlier == name) {
-                query.error(name, "is given twice");
-            }
-        }
-        query
-    }
-
+impl<'a, F: Fn(&str) -> Option<&'a str>> Query<F> {
     fn error(&mut self, name: &str, detail: impl Into<String>) {
-        self.errors.push(FieldError::new(format!("/query/{name}"), detail));
+        self.errors
+            .push(FieldError::new(format!("/query/{name}"), detail));
     }
 
     /// An empty parameter is the same as none.
     fn get(&self, name: &str) -> Option<&'a str> {
-        let (_, value) = self.parameters.iter().find(|(known, _)| known == name)?;
-        Some(value.trim()).filter(|value| !value.is_empty())
+        let value = (self.get)(name)?.trim();
+        Some(value).filter(|value| !value.is_empty())
     }
 
     fn words(&mut self) -> Option<String> {
         let words = self.get("q")?;
         if words.chars().count() > WORDS_CHARS_MAX {
-            self.error("q", format!("must have {WORDS_CHARS_MAX} characters at most"));
+            self.error(
+                "q",
+                format!("must have {WORDS_CHARS_MAX} characters at most"),
+            );
         } else if !words.contains(char::is_alphanumeric) {
             self.error("q", "must hold a word");
         }
@@ -209,14 +213,20 @@ impl<'a> Query<'a> {
     fn required(&mut self, name: &str) -> Option<&'a str> {
         let value = self.get(name);
         if value.is_none() {
-            self.error(name, "is missing: lat, lon, radius_km and specialty go together");
+            self.error(
+                name,
+                "is missing: lat, lon, radius_km and specialty go together",
+            );
         }
         value
     }
 
     fn number(&mut self, name: &str, least: f64, most: f64) -> Option<f64> {
         let value = self.required(name)?;
-        let number = value.parse().ok().filter(|number| (least..=most).contains(number));
+        let number = value
+            .parse()
+            .ok()
+            .filter(|number| (least..=most).contains(number));
         if number.is_none() {
             self.error(name, format!("must be a number from {least} to {most}"));
         }
@@ -224,12 +234,17 @@ impl<'a> Query<'a> {
     }
 
     fn available(&mut self, now: Timestamp) -> (Timestamp, Timestamp) {
-        let default = now.saturating_add(AVAILABLE_WITHIN).unwrap_or(Timestamp::MAX);
+        let default = now
+            .saturating_add(AVAILABLE_WITHIN)
+            .unwrap_or(Timestamp::MAX);
         let Some(text) = self.get("available_before") else {
             return (now, default);
         };
         let Ok(before) = text.parse::<Timestamp>() else {
-            self.error("available_before", "must be an RFC 3339 instant, like 2026-11-30T00:00:00Z");
+            self.error(
+                "available_before",
+                "must be an RFC 3339 instant, like 2026-11-30T00:00:00Z",
+            );
             return (now, default);
         };
         // With a cursor, the times of the first page hold, and this one may have gone by.
@@ -246,7 +261,10 @@ impl<'a> Query<'a> {
         match text.parse() {
             Ok(limit) if (1..=LIMIT_MAX).contains(&limit) => limit,
             Ok(_) | Err(_) => {
-                self.error("limit", format!("must be a whole number from 1 to {LIMIT_MAX}"));
+                self.error(
+                    "limit",
+                    format!("must be a whole number from 1 to {LIMIT_MAX}"),
+                );
                 LIMIT_DEFAULT
             }
         }
@@ -268,12 +286,18 @@ mod tests {
     const NOW: &str = "2026-11-22T12:00:00Z";
 
     fn parse(query: &str) -> Result<Search, Vec<FieldError>> {
-        let parameters: Vec<_> = query
-            .split('&')
-            .filter_map(|pair| pair.split_once('='))
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .collect();
-        Search::parse(&parameters, NOW.parse().unwrap())
+        parse_at(query, NOW)
+    }
+
+    fn parse_at(query: &str, now: &str) -> Result<Search, Vec<FieldError>> {
+        let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+        let get = |name: &str| {
+            pairs
+                .clone()
+                .find(|(known, _)| *known == name)
+                .map(|(_, v)| v)
+        };
+        Search::parse(get, now.parse().unwrap())
     }
 
     fn pointers(query: &str) -> Vec<String> {
@@ -303,7 +327,12 @@ mod tests {
 
     #[test]
     fn place_and_specialty_go_together() {
-        let all = ["/query/lat", "/query/lon", "/query/radius_km", "/query/specialty"];
+        let all = [
+            "/query/lat",
+            "/query/lon",
+            "/query/radius_km",
+            "/query/specialty",
+        ];
         assert_eq!(pointers(""), all);
         assert_eq!(pointers("lat=52&lon=13&q=a"), all[2..]);
         assert_eq!(pointers("specialty=cardiology"), all[..3]);
@@ -315,32 +344,39 @@ mod tests {
             ("limit=0", "limit"),
             ("limit=101", "limit"),
             ("limit=x", "limit"),
-            ("q=%22", "q"),
+            ("q=\"", "q"),
             ("available_before=tomorrow", "available_before"),
             ("available_before=2026-11-22T12:00:00Z", "available_before"),
             ("cursor=x", "cursor"),
             ("cursor=1.2.3.4", "cursor"),
             ("cursor=1.x.3.41", "cursor"),
-            ("radius=3", "radius"),
-            ("lat=53", "lat"),
         ] {
-            let more = more.replace("%22", "\"");
-            assert_eq!(pointers(&format!("{BERLIN}&{more}")), [format!("/query/{name}")]);
+            assert_eq!(
+                pointers(&format!("{BERLIN}&{more}")),
+                [format!("/query/{name}")]
+            );
         }
         assert_eq!(
             pointers("lat=91&lon=NaN&radius_km=0&specialty=x"),
-            ["/query/lat", "/query/lon", "/query/radius_km", "/query/specialty"]
+            [
+                "/query/lat",
+                "/query/lon",
+                "/query/radius_km",
+                "/query/specialty"
+            ]
         );
-        assert_eq!(pointers("lat=1&lon=1&radius_km=201&specialty=ent"), ["/query/radius_km"]);
+        assert_eq!(
+            pointers("lat=1&lon=1&radius_km=201&specialty=ent"),
+            ["/query/radius_km"]
+        );
     }
 
     #[test]
     fn the_next_page_keeps_the_times_of_the_first() {
         let first = parse(&format!("{BERLIN}&available_before=2026-11-24T00:00:00Z")).unwrap();
         let cursor = first.next_cursor("[0.5,\"ü\"]");
-        let parameters = [("q".to_owned(), "a".to_owned()), ("cursor".to_owned(), cursor)];
-        let later = "2026-11-25T00:00:00Z".parse().unwrap();
-        let next = Search::parse(&parameters, later).unwrap();
+        let again = format!("{BERLIN}&available_before=2026-11-24T00:00:00Z&cursor={cursor}");
+        let next = parse_at(&again, "2026-11-25T00:00:00Z").unwrap();
         assert_eq!(next.available, first.available);
         assert_eq!(next.index_cursor.as_deref(), Some("[0.5,\"ü\"]"));
     }

@@ -23,6 +23,13 @@ impl Zone {
         Ok(Self { name, rules })
     }
 
+    pub fn utc() -> Self {
+        Self {
+            name: "UTC".to_owned(),
+            rules: TimeZone::UTC,
+        }
+    }
+
     pub fn name(&self) -> &str {
         &self.name
     }

@@ -126,6 +126,17 @@ impl Row {
             .map_err(|error| Error::Broken(format!("column {column}: {error}")))
     }
 
+    /// As `json`, where it may be null.
+    pub fn optional_json<T: serde::de::DeserializeOwned>(
+        &self,
+        column: &str,
+    ) -> Result<Option<T>, Error> {
+        match self.value(column)? {
+            DbValue::DbNull => Ok(None),
+            _ => self.json(column).map(Some),
+        }
+    }
+
     /// A column that holds seconds since the Unix epoch: `extract(epoch from …)::bigint`.
     pub fn instant(&self, column: &str) -> Result<jiff::Timestamp, Error> {
         instant(column, self.get(column)?)
@@ -166,6 +177,12 @@ pub fn seconds(instant: jiff::Timestamp) -> ParameterValue {
 /// A parameter for `$n::uuid`.
 pub fn uuid(id: uuid::Uuid) -> ParameterValue {
     ParameterValue::Uuid(id.to_string())
+}
+
+/// A parameter for `$n::date`.
+pub fn date(date: jiff::civil::Date) -> ParameterValue {
+    let part = |part: i8| u8::try_from(part).expect("months and days are positive");
+    ParameterValue::Date((date.year().into(), part(date.month()), part(date.day())))
 }
 
 /// A parameter for `$n::text`, and for what is cast from a text.

@@ -43,6 +43,7 @@ pub mod index;
 pub mod problem;
 pub mod request;
 pub mod response;
+pub mod snapshot;
 
 pub use consumer::export_consumer;
 

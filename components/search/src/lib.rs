@@ -1,1 +1,39 @@
+//! Finding practitioners: the search, and the index that it asks.
 
+mod documents;
+mod find;
+mod specialties;
+
+use praxis_platform::events::{Delivery, Failure, Guest};
+use praxis_platform::problem::Problem;
+use praxis_platform::request::Request;
+use praxis_platform::response::{self, Response};
+use spin_sdk::http::Method;
+
+/// The index and its fields: `[application.tool.praxis.indexes.practitioners]`.
+const INDEX: &str = "practitioners";
+
+#[spin_sdk::http_service]
+async fn serve(request: spin_sdk::http::Request) -> Response {
+    response::of(route(Request::new(request)).await)
+}
+
+async fn route(request: Request) -> Result<Response, Problem> {
+    match (&request.path()[..], request.method()) {
+        (["v1", "practitioners", "search"], Method::GET) => find::get(&request).await,
+        (["v1", "specialties"], Method::GET) => specialties::get(&request),
+        (["v1", "practitioners", "search"] | ["v1", "specialties"], _) => {
+            Err(Problem::method_not_allowed("GET"))
+        }
+        _ => Err(Problem::not_found()),
+    }
+}
+
+struct Consumer;
+praxis_platform::export_consumer!(Consumer);
+
+impl Guest for Consumer {
+    async fn handle(delivery: Delivery) -> Result<(), Failure> {
+        documents::handle(delivery).await
+    }
+}

@@ -1,5 +1,7 @@
 //! What holds for servers as children: data outlive a stop, children do not outlive us.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::io::{BufRead as _, BufReader};
 use std::net::TcpStream;
 use std::path::Path;

@@ -31,7 +31,6 @@ use wasmtime::component::{
 };
 
 use self::pool::Pool;
-use self::session::{Row, Rows};
 use crate::capabilities::outbound::{Grants, Outbound};
 use crate::manifest::Component;
 use crate::runtime::capability::Capability;
@@ -40,7 +39,7 @@ pub use self::bindings::{
     Column, DbDataType, DbError, DbValue, Interval, ParameterValue, RangeBoundKind,
 };
 pub use self::error::Error;
-pub use self::session::{BATCH_ROWS_MAX, Session};
+pub use self::session::{Answer, BATCH_ROWS_MAX, Row, Rows, Session};
 
 /// Different databases that the components may use.
 const POOLS_MAX: usize = 64;
@@ -86,7 +85,10 @@ impl Capability for Postgres {
 
 /// One pool for each address and certificate, made when it is first asked for.
 #[derive(Default)]
-pub struct Pools(Mutex<HashMap<(String, Option<String>), Arc<Pool>>>);
+pub struct Pools(Mutex<HashMap<Server, Arc<Pool>>>);
+
+/// An address and, perhaps, the certificate of its authority.
+type Server = (String, Option<String>);
 
 impl Pools {
     /// A guest's connection. Nothing is sent before its first statement.

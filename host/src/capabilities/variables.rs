@@ -126,16 +126,8 @@ fn is_name(name: &str) -> bool {
         && !name.ends_with('_')
 }
 
-/// The capability: each component sees the variables that its manifest gives it.
-pub struct Lookup(Arc<Variables>);
-
-impl Lookup {
-    pub fn new(variables: Arc<Variables>) -> Self {
-        Self(variables)
-    }
-}
-
-impl Capability for Lookup {
+/// Each component sees the variables that its manifest gives it.
+impl Capability for Variables {
     fn interfaces(&self) -> &'static [&'static str] {
         &["spin:variables/variables"]
     }
@@ -149,7 +141,7 @@ impl Capability for Lookup {
     }
 
     fn attach(&self, component: &Component, state: &mut State) {
-        let values = self.0.components.get(&component.id);
+        let values = self.components.get(&component.id);
         state.attach(Instance(values.cloned().unwrap_or_default()));
     }
 }

@@ -14,7 +14,7 @@ use crate::capabilities::delivery::catcher::Catcher;
 use crate::capabilities::delivery::smtp::Smtp;
 use crate::capabilities::delivery::{EmailChannel, PushChannel, SendEmail, SmsChannel};
 use crate::capabilities::events::Broker;
-use crate::capabilities::events::kafka::Kafka;
+use crate::capabilities::events::kafka::{self, Kafka};
 use crate::capabilities::events::postgres::Log;
 use crate::capabilities::events::producer::Producer;
 use crate::capabilities::index::embedded::Embedded;
@@ -23,7 +23,7 @@ use crate::capabilities::index::{self, Index, Indexes};
 use crate::capabilities::key_value::KeyValue;
 use crate::capabilities::outbound::{self, Outbound};
 use crate::capabilities::postgres::Postgres;
-use crate::capabilities::redis::Redis;
+use crate::capabilities::redis::{self, Redis};
 use crate::capabilities::variables::Variables;
 use crate::clock;
 use crate::config::Config;
@@ -66,7 +66,10 @@ impl Services {
             .connect_lazy(database_url)
             .context("DATABASE_URL is not an address of PostgreSQL")?;
         let broker: Arc<dyn Broker> = match &config.kafka_brokers {
-            Some(brokers) => Arc::new(Kafka::new(brokers, &config.topic_prefix)?),
+            Some(brokers) => {
+                let options = kafka::Options::new(brokers, &config.topic_prefix);
+                Arc::new(Kafka::new(options)?)
+            }
             None => Log::start(pool.clone(), &config.topic_prefix, stop.clone()),
         };
         let index = indexes(config, manifest)?;
@@ -122,7 +125,11 @@ type Mail = (Arc<dyn SendEmail>, Option<Arc<Catcher>>);
 fn mail(config: &Config, development: bool) -> anyhow::Result<Mail> {
     let catcher = if development {
         let folder = config.data_dir.join(MAIL_FOLDER);
-        Some(Arc::new(Catcher::open(&folder, &config.mail_from, clock::now)?))
+        Some(Arc::new(Catcher::open(
+            &folder,
+            &config.mail_from,
+            clock::now,
+        )?))
     } else {
         None
     };
@@ -142,23 +149,24 @@ impl Services {
             let pool = pool.clone();
             Box::pin(async move {
                 let asked = sqlx::query("select 1").execute(&pool).await;
-                asked.map(|_| Value::Null).map_err(|error| error.to_string())
+                asked
+                    .map(|_| Value::Null)
+                    .map_err(|error| error.to_string())
             })
         });
         let url = self.redis_url.clone();
         let redis = probe(move || {
             let url = url.clone();
-            Box::pin(async move {
-                let asked = crate::capabilities::redis::health(&url).await;
-                asked.map(|()| Value::Null)
-            })
+            Box::pin(async move { redis::health(&url).await.map(|()| Value::Null) })
         });
         let broker = Arc::clone(&self.broker);
         let events = probe(move || {
             let broker = Arc::clone(&broker);
             Box::pin(async move {
                 let asked = broker.health().await;
-                asked.map(|()| Value::Null).map_err(|error| error.to_string())
+                asked
+                    .map(|()| Value::Null)
+                    .map_err(|error| error.to_string())
             })
         });
         let index = self.index.clone();
@@ -166,7 +174,9 @@ impl Services {
             let index = index.clone();
             Box::pin(async move {
                 let asked = index.health().await;
-                asked.map(|()| Value::Null).map_err(|error| error.to_string())
+                asked
+                    .map(|()| Value::Null)
+                    .map_err(|error| error.to_string())
             })
         });
         let pool = self.pool.clone();

@@ -130,12 +130,7 @@ async fn sleep_until(due: DateTime<Utc>) {
     }
 }
 
-async fn one_run(
-    job: Job,
-    broker: Arc<dyn Broker>,
-    due: DateTime<Utc>,
-    stop: CancellationToken,
-) {
+async fn one_run(job: Job, broker: Arc<dyn Broker>, due: DateTime<Utc>, stop: CancellationToken) {
     let id = Uuid::new_v5(
         &Uuid::NAMESPACE_OID,
         format!("{TOPIC}/{}/{}/{}", job.component, job.kind, due.timestamp()).as_bytes(),
@@ -161,11 +156,21 @@ async fn one_run(
             "done"
         }
         Outcome::Retry(reason) => {
-            tracing::warn!(component = job.component, kind = job.kind, reason, "a timer's run failed: the next one comes");
+            tracing::warn!(
+                component = job.component,
+                kind = job.kind,
+                reason,
+                "a timer's run failed: the next one comes"
+            );
             "retry"
         }
         Outcome::Reject(reason) => {
-            tracing::error!(component = job.component, kind = job.kind, reason, "a timer's run was rejected");
+            tracing::error!(
+                component = job.component,
+                kind = job.kind,
+                reason,
+                "a timer's run was rejected"
+            );
             "reject"
         }
     };
@@ -200,7 +205,10 @@ async fn publish(
         }
         let pause = tokio::time::sleep(pauses());
         if stop.run_until_cancelled(pause).await.is_none() {
-            tracing::warn!(kind = job.kind, "stopped before the broker took what a timer published");
+            tracing::warn!(
+                kind = job.kind,
+                "stopped before the broker took what a timer published"
+            );
             return;
         }
     }

@@ -1,7 +1,8 @@
 //! What the trigger makes of any adapter: tries, dead letters, publications.
 
 use std::collections::{BTreeMap, HashSet};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use praxis_host::capabilities::events::{Broker, dead_letter_topic};
@@ -11,7 +12,8 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::reader::{Mode, Reader, numbers, outgoing, within};
+use crate::reader::{Mode, Reader, numbers, outgoing};
+use crate::waiting::within;
 
 const ATTEMPTS_MAX: u32 = 4;
 
@@ -24,7 +26,8 @@ struct Scripted<F> {
 #[async_trait]
 impl<F: Fn(&Delivery) -> Outcome + Send + Sync> Handler for Scripted<F> {
     async fn handle(&self, delivery: &Delivery) -> Outcome {
-        self.handled.send_modify(|handled| handled.push(delivery.clone()));
+        self.handled
+            .send_modify(|handled| handled.push(delivery.clone()));
         (self.script)(delivery)
     }
 }
@@ -70,7 +73,10 @@ impl Consumer {
     }
 }
 
-fn start(broker: &Arc<dyn Broker>, handler: Arc<dyn Handler>) -> (CancellationToken, JoinHandle<()>) {
+fn start(
+    broker: &Arc<dyn Broker>,
+    handler: Arc<dyn Handler>,
+) -> (CancellationToken, JoinHandle<()>) {
     let group = Group {
         name: "app.counter".to_owned(),
         component: "counter".to_owned(),
@@ -109,11 +115,9 @@ pub async fn an_event_that_is_retried_holds_up_those_behind_it(broker: Arc<dyn B
 pub async fn a_rejected_event_lies_among_the_dead_letters(broker: Arc<dyn Broker>) {
     let sent: Vec<_> = (0..3).map(|n| outgoing("facts", "key", n)).collect();
     broker.publish(&sent).await.unwrap();
-    let mut consumer = Consumer::start(&broker, |delivery| {
-        match delivery.event.stream_version {
-            1 => Outcome::Reject("no such number".to_owned()),
-            _ => Outcome::Done(Vec::new()),
-        }
+    let mut consumer = Consumer::start(&broker, |delivery| match delivery.event.stream_version {
+        1 => Outcome::Reject("no such number".to_owned()),
+        _ => Outcome::Done(Vec::new()),
     });
     assert_eq!(consumer.until_called(3).await, [(0, 1), (1, 1), (2, 1)]);
     let topic = dead_letter_topic("facts");
@@ -127,20 +131,24 @@ pub async fn a_rejected_event_lies_among_the_dead_letters(broker: Arc<dyn Broker
     let dead = record.dead_letter.as_ref().unwrap();
     assert_eq!(dead.reason, "no such number");
     assert_eq!((dead.attempts, dead.offset), (1, 1));
-    assert_eq!((dead.component.as_str(), dead.topic.as_str()), ("counter", "facts"));
+    assert_eq!(
+        (dead.component.as_str(), dead.topic.as_str()),
+        ("counter", "facts")
+    );
     reader.leave().await;
     consumer.stop().await;
-    let lag = broker.lag("app.counter", &["facts".to_owned()]).await.unwrap();
+    let lag = broker
+        .lag("app.counter", &["facts".to_owned()])
+        .await
+        .unwrap();
     assert_eq!(lag.iter().map(|lag| lag.lag).sum::<u64>(), 0);
 }
 
 pub async fn an_event_is_given_up_on_after_its_last_attempt(broker: Arc<dyn Broker>) {
     publish(&broker, 0..2).await;
-    let mut consumer = Consumer::start(&broker, |delivery| {
-        match delivery.event.stream_version {
-            0 => Outcome::Retry("never works".to_owned()),
-            _ => Outcome::Done(Vec::new()),
-        }
+    let mut consumer = Consumer::start(&broker, |delivery| match delivery.event.stream_version {
+        0 => Outcome::Retry("never works".to_owned()),
+        _ => Outcome::Done(Vec::new()),
     });
     let calls = consumer.until_called(5).await;
     assert_eq!(calls, [(0, 1), (0, 2), (0, 3), (0, 4), (1, 1)]);
@@ -148,7 +156,10 @@ pub async fn an_event_is_given_up_on_after_its_last_attempt(broker: Arc<dyn Brok
     let mut reader = Reader::join(&broker, "operators", &[&topic], Mode::Complete).await;
     let letters = reader.until_read(1).await;
     let dead = letters[0].record.dead_letter.as_ref().unwrap();
-    assert_eq!((dead.reason.as_str(), dead.attempts), ("never works", ATTEMPTS_MAX));
+    assert_eq!(
+        (dead.reason.as_str(), dead.attempts),
+        ("never works", ATTEMPTS_MAX)
+    );
     reader.leave().await;
     consumer.stop().await;
 }
@@ -173,7 +184,10 @@ pub async fn what_a_handling_publishes_has_the_same_ids_each_time(broker: Arc<dy
     assert_eq!(numbers(&seen, "key"), [0, 1, 2, 3, 4, 5]);
     let ids: HashSet<_> = seen.iter().map(|received| received.record.id).collect();
     assert_eq!(ids.len(), 6);
-    assert!(seen.iter().all(|received| received.record.source == "counter"));
+    assert!(
+        seen.iter()
+            .all(|received| received.record.source == "counter")
+    );
     // The ids depend on the event's, the component's and the position alone.
     let cause = consumer.handled.borrow()[0].id.parse().unwrap();
     let Outcome::Done(publications) = doubled(&consumer.handled.borrow()[0]) else {
@@ -201,34 +215,39 @@ pub async fn a_panic_is_a_failed_attempt(broker: Arc<dyn Broker>) {
 /// Handles when it is let.
 struct Gated {
     arrived: Notify,
-    gate: Notify,
-    finished: Mutex<u32>,
+    open: watch::Sender<bool>,
+    finished: AtomicU64,
 }
 
 #[async_trait]
 impl Handler for Gated {
     async fn handle(&self, _: &Delivery) -> Outcome {
         self.arrived.notify_one();
-        self.gate.notified().await;
-        *self.finished.lock().unwrap() += 1;
+        let mut open = self.open.subscribe();
+        open.wait_for(|open| *open).await.unwrap();
+        self.finished.fetch_add(1, Ordering::Relaxed);
         Outcome::Done(Vec::new())
     }
 }
 
 pub async fn a_stop_waits_for_what_is_being_handled(broker: Arc<dyn Broker>) {
-    publish(&broker, 0..2).await;
+    publish(&broker, 0..3).await;
     let handler = Arc::new(Gated {
         arrived: Notify::new(),
-        gate: Notify::new(),
-        finished: Mutex::new(0),
+        open: watch::Sender::new(false),
+        finished: AtomicU64::new(0),
     });
     let (stop, task) = start(&broker, handler.clone());
     within(handler.arrived.notified()).await;
     stop.cancel();
-    tokio::task::yield_now().await;
-    handler.gate.notify_one();
+    handler.open.send_replace(true);
     within(task).await.unwrap();
-    assert_eq!(*handler.finished.lock().unwrap(), 1);
-    let lag = broker.lag("app.counter", &["facts".to_owned()]).await.unwrap();
-    assert_eq!(lag.iter().map(|lag| lag.lag).sum::<u64>(), 1);
+    // How many more it took before it saw the stop is open: all that it took is committed.
+    let finished = handler.finished.load(Ordering::Relaxed);
+    assert!(finished >= 1);
+    let lag = broker
+        .lag("app.counter", &["facts".to_owned()])
+        .await
+        .unwrap();
+    assert_eq!(lag.iter().map(|lag| lag.lag).sum::<u64>(), 3 - finished);
 }

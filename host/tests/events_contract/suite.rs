@@ -6,7 +6,8 @@ use std::sync::Arc;
 use praxis_host::capabilities::events::{Broker, Error, dead_letter_topic, partitioner};
 use praxis_host::manifest::Topic;
 
-use crate::reader::{Mode, Reader, eventually, numbers, outgoing, within};
+use crate::reader::{Mode, Reader, numbers, outgoing};
+use crate::waiting::{eventually, within};
 
 pub const PARTITIONS: u32 = 6;
 
@@ -68,7 +69,10 @@ pub async fn an_event_published_while_somebody_waits_arrives(broker: Arc<dyn Bro
     reader.until_held(2 * PARTITIONS as usize).await;
     for (number, topic) in ["facts", "rumours", "facts"].into_iter().enumerate() {
         let number = number as u64;
-        broker.publish(&[outgoing(topic, "key", number)]).await.unwrap();
+        broker
+            .publish(&[outgoing(topic, "key", number)])
+            .await
+            .unwrap();
         reader.until_read(number as usize + 1).await;
     }
     reader.leave().await;
@@ -106,7 +110,10 @@ pub async fn offsets_survive_a_restart(broker: Arc<dyn Broker>, again: Arc<dyn B
     reader.leave().await;
     drop(broker);
 
-    again.publish(&[outgoing("facts", "key", 10)]).await.unwrap();
+    again
+        .publish(&[outgoing("facts", "key", 10)])
+        .await
+        .unwrap();
     let mut reader = Reader::join(&again, "readers", &["facts"], Mode::Complete).await;
     let seen = reader.until_read(1).await;
     assert_eq!(numbers(&seen, "key"), [10]);
@@ -153,7 +160,10 @@ pub async fn lag_is_what_is_not_completed(broker: Arc<dyn Broker>) {
     let lag = broker.lag("readers", &topics).await.unwrap();
     assert_eq!(lag.len(), PARTITIONS as usize);
     assert_eq!(lag.iter().map(|lag| lag.lag).sum::<u64>(), 10);
-    assert!(lag.iter().all(|lag| lag.group == "readers" && lag.topic == "facts"));
+    assert!(
+        lag.iter()
+            .all(|lag| lag.group == "readers" && lag.topic == "facts")
+    );
 
     let mut reader = Reader::join(&broker, "readers", &["facts"], Mode::Complete).await;
     reader.until_read(10).await;
@@ -164,7 +174,10 @@ pub async fn lag_is_what_is_not_completed(broker: Arc<dyn Broker>) {
 }
 
 pub async fn topics_that_are_there_stay_as_they_are(broker: Arc<dyn Broker>) {
-    broker.publish(&[outgoing("facts", "key", 1)]).await.unwrap();
+    broker
+        .publish(&[outgoing("facts", "key", 1)])
+        .await
+        .unwrap();
     let mut other = topics();
     for topic in other.values_mut() {
         topic.partitions += 1;
@@ -189,7 +202,10 @@ pub async fn a_broker_that_is_down_is_unavailable_and_comes_back(
     bring_up: impl FnOnce(),
 ) {
     let mut reader = Reader::join(&broker, "readers", &["facts"], Mode::Complete).await;
-    broker.publish(&[outgoing("facts", "key", 0)]).await.unwrap();
+    broker
+        .publish(&[outgoing("facts", "key", 0)])
+        .await
+        .unwrap();
     reader.until_read(1).await;
     broker.health().await.unwrap();
 

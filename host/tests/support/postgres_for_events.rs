@@ -48,7 +48,16 @@ impl Server {
             }
         }
         let initdb = as_postgres(&bin().join("initdb"))
-            .args(["-N", "--auth=trust", "-U", "postgres", "-E", "UTF8", "--locale=C", "-D"])
+            .args([
+                "-N",
+                "--auth=trust",
+                "-U",
+                "postgres",
+                "-E",
+                "UTF8",
+                "--locale=C",
+                "-D",
+            ])
             .arg(&data)
             .output()
             .unwrap();
@@ -123,7 +132,12 @@ impl Server {
             .port(self.port)
             .username("postgres")
             .ssl_mode(PgSslMode::Disable);
-        let mut connection = options.clone().database("postgres").connect().await.unwrap();
+        let mut connection = options
+            .clone()
+            .database("postgres")
+            .connect()
+            .await
+            .unwrap();
         let create = format!("create database {name}");
         connection
             .execute(sqlx::AssertSqlSafe(create))

@@ -1,7 +1,6 @@
 //! A member of a group that writes down what it reads.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use praxis_host::capabilities::events::{Broker, Outgoing, Partition, Received, Record};
 use praxis_host::clock;
@@ -10,8 +9,7 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-/// Nothing that a test waits for takes longer.
-pub const DEADLINE_MS: u64 = 60_000;
+use crate::waiting::within;
 
 pub struct Reader {
     pub seen: watch::Receiver<Vec<Received>>,
@@ -69,7 +67,9 @@ impl Reader {
     }
 
     pub async fn until_held(&mut self, count: usize) {
-        within(self.held.wait_for(|held| *held == count)).await.unwrap();
+        within(self.held.wait_for(|held| *held == count))
+            .await
+            .unwrap();
     }
 
     pub async fn leave(self) -> Vec<Received> {
@@ -94,22 +94,6 @@ async fn read(
         }
     }
     held.send_modify(|held| *held -= 1);
-}
-
-pub async fn within<T>(future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_millis(DEADLINE_MS), future)
-        .await
-        .expect("it takes too long")
-}
-
-/// Tries until the condition holds.
-pub async fn eventually<F: Future<Output = bool>>(mut condition: impl FnMut() -> F) {
-    within(async {
-        while !condition().await {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    })
-    .await;
 }
 
 pub fn outgoing(topic: &str, key: &str, number: u64) -> Outgoing {

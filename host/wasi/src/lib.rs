@@ -13,8 +13,8 @@ use wasmtime::{Engine, StoreLimits, StoreLimitsBuilder};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
-use crate::requests::Requests;
 pub use crate::requests::Permission;
+use crate::requests::Requests;
 
 /// What one instance holds. Each capability keeps its part under its own type, so that this crate
 /// knows none of them.

@@ -94,7 +94,10 @@ impl Fields {
         } else if chars < limits.chars_min {
             self.error(name, "must not be empty");
         } else if chars > limits.chars_max {
-            self.error(name, format!("must have {} characters at most", limits.chars_max));
+            self.error(
+                name,
+                format!("must have {} characters at most", limits.chars_max),
+            );
         } else {
             return Some(text.to_owned());
         }
@@ -126,7 +129,9 @@ impl Fields {
     /// A number from `least` to `most`.
     pub fn number(&mut self, name: &str, least: f64, most: f64) -> Option<f64> {
         let value = self.take(name)?;
-        let number = value.as_f64().filter(|number| (least..=most).contains(number));
+        let number = value
+            .as_f64()
+            .filter(|number| (least..=most).contains(number));
         if number.is_none() {
             self.error(name, format!("must be a number from {least} to {most}"));
         }

@@ -6,7 +6,10 @@ pub struct Specialty(usize);
 
 impl Specialty {
     pub fn parse(key: &str) -> Option<Self> {
-        SPECIALTIES.iter().position(|(known, _)| *known == key).map(Self)
+        SPECIALTIES
+            .iter()
+            .position(|(known, _)| *known == key)
+            .map(Self)
     }
 
     /// All of them, by their label.

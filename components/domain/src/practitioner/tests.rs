@@ -34,7 +34,10 @@ fn pointers(result: Result<Practitioner, Vec<FieldError>>) -> Vec<String> {
 #[test]
 fn a_practitioner_is_read() {
     let anna = parse(&anna()).unwrap();
-    assert_eq!(anna.schedule.week[0].hours().collect::<Vec<_>>(), [9, 10, 13]);
+    assert_eq!(
+        anna.schedule.week[0].hours().collect::<Vec<_>>(),
+        [9, 10, 13]
+    );
     assert!(anna.schedule.week[6].is_empty());
     assert_eq!(anna.schedule.exceptions.len(), 2);
     assert_eq!(anna.specialty.key(), "cardiology");
@@ -44,7 +47,16 @@ fn a_practitioner_is_read() {
 #[test]
 fn what_may_be_left_out_has_a_meaning() {
     let mut value = anna();
-    for field in ["rating", "email", "phone", "locale", "exceptions", "practice", "address", "city"] {
+    for field in [
+        "rating",
+        "email",
+        "phone",
+        "locale",
+        "exceptions",
+        "practice",
+        "address",
+        "city",
+    ] {
         value.as_object_mut().unwrap().remove(field);
     }
     value["subject"] = Value::Null;
@@ -66,7 +78,11 @@ fn every_field_that_is_wrong_is_named() {
         ("location", json!({ "lat": 91, "lon": 0 }), "/location/lat"),
         ("location", json!({ "lat": 1 }), "/location/lon"),
         ("location", json!([1, 2]), "/location"),
-        ("location", json!({ "lat": 1, "lon": 2, "alt": 3 }), "/location/alt"),
+        (
+            "location",
+            json!({ "lat": 1, "lon": 2, "alt": 3 }),
+            "/location/alt",
+        ),
         ("time_zone", json!("Europe/Bonn"), "/time_zone"),
         ("time_zone", json!("+01:00"), "/time_zone"),
         ("rating", json!(5.1), "/rating"),
@@ -82,9 +98,21 @@ fn every_field_that_is_wrong_is_named() {
         ("hours", json!({ "monday": "9-12" }), "/hours/monday"),
         ("hours", json!({ "montag": [9] }), "/hours/montag"),
         ("hours", json!(null), "/hours"),
-        ("exceptions", json!({ "2026-02-30": [] }), "/exceptions/2026-02-30"),
-        ("exceptions", json!({ "2026-02-27T10:00": [] }), "/exceptions/2026-02-27T10:00"),
-        ("exceptions", json!({ "2026-02-27": [-1] }), "/exceptions/2026-02-27/0"),
+        (
+            "exceptions",
+            json!({ "2026-02-30": [] }),
+            "/exceptions/2026-02-30",
+        ),
+        (
+            "exceptions",
+            json!({ "2026-02-27T10:00": [] }),
+            "/exceptions/2026-02-27T10:00",
+        ),
+        (
+            "exceptions",
+            json!({ "2026-02-27": [-1] }),
+            "/exceptions/2026-02-27/0",
+        ),
         ("practitioner_id", json!("7"), "/practitioner_id"),
         ("doctor/s", json!("x"), "/doctor~1s"),
     ] {
@@ -99,7 +127,15 @@ fn all_complaints_come_at_once() {
     let errors = pointers(parse(&json!({ "tenant": "north", "rating": 9 })));
     assert_eq!(
         errors,
-        ["/name", "/specialty", "/country", "/location", "/time_zone", "/rating", "/hours"]
+        [
+            "/name",
+            "/specialty",
+            "/country",
+            "/location",
+            "/time_zone",
+            "/rating",
+            "/hours"
+        ]
     );
 }
 
@@ -110,7 +146,14 @@ fn what_is_not_an_object_is_refused_as_a_whole() {
         assert_eq!(pointers(result), [""], "{text}");
     }
     let long = " ".repeat(PRACTITIONER_BYTES_MAX + 1);
-    assert_eq!(pointers(Practitioner::parse(long.as_bytes(), None, &Editor::Operator)), [""]);
+    assert_eq!(
+        pointers(Practitioner::parse(
+            long.as_bytes(),
+            None,
+            &Editor::Operator
+        )),
+        [""]
+    );
 }
 
 #[test]
@@ -137,7 +180,9 @@ fn the_id_in_the_address_is_the_id() {
 
 #[test]
 fn staff_edit_their_own_tenant_only() {
-    let staff = |tenant: &str| Editor::Staff { tenant: tenant.to_owned() };
+    let staff = |tenant: &str| Editor::Staff {
+        tenant: tenant.to_owned(),
+    };
     let mut value = anna();
     let put = |value: &Value, editor: &Editor| {
         Practitioner::parse(value.to_string().as_bytes(), None, editor)
@@ -147,4 +192,13 @@ fn staff_edit_their_own_tenant_only() {
     value.as_object_mut().unwrap().remove("tenant");
     assert_eq!(put(&value, &staff("south")).unwrap().tenant, "south");
     assert_eq!(pointers(put(&value, &Editor::Operator)), ["/tenant"]);
+}
+
+#[test]
+fn the_directory_that_comes_along_is_well_formed() {
+    let demo = include_str!("../../../../host/directory/demo/practitioners.ndjson");
+    for line in demo.lines() {
+        let practitioner = Practitioner::parse(line.as_bytes(), None, &Editor::Operator);
+        assert_eq!(practitioner.map(|_| ()), Ok(()), "{line}");
+    }
 }

@@ -72,7 +72,8 @@ pub fn read(
     let data = text(data, "its payload is not UTF-8", &mut fault);
     let record = Record {
         // Any string may be an id elsewhere: the same string gives the same id here.
-        id: Uuid::parse_str(&id).unwrap_or_else(|_| Uuid::new_v5(&Uuid::NAMESPACE_OID, id.as_bytes())),
+        id: Uuid::parse_str(&id)
+            .unwrap_or_else(|_| Uuid::new_v5(&Uuid::NAMESPACE_OID, id.as_bytes())),
         source: header("ce_source").unwrap_or_default(),
         time_ms: header("ce_time")
             .and_then(|time| DateTime::parse_from_rfc3339(&time).ok())
@@ -107,10 +108,7 @@ fn dead_letter(header: &impl Fn(&str) -> Option<String>) -> Option<DeadLetter> {
     })
 }
 
-fn number<T: std::str::FromStr>(
-    header: &impl Fn(&str) -> Option<String>,
-    name: &str,
-) -> Option<T> {
+fn number<T: std::str::FromStr>(header: &impl Fn(&str) -> Option<String>, name: &str) -> Option<T> {
     header(name)?.parse().ok()
 }
 

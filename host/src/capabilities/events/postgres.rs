@@ -17,7 +17,9 @@ use sqlx::PgPool;
 use tokio::sync::{broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
 
-use super::{Broker, Error, Lag, Outgoing, Subscription, cloudevents, partitioner, with_dead_letters};
+use super::{
+    Broker, Error, Lag, Outgoing, Subscription, cloudevents, partitioner, with_dead_letters,
+};
 use crate::manifest::Topic;
 
 /// Wake-ups that a slow reader may be behind before it looks everywhere.
@@ -44,13 +46,17 @@ impl Log {
             wakes: broadcast::Sender::new(WAKES_MAX),
             partitions: Mutex::default(),
         });
-        tokio::spawn(wake::listen(
-            pool.clone(),
-            log.wakes.clone(),
-            stop.clone(),
-        ));
+        tokio::spawn(wake::listen(pool.clone(), log.wakes.clone(), stop.clone()));
         tokio::spawn(retention::run(pool, stop));
         log
+    }
+
+    /// Removes what is older than its topic's retention, as happens every minute; answers how many
+    /// records went.
+    pub async fn prune(&self) -> Result<u64, Error> {
+        retention::prune(&self.pool)
+            .await
+            .map_err(Error::unavailable)
     }
 
     fn full(&self, name: &str) -> String {

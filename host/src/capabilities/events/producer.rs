@@ -217,9 +217,18 @@ mod tests {
     #[test]
     fn each_limit_is_named() {
         let event = event();
-        let kind = |kind: &str| Event { kind: kind.to_owned(), ..event.clone() };
-        let key = |key: String| Event { key, ..event.clone() };
-        let data = |data: String| Event { data, ..event.clone() };
+        let kind = |kind: &str| Event {
+            kind: kind.to_owned(),
+            ..event.clone()
+        };
+        let key = |key: String| Event {
+            key,
+            ..event.clone()
+        };
+        let data = |data: String| Event {
+            data,
+            ..event.clone()
+        };
         for (event, named) in [
             (kind(""), "kind"),
             (kind("Light Switched"), "kind"),

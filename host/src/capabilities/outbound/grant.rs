@@ -21,7 +21,10 @@ enum Host {
     Exact(String),
     /// Whatever ends in a dot and this.
     Below(String),
-    Network { address: IpAddr, prefix: u8 },
+    Network {
+        address: IpAddr,
+        prefix: u8,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,7 +94,10 @@ fn split_port(place: &str) -> anyhow::Result<(&str, Option<&str>)> {
             .context("its IPv6 address is not closed with ]")?;
         return match rest {
             "" => Ok((host, None)),
-            _ => Ok((host, Some(rest.strip_prefix(':').context("its port is malformed")?))),
+            _ => Ok((
+                host,
+                Some(rest.strip_prefix(':').context("its port is malformed")?),
+            )),
         };
     }
     Ok(match place.rsplit_once(':') {
@@ -156,7 +162,10 @@ fn shares_prefix(network: IpAddr, host: IpAddr, prefix: u8) -> bool {
         (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => return false,
     };
     let difference: u128 = network ^ host;
-    difference.checked_shr(bits - u32::from(prefix)).unwrap_or(0) == 0
+    difference
+        .checked_shr(bits - u32::from(prefix))
+        .unwrap_or(0)
+        == 0
 }
 
 impl Port {

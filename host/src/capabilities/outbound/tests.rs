@@ -9,45 +9,144 @@ fn grants(entries: &[&str]) -> anyhow::Result<Grants> {
 fn an_address_is_allowed_exactly_where_a_grant_covers_it() {
     let table = [
         // entry, protocol, address, allowed
-        ("postgres://db.local", "postgres", "postgres://u:p@db.local/x", true),
-        ("postgres://db.local", "postgres", "postgresql://u:p@DB.local:5432/x", true),
-        ("postgresql://db.local", "postgres", "postgres://db.local", true),
-        ("postgres://db.local", "postgres", "postgres://db.local:5433/x", false),
-        ("postgres://db.local:5433", "postgres", "postgres://db.local:5433/x", true),
-        ("postgres://db.local:*", "postgres", "postgres://db.local:1/x", true),
-        ("postgres://db.local:5000..5002", "postgres", "postgres://db.local:5001", true),
-        ("postgres://db.local:5000..5002", "postgres", "postgres://db.local:5002", false),
-        ("postgres://db.local", "postgres", "postgres://evil.local/x", false),
+        (
+            "postgres://db.local",
+            "postgres",
+            "postgres://u:p@db.local/x",
+            true,
+        ),
+        (
+            "postgres://db.local",
+            "postgres",
+            "postgresql://u:p@DB.local:5432/x",
+            true,
+        ),
+        (
+            "postgresql://db.local",
+            "postgres",
+            "postgres://db.local",
+            true,
+        ),
+        (
+            "postgres://db.local",
+            "postgres",
+            "postgres://db.local:5433/x",
+            false,
+        ),
+        (
+            "postgres://db.local:5433",
+            "postgres",
+            "postgres://db.local:5433/x",
+            true,
+        ),
+        (
+            "postgres://db.local:*",
+            "postgres",
+            "postgres://db.local:1/x",
+            true,
+        ),
+        (
+            "postgres://db.local:5000..5002",
+            "postgres",
+            "postgres://db.local:5001",
+            true,
+        ),
+        (
+            "postgres://db.local:5000..5002",
+            "postgres",
+            "postgres://db.local:5002",
+            false,
+        ),
+        (
+            "postgres://db.local",
+            "postgres",
+            "postgres://evil.local/x",
+            false,
+        ),
         ("postgres://db.local", "redis", "redis://db.local", false),
         ("redis://db.local", "postgres", "redis://db.local", false),
         ("*://db.local", "redis", "redis://db.local:1", true),
         ("*://*", "http", "https://example.com", true),
         ("*://*:*", "http", "http://example.com:81", true),
-        ("https://*.example.com", "http", "https://a.example.com/path", true),
-        ("https://*.example.com", "http", "https://a.b.example.com", true),
-        ("https://*.example.com", "http", "https://example.com", false),
-        ("https://*.example.com", "http", "https://badexample.com", false),
-        ("https://example.com", "http", "http://example.com:443", false),
+        (
+            "https://*.example.com",
+            "http",
+            "https://a.example.com/path",
+            true,
+        ),
+        (
+            "https://*.example.com",
+            "http",
+            "https://a.b.example.com",
+            true,
+        ),
+        (
+            "https://*.example.com",
+            "http",
+            "https://example.com",
+            false,
+        ),
+        (
+            "https://*.example.com",
+            "http",
+            "https://badexample.com",
+            false,
+        ),
+        (
+            "https://example.com",
+            "http",
+            "http://example.com:443",
+            false,
+        ),
         ("https://example.com", "http", "https://example.com", true),
         ("http://10.0.0.0/8", "http", "http://10.1.2.3", true),
         ("http://10.0.0.0/8", "http", "http://11.1.2.3", false),
         ("http://10.0.0.0/8", "http", "http://ten.example.com", false),
-        ("postgres://127.0.0.1:5432/praxis", "postgres", "postgres://127.0.0.1:5432/other", true),
-        ("postgres://127.0.0.1:5432/praxis", "postgres", "postgres://127.0.0.2:5432/praxis", false),
-        ("postgres://u:p%40@h:1/db?sslmode=disable", "postgres", "postgres://h:1/db", true),
-        ("redis://:secret@[::1]:7000/0", "redis", "redis://[::1]:7000/0", true),
+        (
+            "postgres://127.0.0.1:5432/praxis",
+            "postgres",
+            "postgres://127.0.0.1:5432/other",
+            true,
+        ),
+        (
+            "postgres://127.0.0.1:5432/praxis",
+            "postgres",
+            "postgres://127.0.0.2:5432/praxis",
+            false,
+        ),
+        (
+            "postgres://u:p%40@h:1/db?sslmode=disable",
+            "postgres",
+            "postgres://h:1/db",
+            true,
+        ),
+        (
+            "redis://:secret@[::1]:7000/0",
+            "redis",
+            "redis://[::1]:7000/0",
+            true,
+        ),
         ("redis://[::1]", "redis", "redis://[::2]", false),
         ("redis://h", "redis", "rediss://h", false),
         ("rediss://h", "redis", "rediss://h:6379", true),
         // What looks like a granted host is only its user.
-        ("http://good.example", "http", "http://good.example@evil.example/", false),
+        (
+            "http://good.example",
+            "http",
+            "http://good.example@evil.example/",
+            false,
+        ),
         ("http://good.example", "http", "not a url", false),
         ("postgres://h", "postgres", "postgres:///db", false),
     ];
     for (entry, protocol, address, allowed) in table {
         let grants = grants(&[entry]).unwrap();
         let answer = grants.allow(protocol, address);
-        assert_eq!(answer.is_ok(), allowed, "{entry} {protocol} {address}: {answer:?}");
+        assert_eq!(
+            answer.is_ok(),
+            allowed,
+            "{entry} {protocol} {address}: {answer:?}"
+        );
     }
 }
 
@@ -83,7 +182,9 @@ fn an_entry_that_cannot_be_understood_is_named() {
 
 #[test]
 fn a_refusal_does_not_repeat_the_password() {
-    let error = grants(&[]).unwrap().allow("postgres", "postgres://u:hush@h/db");
+    let error = grants(&[])
+        .unwrap()
+        .allow("postgres", "postgres://u:hush@h/db");
     let error = error.unwrap_err().to_string();
     assert!(error.contains("postgres://h:5432"), "{error}");
     assert!(!error.contains("hush"), "{error}");

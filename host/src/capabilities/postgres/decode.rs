@@ -11,22 +11,26 @@ use super::error::Error;
 use super::kind::Kind;
 use super::{numeric, range};
 
-/// One row; `kinds` are those of its columns.
-pub fn row(row: &PgRow, kinds: &[Kind]) -> Result<Vec<DbValue>, Error> {
+/// One row, and how many bytes its values have; `kinds` are those of its columns.
+pub fn row(row: &PgRow, kinds: &[Kind]) -> Result<(Vec<DbValue>, usize), Error> {
     let mut values = Vec::with_capacity(kinds.len());
+    let mut size = 0;
     for (index, kind) in kinds.iter().enumerate() {
         let raw = row.try_get_raw(index)?;
         if raw.is_null() {
             values.push(DbValue::DbNull);
             continue;
         }
-        let bytes = raw.as_bytes().map_err(|error| Error::Value(error.to_string()))?;
+        let bytes = raw
+            .as_bytes()
+            .map_err(|error| Error::Value(error.to_string()))?;
+        size += bytes.len();
         if raw.format() != PgValueFormat::Binary {
             return Err(unreadable(index, kind));
         }
         values.push(value(kind, bytes).ok_or_else(|| unreadable(index, kind))?);
     }
-    Ok(values)
+    Ok((values, size))
 }
 
 fn unreadable(index: usize, kind: &Kind) -> Error {
@@ -168,10 +172,7 @@ fn spelled(kind: &Kind, bytes: &[u8]) -> Option<String> {
     })
 }
 
-fn array_of<T>(
-    bytes: &[u8],
-    element: impl Fn(&[u8]) -> Option<T>,
-) -> Option<Vec<Option<T>>> {
+fn array_of<T>(bytes: &[u8], element: impl Fn(&[u8]) -> Option<T>) -> Option<Vec<Option<T>>> {
     let dimensions = int4(bytes.get(..4)?)?;
     if dimensions == 0 {
         return Some(Vec::new());

@@ -223,7 +223,9 @@ fn range(bound: &Kind, value: &ParameterValue) -> Result<Vec<u8>, Mismatch> {
             range_bytes(bound, lower.as_ref(), upper.as_ref(), |v| P::Int64(*v))
         }
         P::RangeDecimal((lower, upper)) => {
-            range_bytes(bound, lower.as_ref(), upper.as_ref(), |v| P::Decimal(v.clone()))
+            range_bytes(bound, lower.as_ref(), upper.as_ref(), |v| {
+                P::Decimal(v.clone())
+            })
         }
         _ => Err(Mismatch),
     }
@@ -237,8 +239,15 @@ fn range_bytes<T>(
     upper: Option<&Bound<T>>,
     wrap: impl Fn(&T) -> ParameterValue,
 ) -> Result<Vec<u8>, Mismatch> {
-    let flags = flag(lower, super::range::LOWER_INCLUSIVE, super::range::LOWER_INFINITE)
-        | flag(upper, super::range::UPPER_INCLUSIVE, super::range::UPPER_INFINITE);
+    let flags = flag(
+        lower,
+        super::range::LOWER_INCLUSIVE,
+        super::range::LOWER_INFINITE,
+    ) | flag(
+        upper,
+        super::range::UPPER_INCLUSIVE,
+        super::range::UPPER_INFINITE,
+    );
     let mut bytes = vec![flags];
     for (value, _) in lower.into_iter().chain(upper) {
         with_length(&mut bytes, Some(&scalar(kind, &wrap(value))?))?;

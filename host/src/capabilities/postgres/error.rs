@@ -31,9 +31,7 @@ impl Error {
         Ok(match self {
             Self::Connection(reason) => wit::Error::ConnectionFailed(reason),
             Self::Parameter(reason) => wit::Error::BadParameter(reason),
-            Self::Statement(error) => {
-                wit::Error::QueryFailed(wit::QueryError::DbError(*error))
-            }
+            Self::Statement(error) => wit::Error::QueryFailed(wit::QueryError::DbError(*error)),
             Self::Driver(reason) => wit::Error::QueryFailed(wit::QueryError::Text(reason)),
             Self::Value(reason) => wit::Error::ValueConversionFailed(reason),
             Self::Usage(reason) => wit::Error::Other(reason),
@@ -90,12 +88,14 @@ pub fn is_broken(error: &sqlx::Error) -> bool {
         | sqlx::Error::PoolTimedOut
         | sqlx::Error::PoolClosed
         | sqlx::Error::WorkerCrashed => true,
-        sqlx::Error::Database(error) => error
-            .try_downcast_ref::<PgDatabaseError>()
-            .is_none_or(|error| {
-                is_unavailable(error.code())
-                    || matches!(error.severity(), PgSeverity::Fatal | PgSeverity::Panic)
-            }),
+        sqlx::Error::Database(error) => {
+            error
+                .try_downcast_ref::<PgDatabaseError>()
+                .is_none_or(|error| {
+                    is_unavailable(error.code())
+                        || matches!(error.severity(), PgSeverity::Fatal | PgSeverity::Panic)
+                })
+        }
         _ => false,
     }
 }

@@ -3,11 +3,7 @@
 const DIGITS_OF_GROUP: usize = 4;
 const POSITIVE: u16 = 0x0000;
 const NEGATIVE: u16 = 0x4000;
-const SPECIALS: [(u16, &str); 3] = [
-    (0xC000, "NaN"),
-    (0xD000, "Infinity"),
-    (0xF000, "-Infinity"),
-];
+const SPECIALS: [(u16, &str); 3] = [(0xC000, "NaN"), (0xD000, "Infinity"), (0xF000, "-Infinity")];
 /// PostgreSQL's own limit on each side of the point is higher; nobody binds such numbers.
 const TEXT_BYTES_MAX: usize = 16_384;
 
@@ -55,7 +51,11 @@ pub fn encode(text: &str) -> Option<Vec<u8>> {
     let groups: Vec<u16> = digits
         .as_bytes()
         .chunks(DIGITS_OF_GROUP)
-        .map(|group| group.iter().fold(0, |sum, digit| sum * 10 + u16::from(digit - b'0')))
+        .map(|group| {
+            group
+                .iter()
+                .fold(0, |sum, digit| sum * 10 + u16::from(digit - b'0'))
+        })
         .collect();
     let zeros = groups.iter().take_while(|group| **group == 0).count();
     let end = groups.len() - groups.iter().rev().take_while(|group| **group == 0).count();
@@ -130,9 +130,22 @@ mod tests {
     #[test]
     fn a_number_comes_back_as_it_was_written() {
         for text in [
-            "0", "1", "-1", "12.50", "0.0001", "0.00001", "9999", "10000", "100000000", "-0.5",
-            "123456789012345678901234567890.123456789012345678901234567890", "NaN", "Infinity",
-            "-Infinity", "0.00", "1.000",
+            "0",
+            "1",
+            "-1",
+            "12.50",
+            "0.0001",
+            "0.00001",
+            "9999",
+            "10000",
+            "100000000",
+            "-0.5",
+            "123456789012345678901234567890.123456789012345678901234567890",
+            "NaN",
+            "Infinity",
+            "-Infinity",
+            "0.00",
+            "1.000",
         ] {
             let bytes = encode(text).unwrap();
             assert_eq!(decode(&bytes).as_deref(), Some(text));

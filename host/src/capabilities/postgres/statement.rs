@@ -138,14 +138,20 @@ mod tests {
         let table = [
             ("select 1", Effect::Plain),
             ("  -- begin\n SELECT 1", Effect::Plain),
-            ("/* begin /* nested */ commit */ insert into t values (1)", Effect::Plain),
+            (
+                "/* begin /* nested */ commit */ insert into t values (1)",
+                Effect::Plain,
+            ),
             ("(select 1) union (select 2)", Effect::Plain),
             ("with x as (select 1) update t set a = 1", Effect::Plain),
             ("", Effect::Plain),
             ("-- only a comment", Effect::Plain),
             ("begin", Effect::Begins),
             ("BEGIN;", Effect::Begins),
-            ("/**/ start transaction isolation level serializable", Effect::Begins),
+            (
+                "/**/ start transaction isolation level serializable",
+                Effect::Begins,
+            ),
             ("commit", Effect::Ends),
             ("commit work", Effect::Ends),
             ("commit and no chain", Effect::Ends),

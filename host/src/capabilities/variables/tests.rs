@@ -34,9 +34,12 @@ fn a_value_comes_from_the_host_then_the_environment_then_the_default() {
         _ => None,
     };
     let manifest = manifest(MANIFEST);
-    let resolved =
-        Variables::resolve(&manifest, environment, &overrides("database_url", "from-host"))
-            .unwrap();
+    let resolved = Variables::resolve(
+        &manifest,
+        environment,
+        &overrides("database_url", "from-host"),
+    )
+    .unwrap();
     assert_eq!(resolved.get("database_url"), Some("from-host"));
     assert_eq!(resolved.get("prefix"), Some("environment"));
     assert_eq!(resolved.get("optional"), None);
@@ -67,7 +70,10 @@ fn a_component_sees_its_own_variables_only() {
     ));
     for name in ["", "Upper", "a__b", "a_", "1a", "a-b"] {
         let answer = instance.get(name);
-        assert!(matches!(answer, Err(bindings::Error::InvalidName(_))), "{name}");
+        assert!(
+            matches!(answer, Err(bindings::Error::InvalidName(_))),
+            "{name}"
+        );
     }
 }
 
@@ -75,8 +81,7 @@ fn a_component_sees_its_own_variables_only() {
 fn a_template_that_cannot_be_filled_stops_the_start() {
     for template in ["{{ nobody }}", "{{ optional }}", "{{ prefix"] {
         let text = MANIFEST.replace("{{prefix}}:{{ prefix }}", template);
-        let error =
-            Variables::resolve(&manifest(&text), |_| None, &overrides("database_url", "u"));
+        let error = Variables::resolve(&manifest(&text), |_| None, &overrides("database_url", "u"));
         let error = format!("{:#}", error.unwrap_err());
         assert!(error.contains("[component.one] variables"), "{error}");
     }
@@ -84,8 +89,11 @@ fn a_template_that_cannot_be_filled_stops_the_start() {
 
 #[test]
 fn values_are_never_printed() {
-    let variables =
-        Variables::resolve(&manifest(MANIFEST), |_| None, &overrides("database_url", "hush"));
+    let variables = Variables::resolve(
+        &manifest(MANIFEST),
+        |_| None,
+        &overrides("database_url", "hush"),
+    );
     let printed = format!("{:?}", variables.unwrap());
     assert!(printed.contains("database_url"));
     assert!(!printed.contains("hush"));

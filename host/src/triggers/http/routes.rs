@@ -148,7 +148,9 @@ impl<T> Found<'_, T> {
 mod tests {
     use super::*;
 
-    fn found(routes: &[&str], path: &str) -> Option<(String, String, Vec<(String, String)>)> {
+    type Names = Vec<(String, String)>;
+
+    fn found(routes: &[&str], path: &str) -> Option<(String, String, Names)> {
         let mut table = Routes::default();
         for route in routes {
             table.add(route, ()).unwrap();
@@ -157,7 +159,7 @@ mod tests {
         Some((found.route.to_owned(), found.rest, found.names))
     }
 
-    fn names(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+    fn names(pairs: &[(&str, &str)]) -> Names {
         let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         pairs.iter().map(own).collect()
     }

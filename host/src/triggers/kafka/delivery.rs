@@ -87,10 +87,9 @@ impl Courier {
         };
         let started = Instant::now();
         let handled = AssertUnwindSafe(self.handler.handle(&delivery));
-        let outcome = handled
-            .catch_unwind()
-            .await
-            .unwrap_or_else(|_| Outcome::Retry("the host panicked while it handled the event".to_owned()));
+        let outcome = handled.catch_unwind().await.unwrap_or_else(|_| {
+            Outcome::Retry("the host panicked while it handled the event".to_owned())
+        });
         let name = match &outcome {
             Outcome::Done(_) => "done",
             Outcome::Retry(_) => "retry",
@@ -110,7 +109,12 @@ impl Courier {
     /// handling publishes the same ids.
     fn outgoing(&self, received: &Received, publications: Vec<Publication>) -> Vec<Outgoing> {
         let component = &self.group.component;
-        release(received.record.id, component, publications, received.record.traceparent.as_deref())
+        release(
+            received.record.id,
+            component,
+            publications,
+            received.record.traceparent.as_deref(),
+        )
     }
 
     /// Releases what was published.
@@ -173,7 +177,10 @@ impl Courier {
         match self.publish(&[letter], revoked).await {
             Some(Ok(())) => Ended::Finished,
             Some(Err(topic)) => {
-                tracing::error!(event.topic = topic, "there is no topic for dead letters: it is lost");
+                tracing::error!(
+                    event.topic = topic,
+                    "there is no topic for dead letters: it is lost"
+                );
                 Ended::Finished
             }
             None => Ended::Abandoned,

@@ -65,7 +65,7 @@ impl Driver {
             let share_again = tokio::select! {
                 () = stop.cancelled() => break,
                 _ = heartbeat.tick() => true,
-                Some(at) = self.dropped.recv() => self.give_back(at).await,
+                Some(at) = self.dropped.recv() => self.lanes.remove(&at).is_some(),
                 wake = wakes.recv() => self.wake(wake),
             };
             if share_again {
@@ -96,16 +96,6 @@ impl Driver {
         }
     }
 
-    /// A lane's reader is gone: the partition is anybody's.
-    async fn give_back(&mut self, at: At) -> bool {
-        self.lanes.remove(&at);
-        // Should it fail, the lease runs out.
-        if let Err(error) = self.membership.release(&at.0, at.1).await {
-            tracing::debug!(%error, "could not give a partition back");
-        }
-        true
-    }
-
     async fn share(&mut self) {
         match self.try_share().await {
             Ok(()) => self.last_heartbeat = Instant::now(),
@@ -129,23 +119,44 @@ impl Driver {
             .binary_search(&self.membership.member)
             .unwrap_or_default();
         let quota = quota(self.partitions, members.len(), rank);
-        let mut active: Vec<_> = self
-            .lanes
-            .iter()
-            .filter(|(_, lane)| !lane.revoked.is_cancelled())
-            .collect();
-        if active.len() > quota {
-            active.sort_by_key(|(at, _)| *at);
-            for (_, lane) in &active[quota..] {
-                lane.revoked.cancel();
+        self.shrink(quota);
+        // Leased but read by nobody: its reader gave up, or was asked to.
+        for held in held
+            .into_iter()
+            .filter(|held| !self.reads(held))
+            .collect::<Vec<_>>()
+        {
+            if self.lanes.len() < quota {
+                self.open(held);
+            } else {
+                self.membership.release(&held.topic, held.partition).await?;
             }
-        } else if self.lanes.len() < quota {
+        }
+        if self.lanes.len() < quota {
             let acquired = self.membership.acquire(quota - self.lanes.len()).await?;
             for held in acquired {
                 self.open(held);
             }
         }
         Ok(())
+    }
+
+    fn reads(&self, held: &Held) -> bool {
+        self.lanes
+            .contains_key(&(held.topic.clone(), held.partition))
+    }
+
+    /// Revokes what is more than this member's share.
+    fn shrink(&self, quota: usize) {
+        let mut active: Vec<_> = self
+            .lanes
+            .iter()
+            .filter(|(_, lane)| !lane.revoked.is_cancelled())
+            .collect();
+        active.sort_by_key(|(at, _)| *at);
+        for (_, lane) in active.iter().skip(quota) {
+            lane.revoked.cancel();
+        }
     }
 
     /// Revokes what is no longer held, and wakes lanes whose partition has grown.

@@ -1,0 +1,193 @@
+//! The cache of days: read in one round trip, written only by what is newer.
+
+use jiff::civil::Date;
+use praxis_domain::bitmap;
+use praxis_domain::calendar::Day;
+use praxis_domain::zone::Zone;
+use praxis_platform::cache::{Cache, Error, Script};
+use praxis_platform::snapshot::Snapshot;
+use uuid::Uuid;
+
+/// A hash lives this long and is then loaded anew, which also drops the days that are over.
+const HASH_TTL_SECONDS: i64 = 7 * 24 * 60 * 60;
+
+/// What the cache says of a range of dates.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// Every date is there.
+    Days { zone: Zone, days: Vec<Day> },
+    /// The practitioner is not active.
+    Inactive,
+    /// At least one date is missing.
+    NotLoaded,
+}
+
+/// What became of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Applied {
+    /// It was the next one, or known already.
+    UpToDate,
+    /// Events are missing before it, or all of them: load the practitioner from the database.
+    Gap,
+}
+
+/// One hour of one date.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Change {
+    pub date: Date,
+    pub hour: u8,
+    pub booked: bool,
+}
+
+/// ARGV: the snapshot's version, the zone, the time to live, then pairs of date and
+/// `version,open,booked`. Fills the dates that are missing or older.
+const FILL: Script = Script(
+    "
+    local held = redis.call('HGET', KEYS[1], 'v')
+    if held and tonumber(ARGV[1]) < tonumber(held) then
+        return 'stale'
+    end
+    if not held then
+        redis.call('HSET', KEYS[1], 'v', ARGV[1], 'zone', ARGV[2])
+        redis.call('EXPIRE', KEYS[1], ARGV[3])
+    elseif redis.call('HGET', KEYS[1], 'zone') ~= ARGV[2] then
+        -- An event on its way has moved the practitioner: it starts the hash anew.
+        return 'stale'
+    end
+    for i = 4, #ARGV, 2 do
+        local day = redis.call('HGET', KEYS[1], ARGV[i])
+        if not day or tonumber(string.match(day, '^%d+')) < tonumber(ARGV[1]) then
+            redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1])
+        end
+    end
+    return 'filled'
+    ",
+);
+
+/// ARGV: the event's version, then triples of date, hour bit and `1` booked or `0` free.
+const APPLY: Script = Script(
+    "
+    local held = redis.call('HGET', KEYS[1], 'v')
+    local version = tonumber(ARGV[1])
+    if not held or version > tonumber(held) + 1 then
+        return 'gap'
+    end
+    if version <= tonumber(held) then
+        return 'stale'
+    end
+    for i = 2, #ARGV, 3 do
+        local day = redis.call('HGET', KEYS[1], ARGV[i])
+        if day then
+            local loaded, open, booked = string.match(day, '^(%d+),(%d+),(%d+)$')
+            -- Equal: one event may change two hours of a date, and twice is once.
+            if tonumber(loaded) <= version then
+                local hour = tonumber(ARGV[i + 1])
+                if ARGV[i + 2] == '1' then
+                    booked = bit.bor(tonumber(booked), hour)
+                else
+                    booked = bit.band(tonumber(booked), bit.bnot(hour))
+                end
+                redis.call('HSET', KEYS[1], ARGV[i], ARGV[1] .. ',' .. open .. ',' .. booked)
+            end
+        end
+    end
+    redis.call('HSET', KEYS[1], 'v', ARGV[1])
+    return 'applied'
+    ",
+);
+
+/// ARGV: the snapshot's version, the zone, the time to live. Forgets every date that is older:
+/// they are loaded when somebody asks.
+const RESET: Script = Script(
+    "
+    local held = redis.call('HGET', KEYS[1], 'v')
+    if held and tonumber(ARGV[1]) < tonumber(held) then
+        return 'stale'
+    end
+    redis.call('DEL', KEYS[1])
+    redis.call('HSET', KEYS[1], 'v', ARGV[1], 'zone', ARGV[2])
+    redis.call('EXPIRE', KEYS[1], ARGV[3])
+    return 'reset'
+    ",
+);
+
+/// The days of a practitioner, as far as the cache has them all.
+pub async fn read(cache: &Cache, practitioner: Uuid, dates: &[Date]) -> Result<Answer, Error> {
+    let mut fields = vec![bitmap::VERSION.to_owned(), bitmap::ZONE.to_owned()];
+    fields.extend(dates.iter().map(|date| bitmap::field(*date)));
+    let key = bitmap::key(cache.prefix(), practitioner);
+    let values = cache.fields(&key, &fields).await?;
+    let [Some(_version), Some(zone), days @ ..] = values.as_slice() else {
+        return Ok(Answer::NotLoaded);
+    };
+    if zone.is_empty() {
+        return Ok(Answer::Inactive);
+    }
+    let days: Option<Vec<Day>> = dates
+        .iter()
+        .zip(days)
+        .map(|(date, value)| bitmap::decode(*date, value.as_deref()?))
+        .collect();
+    Ok(match (Zone::parse(zone), days) {
+        (Ok(zone), Some(days)) => Answer::Days { zone, days },
+        _ => Answer::NotLoaded,
+    })
+}
+
+/// Keeps days that were loaded from the database, unless newer ones are there.
+pub async fn fill(
+    cache: &Cache,
+    practitioner: Uuid,
+    snapshot: &Snapshot,
+    days: &[Day],
+) -> Result<(), Error> {
+    let mut arguments = head(snapshot);
+    for day in days {
+        arguments.push(bitmap::field(day.date));
+        arguments.push(bitmap::encode(day, snapshot.version));
+    }
+    let key = bitmap::key(cache.prefix(), practitioner);
+    cache.run(&FILL, &key, &arguments).await?;
+    Ok(())
+}
+
+/// Applies one event to the days that are loaded.
+pub async fn apply(
+    cache: &Cache,
+    practitioner: Uuid,
+    version: u64,
+    changes: &[Change],
+) -> Result<Applied, Error> {
+    let mut arguments = vec![version.to_string()];
+    for change in changes {
+        arguments.push(bitmap::field(change.date));
+        arguments.push((1_u32 << change.hour).to_string());
+        arguments.push(if change.booked { "1" } else { "0" }.to_owned());
+    }
+    let key = bitmap::key(cache.prefix(), practitioner);
+    Ok(match cache.run(&APPLY, &key, &arguments).await?.as_str() {
+        "gap" => Applied::Gap,
+        _ => Applied::UpToDate,
+    })
+}
+
+/// Starts a practitioner anew at a snapshot: its days are loaded when somebody asks.
+pub async fn reset(cache: &Cache, practitioner: Uuid, snapshot: &Snapshot) -> Result<(), Error> {
+    let key = bitmap::key(cache.prefix(), practitioner);
+    cache.run(&RESET, &key, &head(snapshot)).await?;
+    Ok(())
+}
+
+fn head(snapshot: &Snapshot) -> Vec<String> {
+    let zone = if snapshot.active {
+        snapshot.zone().name()
+    } else {
+        // Not active: nothing of theirs is answered from here.
+        ""
+    };
+    vec![
+        snapshot.version.to_string(),
+        zone.to_owned(),
+        HASH_TTL_SECONDS.to_string(),
+    ]
+}

@@ -1,0 +1,134 @@
+//! What events and the clock do to the bitmap and to the next free slot.
+
+use jiff::Timestamp;
+use praxis_domain::event::{self, BookingKind};
+use praxis_platform::cache::{self, Cache};
+use praxis_platform::clock;
+use praxis_platform::database::Database;
+use praxis_platform::events::{self, Delivery, Failure};
+use praxis_platform::snapshot::Snapshot;
+use uuid::Uuid;
+
+use crate::bitmap::{self, Applied, Change};
+use crate::next_slot;
+
+/// Practitioners looked up at once.
+const DUE_PER_STATEMENT_MAX: i32 = 500;
+/// How long one tick may take: on the hour, many next slots begin together. Less than the host
+/// gives to an event; what is left is due at the next tick.
+const TICK_SECONDS_MAX: i64 = 30;
+
+pub async fn handle(delivery: &Delivery) -> Result<(), Failure> {
+    match (delivery.topic.as_str(), delivery.event.kind.as_str()) {
+        (event::BOOKING_EVENTS, kind) => {
+            let kind = BookingKind::parse(kind).ok_or_else(|| events::unexpected(delivery))?;
+            let booking: event::Booking = events::payload(&delivery.event)?;
+            booking_changed(kind, &booking, delivery.event.stream_version).await
+        }
+        (
+            event::PRACTITIONER_EVENTS,
+            event::PRACTITIONER_CREATED
+            | event::PRACTITIONER_UPDATED
+            | event::PRACTITIONER_DEACTIVATED,
+        ) => {
+            let practitioner: event::Practitioner = events::payload(&delivery.event)?;
+            practitioner_changed(practitioner.practitioner_id).await
+        }
+        (event::CRON, event::NEXT_SLOTS_DUE) => time_passed().await,
+        _ => Err(events::unexpected(delivery)),
+    }
+}
+
+async fn booking_changed(
+    kind: BookingKind,
+    booking: &event::Booking,
+    stream_version: u64,
+) -> Result<(), Failure> {
+    let practitioner = booking.practitioner_id;
+    let database = Database::open().await?;
+    let snapshot = load(&database, practitioner).await?;
+    let changes = changes(kind, booking);
+    let cached = apply(practitioner, stream_version, &changes, &snapshot).await;
+    next_slot::save(&database, practitioner, &snapshot, clock::now(), false).await?;
+    // Said last: the index learns of it even while the cache is away.
+    Ok(cached?)
+}
+
+async fn practitioner_changed(practitioner: Uuid) -> Result<(), Failure> {
+    let database = Database::open().await?;
+    let snapshot = load(&database, practitioner).await?;
+    let cached = reset(practitioner, &snapshot).await;
+    next_slot::save(&database, practitioner, &snapshot, clock::now(), true).await?;
+    Ok(cached?)
+}
+
+async fn time_passed() -> Result<(), Failure> {
+    let now = clock::now();
+    let database = Database::open().await?;
+    while clock::now().duration_since(now).as_secs() < TICK_SECONDS_MAX {
+        let mut refreshed = 0;
+        for practitioner in next_slot::due(&database, now, DUE_PER_STATEMENT_MAX).await? {
+            match refresh(&database, practitioner, now).await {
+                Ok(()) => refreshed += 1,
+                // One that can't be computed must not keep the others waiting.
+                Err(Failure::Reject(reason)) => eprintln!("next slot of {practitioner}: {reason}"),
+                Err(failure @ Failure::Retry(_)) => return Err(failure),
+            }
+        }
+        if refreshed == 0 {
+            break;
+        }
+    }
+    Ok(())
+}
+
+async fn refresh(database: &Database, practitioner: Uuid, now: Timestamp) -> Result<(), Failure> {
+    let snapshot = load(database, practitioner).await?;
+    next_slot::save(database, practitioner, &snapshot, now, false).await?;
+    Ok(())
+}
+
+async fn load(database: &Database, practitioner: Uuid) -> Result<Snapshot, Failure> {
+    Snapshot::load_bookable(database, practitioner, clock::now())
+        .await?
+        .ok_or_else(|| Failure::Reject(format!("there is no practitioner {practitioner}")))
+}
+
+async fn apply(
+    practitioner: Uuid,
+    stream_version: u64,
+    changes: &[Change],
+    snapshot: &Snapshot,
+) -> Result<(), cache::Error> {
+    let cache = Cache::open().await?;
+    match bitmap::apply(&cache, practitioner, stream_version, changes).await? {
+        Applied::UpToDate => Ok(()),
+        Applied::Gap => bitmap::reset(&cache, practitioner, snapshot).await,
+    }
+}
+
+async fn reset(practitioner: Uuid, snapshot: &Snapshot) -> Result<(), cache::Error> {
+    let cache = Cache::open().await?;
+    bitmap::reset(&cache, practitioner, snapshot).await
+}
+
+/// The hours that an event takes or gives back.
+fn changes(kind: BookingKind, booking: &event::Booking) -> Vec<Change> {
+    let change = |booked| Change {
+        date: booking.local_date,
+        hour: booking.local_hour,
+        booked,
+    };
+    match kind {
+        BookingKind::SlotHeld | BookingKind::BookingCreated => vec![change(true)],
+        BookingKind::BookingCancelled | BookingKind::HoldExpired => vec![change(false)],
+        BookingKind::BookingRescheduled => {
+            let previous = booking.previous.as_ref().map(|previous| Change {
+                date: previous.previous_local_date,
+                hour: previous.previous_local_hour,
+                booked: false,
+            });
+            previous.into_iter().chain([change(true)]).collect()
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! `POST /v1/bookings` and `POST /v1/holds`.
+
+use jiff::Timestamp;
+use praxis_domain::FieldError;
+use praxis_domain::booking::{self, HOLD_SECONDS, Status};
+use praxis_domain::event::BookingKind;
+use praxis_domain::slot::Slot;
+use praxis_platform::auth::{Claims, Role};
+use praxis_platform::clock;
+use praxis_platform::database::{self, Database, ParameterValue};
+use praxis_platform::problem::Problem;
+use praxis_platform::request::Request;
+use praxis_platform::response::{self, Response};
+use serde::{Deserialize, Serialize};
+use spin_sdk::http::StatusCode;
+use uuid::Uuid;
+
+use crate::caller::{Caller, Once};
+use crate::offer::Wanted;
+use crate::record::{Booking, View};
+use crate::store::{self, Change};
+use crate::{refusal, sql};
+
+pub const BOOKERS: [Role; 3] = [Role::Patient, Role::Practitioner, Role::Staff];
+
+/// What is asked for: a slot, or a hold to be made a booking.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct Body {
+    practitioner_id: Option<Uuid>,
+    slot_start: Option<Timestamp>,
+    /// Whom staff or a practitioner books for.
+    patient_id: Option<Uuid>,
+    hold_id: Option<Uuid>,
+}
+
+/// A slot that is offered, and for whom.
+struct Granted {
+    wanted: Wanted,
+    slot: Slot,
+    patient: Uuid,
+}
+
+pub async fn book(request: Request) -> Result<Response, Problem> {
+    let claims = request.claims()?;
+    claims.require(&BOOKERS)?;
+    let key = request.idempotency_key()?;
+    let body: Body = request.json().await?;
+    let once = Once::new(&claims, key, "book", &body);
+    let database = Database::open().await?;
+    let caller = Caller::load(&database, &claims, Some(&once)).await?;
+    if let Some(answer) = caller.answered(&once)? {
+        return Ok(created(&answer));
+    }
+    let answer = match body.hold_id {
+        Some(hold) => confirm(&database, &claims, hold, &body, &once).await?,
+        None => {
+            let granted = grant(&database, &caller, &body).await?;
+            insert(&database, &claims, &granted, &once).await?
+        }
+    };
+    Ok(created(&answer))
+}
+
+pub async fn hold(request: Request) -> Result<Response, Problem> {
+    let claims = request.claims()?;
+    claims.require(&BOOKERS)?;
+    let body: Body = request.json().await?;
+    if body.hold_id.is_some() {
+        return Err(Problem::field("/hold_id", "belongs to a booking"));
+    }
+    let database = Database::open().await?;
+    let caller = Caller::load(&database, &claims, None).await?;
+    let granted = grant(&database, &caller, &body).await?;
+    let mut parameters = granted.insertion(clock::new_id(), Status::Held);
+    parameters.extend([const { ParameterValue::DbNull }; 4]);
+    match store::change(&database, sql::BOOK, &parameters).await? {
+        Change::Done(held) => Ok(created(&View::from(&held))),
+        Change::NotApplied | Change::SlotTaken | Change::Repeated => {
+            Err(granted.wanted.taken(&database).await)
+        }
+    }
+}
+
+/// `201`, and where the booking is.
+pub fn created(answer: &View) -> Response {
+    let location = format!("/v1/bookings/{}", answer.booking_id);
+    let response = response::json(StatusCode::CREATED, answer);
+    let response = response::with(response, "location", &location);
+    response::with(response, "etag", &response::etag(answer.version.into()))
+}
+
+/// The slot that the body asks for, if the practitioner offers it and the caller may have it.
+async fn grant(database: &Database, caller: &Caller, body: &Body) -> Result<Granted, Problem> {
+    let (practitioner, slot_start) = slot_of(body)?;
+    let wanted = Wanted::load(database, practitioner, slot_start, clock::now()).await?;
+    // Before anything is told of the practitioner's time.
+    let patient = caller
+        .books_for(database, &wanted.snapshot, body.patient_id)
+        .await?;
+    let slot = wanted.offered(database).await?;
+    Ok(Granted {
+        wanted,
+        slot,
+        patient,
+    })
+}
+
+fn slot_of(body: &Body) -> Result<(Uuid, Timestamp), Problem> {
+    if let (Some(practitioner), Some(slot_start)) = (body.practitioner_id, body.slot_start) {
+        return Ok((practitioner, slot_start));
+    }
+    let fields = [
+        ("/practitioner_id", body.practitioner_id.is_none()),
+        ("/slot_start", body.slot_start.is_none()),
+    ];
+    let missing = fields.iter().filter(|(_, is_missing)| *is_missing);
+    let errors = missing.map(|(pointer, _)| FieldError::new(*pointer, "is missing"));
+    Err(Problem::invalid(errors.collect()))
+}
+
+async fn insert(
+    database: &Database,
+    claims: &Claims,
+    granted: &Granted,
+    once: &Once,
+) -> Result<View, Problem> {
+    let id = clock::new_id();
+    let zone = granted.wanted.snapshot.zone();
+    let practitioner = granted.wanted.practitioner;
+    let answer = View::confirmed(id, practitioner, granted.patient, &granted.slot, zone);
+    let mut parameters = granted.insertion(id, Status::Confirmed);
+    parameters.extend(once.receipt(&answer));
+    match store::change(database, sql::BOOK, &parameters).await? {
+        Change::Done(_) => Ok(answer),
+        // Perhaps it was this very request, sent twice at the same moment.
+        Change::NotApplied | Change::SlotTaken | Change::Repeated => {
+            match answered_meanwhile(database, claims, once).await? {
+                Some(answer) => Ok(answer),
+                None => Err(granted.wanted.taken(database).await),
+            }
+        }
+    }
+}
+
+impl Granted {
+    /// The first twelve parameters of `sql::BOOK`.
+    fn insertion(&self, id: Uuid, status: Status) -> Vec<ParameterValue> {
+        let (seconds, kind) = match status {
+            Status::Held => (Some(HOLD_SECONDS), BookingKind::SlotHeld),
+            Status::Confirmed | Status::Cancelled | Status::Rescheduled | Status::Expired => {
+                (None, BookingKind::BookingCreated)
+            }
+        };
+        let snapshot = &self.wanted.snapshot;
+        vec![
+            database::uuid(id),
+            database::uuid(self.wanted.practitioner),
+            database::text(&snapshot.tenant_id),
+            database::uuid(self.patient),
+            database::seconds(self.slot.start()),
+            database::date(self.slot.date()),
+            ParameterValue::Int32(self.slot.hour().into()),
+            database::text(snapshot.zone().name()),
+            database::text(status.name()),
+            database::optional(seconds, ParameterValue::Int32),
+            database::uuid(clock::new_id()),
+            database::text(kind.name()),
+        ]
+    }
+}
+
+async fn confirm(
+    database: &Database,
+    claims: &Claims,
+    hold: Uuid,
+    body: &Body,
+    once: &Once,
+) -> Result<View, Problem> {
+    let held = store::visible(database, claims, hold).await?;
+    matches_hold(body, &held)?;
+    booking::confirm(&held.standing(), clock::now()).map_err(refusal::refused)?;
+    let answer = View {
+        status: Status::Confirmed,
+        version: held.version + 1,
+        expires_at: None,
+        ..View::from(&held)
+    };
+    let mut parameters = vec![database::uuid(hold)];
+    parameters.extend(once.receipt(&answer));
+    match store::change(database, sql::CONFIRM, &parameters).await? {
+        Change::Done(_) => Ok(answer),
+        Change::NotApplied | Change::SlotTaken | Change::Repeated => {
+            match answered_meanwhile(database, claims, once).await? {
+                Some(answer) => Ok(answer),
+                None => Err(refusal::refused(booking::Refused::HoldExpired)),
+            }
+        }
+    }
+}
+
+/// What a body says beside its `hold_id` must be what is held.
+fn matches_hold(body: &Body, held: &Booking) -> Result<(), Problem> {
+    let differs = |said: Option<Uuid>, is: Uuid| said.is_some_and(|said| said != is);
+    let fields = [
+        (
+            "/practitioner_id",
+            differs(body.practitioner_id, held.practitioner_id),
+        ),
+        ("/patient_id", differs(body.patient_id, held.patient_id)),
+        (
+            "/slot_start",
+            body.slot_start.is_some_and(|said| said != held.slot_start),
+        ),
+    ];
+    match fields.iter().find(|(_, differs)| *differs) {
+        Some((pointer, _)) => Err(Problem::field(*pointer, "is not what is held")),
+        None => Ok(()),
+    }
+}
+
+/// What another request with the same key was answered since this one began.
+pub async fn answered_meanwhile(
+    database: &Database,
+    claims: &Claims,
+    once: &Once,
+) -> Result<Option<View>, Problem> {
+    let caller = Caller::load(database, claims, Some(once)).await?;
+    caller.answered(once)
+}

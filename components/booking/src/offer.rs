@@ -1,0 +1,89 @@
+//! A slot that somebody wants: looked up, and offered or not.
+
+use jiff::{Timestamp, ToSpan as _};
+use praxis_domain::booking;
+use praxis_domain::calendar;
+use praxis_domain::slot::Slot;
+use praxis_domain::zone::Zone;
+use praxis_platform::database::{self, Database};
+use praxis_platform::problem::Problem;
+use praxis_platform::snapshot::Snapshot;
+use uuid::Uuid;
+
+use crate::{precheck, refusal};
+
+/// A practitioner's time around a slot that somebody wants.
+pub struct Wanted {
+    pub practitioner: Uuid,
+    pub snapshot: Snapshot,
+    slot_start: Timestamp,
+    now: Timestamp,
+    /// Whether the snapshot has every bookable day: loaded where the bitmap has the slot as booked,
+    /// because then others will probably have to be proposed.
+    is_whole: bool,
+}
+
+impl Wanted {
+    /// 404 where there is no such practitioner.
+    pub async fn load(
+        database: &Database,
+        practitioner: Uuid,
+        slot_start: Timestamp,
+        now: Timestamp,
+    ) -> Result<Self, Problem> {
+        let is_whole = precheck::says_booked(practitioner, slot_start).await;
+        let snapshot = if is_whole {
+            Snapshot::load_bookable(database, practitioner, now).await?
+        } else {
+            around(database, practitioner, slot_start, now).await?
+        };
+        Ok(Self {
+            practitioner,
+            snapshot: snapshot.ok_or_else(Problem::not_found)?,
+            slot_start,
+            now,
+            is_whole,
+        })
+    }
+
+    /// The slot, if it is offered and nobody has it; else 422 or 409.
+    pub async fn offered(&self, database: &Database) -> Result<Slot, Problem> {
+        let snapshot = &self.snapshot;
+        let slot = booking::offer(
+            self.slot_start,
+            &snapshot.schedule,
+            snapshot.active,
+            self.now,
+        )
+        .map_err(refusal::not_offered)?;
+        if !snapshot.is_booked(&slot) {
+            return Ok(slot);
+        }
+        if self.is_whole {
+            return Err(refusal::taken(snapshot, self.now));
+        }
+        Err(self.taken(database).await)
+    }
+
+    /// 409, with what is free instead at this moment.
+    pub async fn taken(&self, database: &Database) -> Problem {
+        match Snapshot::load_bookable(database, self.practitioner, self.now).await {
+            Ok(Some(snapshot)) => refusal::taken(&snapshot, self.now),
+            Ok(None) => Problem::not_found(),
+            Err(error) => error.into(),
+        }
+    }
+}
+
+/// The local date is within a day of the one in UTC. What can't be booked anyway is not looked up.
+async fn around(
+    database: &Database,
+    practitioner: Uuid,
+    slot_start: Timestamp,
+    now: Timestamp,
+) -> Result<Option<Snapshot>, database::Error> {
+    let (first, last) = calendar::horizon_anywhere(now);
+    let date = Zone::utc().date(slot_start).clamp(first, last);
+    let (from, to) = (date.saturating_sub(1.day()), date.saturating_add(1.day()));
+    Snapshot::load(database, practitioner, from, to).await
+}

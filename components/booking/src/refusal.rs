@@ -1,0 +1,69 @@
+//! Why a request about a booking is refused, as the HTTP contract names it.
+
+use jiff::Timestamp;
+use praxis_domain::booking::{NotOffered, Refused};
+use praxis_domain::calendar::ALTERNATIVES_MAX;
+use praxis_domain::slot::Slot;
+use praxis_platform::problem::Problem;
+use praxis_platform::snapshot::Snapshot;
+use serde_json::{Value, json};
+use spin_sdk::http::StatusCode;
+
+pub fn not_offered(reason: NotOffered) -> Problem {
+    Problem::new(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "/problems/slot-not-offered",
+        "The slot is not offered",
+        reason.to_string(),
+    )
+    .with("reason", reason.reason())
+}
+
+/// Somebody has the slot: says which are free instead. The snapshot has every bookable day.
+pub fn taken(snapshot: &Snapshot, now: Timestamp) -> Problem {
+    let free = snapshot.next_free(now, ALTERNATIVES_MAX);
+    let alternatives: Vec<Value> = free.iter().map(alternative).collect();
+    Problem::new(
+        StatusCode::CONFLICT,
+        "/problems/slot-taken",
+        "The slot is taken",
+        "somebody else has it: choose another",
+    )
+    .with("alternatives", alternatives)
+}
+
+fn alternative(slot: &Slot) -> Value {
+    json!({
+        "slot_start": slot.start(),
+        "local_date": slot.date(),
+        "local_time": slot.local_time(),
+    })
+}
+
+pub fn refused(reason: Refused) -> Problem {
+    let conflict =
+        |kind, title| Problem::new(StatusCode::CONFLICT, kind, title, reason.to_string());
+    match reason {
+        Refused::NotActive(status) => conflict(
+            "/problems/booking-not-active",
+            "The booking is not active any more",
+        )
+        .with("booking_status", status.name()),
+        Refused::Begun => conflict("/problems/booking-begun", "The appointment has begun"),
+        Refused::NotConfirmed => conflict(
+            "/problems/booking-not-confirmed",
+            "The booking is only held",
+        ),
+        Refused::HoldExpired => conflict("/problems/hold-expired", "The hold has run out"),
+        Refused::VersionConflict(current) => Problem::version_conflict(current.into()),
+    }
+}
+
+pub fn key_reused() -> Problem {
+    Problem::new(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "/problems/idempotency-key-reused",
+        "The Idempotency-Key was used for another request",
+        "take a new key for each new request",
+    )
+}

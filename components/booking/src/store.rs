@@ -1,0 +1,69 @@
+//! Bookings in the database: found, and changed by one statement each.
+
+use praxis_platform::auth::Claims;
+use praxis_platform::database::{self, Database, OnConstraint as _, ParameterValue};
+use praxis_platform::problem::Problem;
+use uuid::Uuid;
+
+use crate::record::Booking;
+use crate::{caller, sql};
+
+/// Two changes may wait for each other: PostgreSQL ends one, which is tried again.
+const ATTEMPTS_MAX: u32 = 3;
+
+/// How a change ended.
+pub enum Change {
+    /// The booking as it is now.
+    Done(Booking),
+    /// The booking was not any more what the caller had seen.
+    NotApplied,
+    /// Somebody else has the slot.
+    SlotTaken,
+    /// The `Idempotency-Key` was used in the meantime.
+    Repeated,
+}
+
+/// A booking that the caller may see; 404 where there is none.
+pub async fn visible(
+    database: &Database,
+    claims: &Claims,
+    booking: Uuid,
+) -> Result<Booking, Problem> {
+    let mut parameters = vec![database::uuid(booking)];
+    parameters.extend(caller::sees(claims));
+    let row = database.row(sql::VISIBLE, parameters).await?;
+    let row = row.ok_or_else(Problem::not_found)?;
+    Ok(row.json("booking")?)
+}
+
+/// Runs a statement that changes one booking.
+pub async fn change(
+    database: &Database,
+    statement: &str,
+    parameters: &[ParameterValue],
+) -> Result<Change, database::Error> {
+    let mut attempt = 1;
+    loop {
+        match once(database, statement, parameters.to_vec()).await {
+            Err(database::Error::Contention) if attempt < ATTEMPTS_MAX => attempt += 1,
+            outcome => return outcome,
+        }
+    }
+}
+
+async fn once(
+    database: &Database,
+    statement: &str,
+    parameters: Vec<ParameterValue>,
+) -> Result<Change, database::Error> {
+    let row = database.row(statement, parameters).await;
+    let changed = row.and_then(|row| match row {
+        Some(row) => row.json("booking").map(Change::Done),
+        None => Ok(Change::NotApplied),
+    });
+    changed
+        .on_constraint(sql::NO_DOUBLE_BOOK, || Ok(Change::SlotTaken))
+        .or_else(|error: database::Error| {
+            Err(error).on_constraint(sql::RECEIPT_KEY, || Ok(Change::Repeated))
+        })
+}

@@ -1,0 +1,78 @@
+//! Who takes part in a booking, and where it is.
+
+use praxis_domain::event;
+use praxis_domain::notice::{Audience, Place, Recipient};
+use praxis_domain::patient::Channel;
+use praxis_platform::database::{self, Database, Row};
+use praxis_platform::events::Failure;
+
+pub struct People {
+    pub recipients: [Recipient; 2],
+    pub patient_name: Option<String>,
+    pub place: Place,
+}
+
+/// The patient and the practitioner of a booking, as they can be reached now.
+pub async fn load(database: &Database, booking: &event::Booking) -> Result<People, Failure> {
+    const LOAD: &str = "
+        select
+            patients.name as patient_name,
+            patients.email as patient_email,
+            patients.phone as patient_phone,
+            to_jsonb(patients.channels) as patient_channels,
+            practitioners.name as practitioner_name,
+            practitioners.email as practitioner_email,
+            practitioners.phone as practitioner_phone,
+            practitioners.practice,
+            practitioners.address,
+            practitioners.city
+        from patients
+        cross join practitioners
+        where patients.id = $1::uuid
+            and practitioners.id = $2::uuid";
+    let parameters = vec![
+        database::uuid(booking.patient_id),
+        database::uuid(booking.practitioner_id),
+    ];
+    let row = database.row(LOAD, parameters).await?.ok_or_else(|| {
+        let id = booking.booking_id;
+        Failure::Reject(format!("the people of the booking {id} are not there"))
+    })?;
+    Ok(people(booking, &row)?)
+}
+
+fn people(booking: &event::Booking, row: &Row) -> Result<People, database::Error> {
+    let text = |column| row.get::<String>(column);
+    let optional = |column| row.get::<Option<String>>(column);
+    let practitioner = text("practitioner_name")?;
+    let phone = optional("practitioner_phone")?;
+    Ok(People {
+        recipients: [
+            Recipient {
+                id: booking.patient_id,
+                audience: Audience::Patient,
+                name: optional("patient_name")?,
+                email: optional("patient_email")?,
+                phone: optional("patient_phone")?,
+                channels: row.json("patient_channels")?,
+            },
+            Recipient {
+                id: booking.practitioner_id,
+                audience: Audience::Practitioner,
+                name: Some(practitioner.clone()),
+                email: optional("practitioner_email")?,
+                phone: phone.clone(),
+                // They look after a whole calendar: a text for each booking would be noise.
+                channels: vec![Channel::Email],
+            },
+        ],
+        patient_name: optional("patient_name")?,
+        place: Place {
+            practitioner,
+            practice: text("practice")?,
+            address: text("address")?,
+            city: text("city")?,
+            phone,
+        },
+    })
+}

@@ -1,0 +1,134 @@
+//! A practitioner's schedule and bookings at one moment, read in one statement: what is decided
+//! from it is decided from one version of the stream.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use praxis_domain::calendar::{self, Day};
+use praxis_domain::mask::Mask;
+use praxis_domain::schedule::{self, Schedule};
+use praxis_domain::slot::Slot;
+use praxis_domain::zone::Zone;
+use uuid::Uuid;
+
+use crate::database::{self, Database, Row};
+
+/// $1 practitioner; $2 and $3 the first and the last local date. No row: there is none of this id.
+pub const SNAPSHOT: &str = "
+select
+    p.version, p.active, p.tenant_id, p.subject, p.time_zone, p.week,
+    (
+        select coalesce(jsonb_object_agg(e.local_date, e.mask), '{}')
+        from schedule_exceptions e
+        where e.practitioner_id = p.id
+            and e.local_date between $2::date and $3::date
+    ) as exceptions,
+    (
+        select coalesce(jsonb_object_agg(d.local_date, d.mask), '{}')
+        from (
+            select b.local_date, bit_or(1 << b.local_hour) as mask
+            from bookings b
+            where b.practitioner_id = p.id
+                -- The index is by instant; a zone is a day away from UTC at most.
+                and b.slot_start between $2::date - 1 and $3::date + 2
+                and b.local_date between $2::date and $3::date
+                -- A hold that has run out takes no slot, whether it is marked yet or not.
+                and (b.status = 'confirmed' or b.status = 'held' and b.hold_expires_at > now())
+            group by b.local_date
+        ) as d
+    ) as booked
+from practitioners p
+where p.id = $1::uuid
+";
+
+/// What is known of a practitioner's time between two local dates.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Snapshot {
+    /// The stream version that this is.
+    pub version: i64,
+    pub active: bool,
+    pub tenant_id: String,
+    /// The `sub` of the practitioner's own token.
+    pub subject: Option<String>,
+    pub schedule: Schedule,
+    /// Only dates within the range.
+    pub booked: BTreeMap<Date, Mask>,
+}
+
+impl Snapshot {
+    /// Loads the days from `from` to `to`. None: there is no such practitioner.
+    pub async fn load(
+        database: &Database,
+        practitioner: Uuid,
+        from: Date,
+        to: Date,
+    ) -> Result<Option<Self>, database::Error> {
+        let parameters = vec![
+            database::uuid(practitioner),
+            database::date(from),
+            database::date(to),
+        ];
+        let row = database.row(SNAPSHOT, parameters).await?;
+        row.as_ref().map(read).transpose()
+    }
+
+    /// Loads every day that can be booked at `now`, wherever the practitioner is.
+    pub async fn load_bookable(
+        database: &Database,
+        practitioner: Uuid,
+        now: Timestamp,
+    ) -> Result<Option<Self>, database::Error> {
+        let (from, to) = calendar::horizon_anywhere(now);
+        Self::load(database, practitioner, from, to).await
+    }
+
+    pub fn zone(&self) -> &Zone {
+        &self.schedule.zone
+    }
+
+    /// The days of a range within the one that was loaded.
+    pub fn days(&self, from: Date, to: Date) -> Vec<Day> {
+        calendar::days(&self.schedule, &self.booked, from, to)
+    }
+
+    /// The next slots that can be booked, `limit` at most; none of an inactive practitioner.
+    /// Needs what `load_bookable` loads.
+    pub fn next_free(&self, now: Timestamp, limit: usize) -> Vec<Slot> {
+        if !self.active {
+            return Vec::new();
+        }
+        let (from, to) = calendar::horizon(self.zone(), now);
+        calendar::next_free(&self.days(from, to), self.zone(), now, limit)
+    }
+
+    pub fn is_booked(&self, slot: &Slot) -> bool {
+        let booked = self.booked.get(&slot.date());
+        booked.is_some_and(|mask| mask.contains(slot.hour()))
+    }
+}
+
+fn read(row: &Row) -> Result<Snapshot, database::Error> {
+    let odd = |what: &str| database::Error::Broken(format!("the practitioner's {what} is odd"));
+    let zone: String = row.get("time_zone")?;
+    let week: Vec<Option<i32>> = row.get("week")?;
+    let week: Vec<i32> = week.into_iter().flatten().collect();
+    Ok(Snapshot {
+        version: row.get("version")?,
+        active: row.get("active")?,
+        tenant_id: row.get("tenant_id")?,
+        subject: row.get("subject")?,
+        schedule: Schedule {
+            zone: Zone::parse(&zone).map_err(|_| odd("time zone"))?,
+            week: schedule::week_from_bits(&week).ok_or_else(|| odd("week"))?,
+            exceptions: masks(row.json("exceptions")?).ok_or_else(|| odd("exceptions"))?,
+        },
+        booked: masks(row.json("booked")?).ok_or_else(|| odd("booked hours"))?,
+    })
+}
+
+fn masks(bits: BTreeMap<Date, u32>) -> Option<BTreeMap<Date, Mask>> {
+    bits.into_iter()
+        .map(|(date, bits)| Some((date, Mask::from_bits(bits)?)))
+        .collect()
+}

@@ -1,0 +1,222 @@
+//! `POST /v1/practitioners:import`: NDJSON in, NDJSON out, batch by batch.
+
+use bytes::Bytes;
+use futures::SinkExt as _;
+use futures::channel::mpsc::Sender;
+use http_body_util::BodyExt as _;
+use praxis_domain::FieldError;
+use praxis_domain::practitioner::{Editor, Line, Lines, PRACTITIONER_BYTES_MAX, Practitioner};
+use praxis_platform::database::{self, Database};
+use praxis_platform::problem::Problem;
+use praxis_platform::request::Request;
+use praxis_platform::response;
+use serde::Serialize;
+use spin_sdk::http::{StatusCode, body, box_body};
+use spin_sdk::wasip3;
+use spin_sdk::wasip3::http_compat::IncomingRequestBody;
+use uuid::Uuid;
+
+use crate::directory::{self, Saved};
+use crate::{Response, editor};
+
+/// Lines of one request; what comes after is not read.
+const IMPORT_LINES_MAX: u64 = 100_000;
+/// Lines saved by one statement.
+const BATCH_LINES_MAX: usize = 200;
+
+/// What became of a line: a line of the answer.
+#[derive(Serialize)]
+struct Outcome {
+    line: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    practitioner_id: Option<Uuid>,
+    status: Status,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<FieldError>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Status {
+    Created,
+    Updated,
+    Unchanged,
+    Rejected,
+}
+
+/// The answer begins once the token is known to be good and the database to be there. Should the
+/// database go away after that, the answer breaks off: lines without an outcome may be sent again.
+pub async fn post(request: Request) -> Response {
+    let prepared = async {
+        let editor = editor(&request.claims()?)?;
+        Ok::<_, Problem>((editor, Database::open().await?))
+    };
+    let (editor, database) = match prepared.await {
+        Ok(prepared) => prepared,
+        Err(problem) => return response::of(Err(problem)).map(box_body),
+    };
+    let (answer, stream) = body::stream::<Bytes>();
+    let import = Import {
+        database,
+        editor,
+        answer,
+        batch: Vec::new(),
+    };
+    wasip3::spawn(async move {
+        if let Err(broken) = import.run(request.into_body()).await {
+            eprintln!("an import broke off: {broken}");
+        }
+    });
+    let mut response = Response::new(box_body(stream));
+    *response.status_mut() = StatusCode::OK;
+    response.headers_mut().insert(
+        http::header::CONTENT_TYPE,
+        http::HeaderValue::from_static("application/x-ndjson"),
+    );
+    response
+}
+
+/// Why an import stops before its end.
+#[derive(Debug)]
+enum Broken {
+    /// Nobody listens to the answer any more.
+    AnswerRefused,
+    BodyEndedEarly,
+    Database(database::Error),
+}
+
+impl std::fmt::Display for Broken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::AnswerRefused => write!(f, "nobody reads the answer"),
+            Self::BodyEndedEarly => write!(f, "the body ended early"),
+            Self::Database(error) => write!(f, "{error}"),
+        }
+    }
+}
+
+struct Import {
+    database: Database,
+    editor: Editor,
+    answer: Sender<Bytes>,
+    /// Lines that are read, but not answered.
+    batch: Vec<(u64, Result<Practitioner, Vec<FieldError>>)>,
+}
+
+impl Import {
+    async fn run(mut self, mut body: IncomingRequestBody) -> Result<(), Broken> {
+        let mut lines = Lines::default();
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|_| Broken::BodyEndedEarly)?;
+            let Some(bytes) = frame.data_ref() else {
+                continue;
+            };
+            for line in lines.feed(bytes) {
+                if line.number > IMPORT_LINES_MAX {
+                    self.flush().await?;
+                    return self.refuse_rest(line.number).await;
+                }
+                self.take(line).await?;
+            }
+        }
+        if let Some(line) = lines.finish() {
+            self.take(line).await?;
+        }
+        self.flush().await
+    }
+
+    async fn take(&mut self, line: Line) -> Result<(), Broken> {
+        let parsed = match &line.text {
+            Some(text) => Practitioner::parse(text, None, &self.editor),
+            None => Err(vec![FieldError::new(
+                "",
+                format!("must have {PRACTITIONER_BYTES_MAX} bytes at most"),
+            )]),
+        };
+        // One statement changes a row once at most.
+        let again = parsed.as_ref().is_ok_and(|one| {
+            let mut held = self.batch.iter().filter_map(|(_, held)| held.as_ref().ok());
+            held.any(|held| held.id == one.id)
+        });
+        if again || self.batch.len() == BATCH_LINES_MAX {
+            self.flush().await?;
+        }
+        self.batch.push((line.number, parsed));
+        Ok(())
+    }
+
+    async fn flush(&mut self) -> Result<(), Broken> {
+        let batch = std::mem::take(&mut self.batch);
+        let good: Vec<_> = batch
+            .iter()
+            .filter_map(|(_, parsed)| parsed.as_ref().ok())
+            .collect();
+        let saved = directory::save(&self.database, &good)
+            .await
+            .map_err(Broken::Database)?;
+        let mut saved = saved.into_iter();
+        let outcomes: Vec<_> = batch
+            .into_iter()
+            .map(|(line, parsed)| match parsed {
+                Ok(one) => {
+                    let saved = saved.next().expect("every good line was saved");
+                    outcome(line, one.id, saved, &self.editor)
+                }
+                Err(errors) => rejected(line, None, errors),
+            })
+            .collect();
+        self.tell(&outcomes).await
+    }
+
+    async fn refuse_rest(&mut self, line: u64) -> Result<(), Broken> {
+        let detail = format!("is beyond the {IMPORT_LINES_MAX} lines of one request");
+        self.tell(&[rejected(line, None, vec![FieldError::new("", detail)])])
+            .await
+    }
+
+    async fn tell(&mut self, outcomes: &[Outcome]) -> Result<(), Broken> {
+        let mut text = Vec::new();
+        for outcome in outcomes {
+            serde_json::to_writer(&mut text, outcome).expect("outcomes are plain JSON");
+            text.push(b'\n');
+        }
+        if text.is_empty() {
+            return Ok(());
+        }
+        self.answer
+            .send(text.into())
+            .await
+            .map_err(|_| Broken::AnswerRefused)
+    }
+}
+
+fn outcome(line: u64, id: Uuid, saved: Saved, editor: &Editor) -> Outcome {
+    let done = |status| Outcome {
+        line,
+        practitioner_id: Some(id),
+        status,
+        errors: Vec::new(),
+    };
+    let refused = |pointer: &str, detail: &str| {
+        rejected(line, Some(id), vec![FieldError::new(pointer, detail)])
+    };
+    match (saved, editor) {
+        (Saved::Created, _) => done(Status::Created),
+        (Saved::Updated, _) => done(Status::Updated),
+        (Saved::Unchanged, _) => done(Status::Unchanged),
+        (Saved::SubjectTaken, _) => refused("/subject", "belongs to another practitioner"),
+        (Saved::OfAnotherTenant, Editor::Operator) => refused("/tenant", "cannot be changed"),
+        (Saved::OfAnotherTenant, Editor::Staff { .. }) => {
+            refused("/practitioner_id", "is not one of your tenant's")
+        }
+    }
+}
+
+fn rejected(line: u64, practitioner_id: Option<Uuid>, errors: Vec<FieldError>) -> Outcome {
+    Outcome {
+        line,
+        practitioner_id,
+        status: Status::Rejected,
+        errors,
+    }
+}

@@ -1,0 +1,196 @@
+//! One practitioner over HTTP.
+
+use std::collections::BTreeMap;
+
+use jiff::civil::Date;
+use praxis_domain::mask::Mask;
+use praxis_domain::practitioner::{Editor, PRACTITIONER_BYTES_MAX, Practitioner, WEEKDAYS};
+use praxis_domain::schedule;
+use praxis_platform::database::{self, Database, Row};
+use praxis_platform::problem::Problem;
+use praxis_platform::request::{self, Request};
+use praxis_platform::response::{self, Response};
+use serde_json::{Map, Value, json};
+use spin_sdk::http::StatusCode;
+use uuid::Uuid;
+
+use crate::directory::{self, Saved};
+use crate::editor;
+
+/// `GET /v1/practitioners/{id}`: what everybody may know; no e-mail address, no phone number.
+/// Those who are not active any more are shown too, for the sake of their past bookings.
+pub async fn get(id: &str) -> Result<Response, Problem> {
+    let id = request::id(id)?;
+    let database = Database::open().await?;
+    let profile = load(&database, id).await?.ok_or_else(Problem::not_found)?;
+    Ok(response::json(StatusCode::OK, &profile))
+}
+
+/// `PUT /v1/practitioners/{id}`: the whole practitioner. `201` for a new one. Another tenant's
+/// answers `404` to staff.
+pub async fn put(request: Request, id: &str) -> Result<Response, Problem> {
+    let id = request::id(id)?;
+    let editor = editor(&request.claims()?)?;
+    let body = request.bytes(PRACTITIONER_BYTES_MAX).await?;
+    let practitioner = Practitioner::parse(&body, Some(id), &editor).map_err(Problem::invalid)?;
+    let database = Database::open().await?;
+    let saved = directory::save(&database, &[&practitioner]).await?;
+    let status = match saved[0] {
+        Saved::Created => StatusCode::CREATED,
+        Saved::Updated | Saved::Unchanged => StatusCode::OK,
+        Saved::SubjectTaken => {
+            return Err(Problem::field(
+                "/subject",
+                "belongs to another practitioner",
+            ));
+        }
+        Saved::OfAnotherTenant => {
+            return Err(match editor {
+                Editor::Operator => Problem::field("/tenant", "cannot be changed"),
+                Editor::Staff { .. } => Problem::not_found(),
+            });
+        }
+    };
+    let profile = load(&database, id).await?.ok_or_else(Problem::not_found)?;
+    let answer = response::json(status, &profile);
+    Ok(match status {
+        StatusCode::CREATED => {
+            response::with(answer, "location", &format!("/v1/practitioners/{id}"))
+        }
+        _ => answer,
+    })
+}
+
+/// `DELETE /v1/practitioners/{id}`: nobody can book them any more; bookings stay. Once more, it
+/// changes nothing.
+pub async fn delete(request: &Request, id: &str) -> Result<Response, Problem> {
+    const DEACTIVATE: &str = "
+        with target as (
+            select id
+            from practitioners
+            where id = $1::uuid
+                and ($2::text is null or tenant_id = $2)
+        ),
+        changed as (
+            update practitioners set
+                active = false,
+                version = version + 1,
+                profile_version = version + 1,
+                updated_at = now()
+            from target
+            where practitioners.id = target.id
+                and active
+            returning practitioners.id, tenant_id, version
+        ),
+        events as (
+            insert into outbox (topic, key, kind, stream_version, data)
+            select
+                'practitioner-events',
+                id::text,
+                'PractitionerDeactivated',
+                version,
+                jsonb_build_object(
+                    'schema', 1,
+                    'practitioner_id', id,
+                    'tenant_id', tenant_id,
+                    'profile_version', version
+                )
+            from changed
+        )
+        select id
+        from target";
+    let id = request::id(id)?;
+    let tenant = match editor(&request.claims()?)? {
+        Editor::Operator => None,
+        Editor::Staff { tenant } => Some(tenant),
+    };
+    let parameters = vec![
+        database::uuid(id),
+        database::optional(tenant, database::text),
+    ];
+    let database = Database::open().await?;
+    let found = database.row(DEACTIVATE, parameters).await?;
+    found
+        .map(|_| response::no_content())
+        .ok_or_else(Problem::not_found)
+}
+
+async fn load(database: &Database, id: Uuid) -> Result<Option<Value>, Problem> {
+    const PROFILE: &str = "
+        select
+            tenant_id,
+            name,
+            specialty,
+            practice,
+            address,
+            city,
+            country::text as country,
+            lat,
+            lon,
+            time_zone,
+            rating,
+            locale,
+            active,
+            to_jsonb(week) as week,
+            coalesce(
+                (
+                    select jsonb_object_agg(local_date::text, mask)
+                    from schedule_exceptions
+                    where practitioner_id = practitioners.id
+                ),
+                '{}'
+            ) as exceptions
+        from practitioners
+        where id = $1::uuid";
+    let row = database.row(PROFILE, vec![database::uuid(id)]).await?;
+    let profile = row.map(|row| profile(id, &row)).transpose()?;
+    Ok(profile)
+}
+
+fn profile(id: Uuid, row: &Row) -> Result<Value, database::Error> {
+    let text = |column| row.get::<String>(column);
+    let number = |column| row.get::<f64>(column);
+    let rating = Some(number("rating")?).filter(|rating| *rating > 0.0);
+    Ok(json!({
+        "practitioner_id": id,
+        "tenant": text("tenant_id")?,
+        "name": text("name")?,
+        "specialty": text("specialty")?,
+        "practice": text("practice")?,
+        "address": text("address")?,
+        "city": text("city")?,
+        "country": text("country")?,
+        "location": { "lat": number("lat")?, "lon": number("lon")? },
+        "time_zone": text("time_zone")?,
+        "rating": rating,
+        "locale": text("locale")?,
+        "active": row.get::<bool>("active")?,
+        "hours": hours(&row.json::<Vec<i32>>("week")?)?,
+        "exceptions": exceptions(row.json("exceptions")?)?,
+    }))
+}
+
+fn hours(week: &[i32]) -> Result<Value, database::Error> {
+    let week = schedule::week_from_bits(week)
+        .ok_or_else(|| database::Error::Broken("column week is no week".into()))?;
+    let days = WEEKDAYS.iter().zip(week);
+    let days = days.filter(|(_, mask)| !mask.is_empty());
+    Ok(days
+        .map(|(day, mask)| ((*day).to_owned(), hours_of(mask)))
+        .collect::<Map<_, _>>()
+        .into())
+}
+
+fn exceptions(masks: BTreeMap<Date, u32>) -> Result<Value, database::Error> {
+    let mut dates = Map::new();
+    for (date, bits) in masks {
+        let mask = Mask::from_bits(bits)
+            .ok_or_else(|| database::Error::Broken(format!("the hours of {date} are no mask")))?;
+        dates.insert(date.to_string(), hours_of(mask));
+    }
+    Ok(dates.into())
+}
+
+fn hours_of(mask: Mask) -> Value {
+    json!(mask.hours().collect::<Vec<_>>())
+}

@@ -1,0 +1,106 @@
+//! The search documents, kept up with the events. Each document has two sources with a version of
+//! their own: the profile, and the next free slot. What is older than what is held is not applied,
+//! so that a redelivery or a replay changes nothing.
+
+use praxis_domain::event::{self, AVAILABILITY_CHANGED, AVAILABILITY_EVENTS, PRACTITIONER_EVENTS};
+use praxis_platform::database::{self, Database};
+use praxis_platform::events::{self, Delivery, Event, Failure};
+use praxis_platform::index::documents::{Change, apply};
+use praxis_platform::index::{Field, GeoPoint, Value};
+
+use crate::INDEX;
+
+const PROFILE: &str = "profile";
+const AVAILABILITY: &str = "availability";
+
+pub async fn handle(delivery: Delivery) -> Result<(), Failure> {
+    let event = &delivery.event;
+    let change = match (delivery.topic.as_str(), event.kind.as_str()) {
+        (
+            PRACTITIONER_EVENTS,
+            event::PRACTITIONER_CREATED
+            | event::PRACTITIONER_UPDATED
+            | event::PRACTITIONER_DEACTIVATED,
+        ) => profile(event).await?,
+        (AVAILABILITY_EVENTS, AVAILABILITY_CHANGED) => availability(event)?,
+        _ => return Err(events::unexpected(&delivery)),
+    };
+    // Applied or stale: either way the index holds this or something newer.
+    apply(INDEX.to_owned(), vec![change]).await?;
+    Ok(())
+}
+
+/// The event carries the id alone: what is indexed is the profile as it is now, with its version.
+async fn profile(event: &Event) -> Result<Change, Failure> {
+    const LOAD: &str = "
+        select
+            name,
+            specialty,
+            practice,
+            city,
+            country::text as country,
+            time_zone,
+            lat,
+            lon,
+            rating,
+            active,
+            profile_version
+        from practitioners
+        where id = $1::uuid";
+    let practitioner: event::Practitioner = events::payload(event)?;
+    let id = practitioner.practitioner_id;
+    let database = Database::open().await?;
+    let row = database.row(LOAD, vec![database::uuid(id)]).await?;
+    let row = row.ok_or_else(|| Failure::Reject(format!("there is no practitioner {id}")))?;
+    let text = |column| row.get::<String>(column);
+    let number = |column| row.get::<f64>(column);
+    let location = GeoPoint {
+        lat: number("lat")?,
+        lon: number("lon")?,
+    };
+    let rating = match number("rating")? {
+        rating if rating > 0.0 => Value::Number(rating),
+        _ => Value::Absent,
+    };
+    let version: i64 = row.get("profile_version")?;
+    let version = u64::try_from(version)
+        .map_err(|_| Failure::Reject(format!("the practitioner {id} has the version {version}")))?;
+    let fields = [
+        ("name", Value::Text(text("name")?)),
+        ("specialty", Value::Keyword(text("specialty")?)),
+        ("practice", Value::Keyword(text("practice")?)),
+        ("city", Value::Keyword(text("city")?)),
+        ("country", Value::Keyword(text("country")?)),
+        ("time_zone", Value::Keyword(text("time_zone")?)),
+        ("location", Value::Geo(location)),
+        ("rating", rating),
+        ("active", Value::Boolean(row.get("active")?)),
+    ];
+    Ok(Change {
+        id: id.to_string(),
+        source: PROFILE.to_owned(),
+        version,
+        fields: fields.map(|(name, value)| field(name, value)).into(),
+    })
+}
+
+fn availability(event: &Event) -> Result<Change, Failure> {
+    let news: event::AvailabilityChanged = events::payload(event)?;
+    let next = match news.next_available_slot {
+        Some(slot) => Value::Date(slot.as_millisecond()),
+        None => Value::Absent,
+    };
+    Ok(Change {
+        id: news.practitioner_id.to_string(),
+        source: AVAILABILITY.to_owned(),
+        version: event.stream_version,
+        fields: vec![field("next_available_slot", next)],
+    })
+}
+
+fn field(name: &str, value: Value) -> Field {
+    Field {
+        name: name.to_owned(),
+        value,
+    }
+}

@@ -1,0 +1,194 @@
+//! The shared connection to one Redis server.
+//!
+//! Not the crate's `ConnectionManager`: that one answers the first command after an outage with the
+//! failure of the past, and makes callers wait out its retries.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use ::redis::aio::MultiplexedConnection;
+use ::redis::{AsyncConnectionConfig, Client, Cmd, ErrorKind, FromRedisValue, RedisError};
+
+/// Opening the connection, authentication included.
+const CONNECT_TIMEOUT_MS: u64 = 500;
+/// The answer to one command.
+const RESPONSE_TIMEOUT_MS: u64 = 1_000;
+/// After an attempt that failed, others fail with it for so long.
+const RECONNECT_PAUSE_MS: u64 = 50;
+
+/// Commands that may be repeated when it is not known whether they were done.
+const REPEATABLE_COMMANDS: [&str; 18] = [
+    "DEL", "EXISTS", "EXPIRE", "GET", "HDEL", "HEXISTS", "HGET", "HGETALL", "HKEYS", "HMGET",
+    "HSET", "MGET", "PING", "SADD", "SET", "SMEMBERS", "SREM", "TTL",
+];
+
+pub struct Server {
+    client: Client,
+    /// Where it is, without credentials: for errors and logs.
+    place: String,
+    live: Mutex<Option<Live>>,
+    generations: AtomicU64,
+    /// Held by the one who connects; the others wait for the outcome.
+    connecting: tokio::sync::Mutex<Option<Attempt>>,
+}
+
+#[derive(Clone)]
+struct Live {
+    connection: MultiplexedConnection,
+    generation: u64,
+}
+
+/// An attempt to connect that failed.
+struct Attempt {
+    at: Instant,
+    reason: String,
+}
+
+/// What went wrong, by what the guest is told.
+#[derive(Debug)]
+pub enum Error {
+    /// The address cannot be used, or is not granted.
+    Address,
+    TooMany,
+    /// The key holds something else, or the reply is not what the function gives.
+    Type,
+    /// No connection, or no answer in time.
+    Unavailable(String),
+    /// The server said no: its error begins with its code, such as `NOSCRIPT`.
+    Refused(String),
+    /// Traps the guest: a handle that is not its own.
+    Trap(wasmtime::Error),
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address => f.write_str("the address cannot be used, or is not granted"),
+            Self::TooMany => f.write_str("too many different servers are in use"),
+            Self::Type => f.write_str("the key or the reply is of another type"),
+            Self::Unavailable(reason) | Self::Refused(reason) => f.write_str(reason),
+            Self::Trap(trap) => write!(f, "{trap}"),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl Server {
+    pub fn new(address: &str) -> Result<Self, Error> {
+        let client = Client::open(address).map_err(|_| Error::Address)?;
+        Ok(Self {
+            place: client.get_connection_info().addr().to_string(),
+            client,
+            live: Mutex::default(),
+            generations: AtomicU64::new(0),
+            connecting: tokio::sync::Mutex::default(),
+        })
+    }
+
+    /// Sends a command and waits for its reply. Fails at once while the server refuses connections,
+    /// and finds it again by itself.
+    pub async fn ask<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, Error> {
+        match self.try_ask(command).await {
+            // The server was restarted since the last command.
+            Err(error) if error.is_connection_dropped() && is_repeatable(command) => self
+                .try_ask(command)
+                .await
+                .map_err(|error| self.name(&error)),
+            outcome => outcome.map_err(|error| self.name(&error)),
+        }
+    }
+
+    async fn try_ask<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, RedisError> {
+        let Live {
+            mut connection,
+            generation,
+        } = self.connection().await?;
+        let outcome = command.query_async(&mut connection).await;
+        if let Err(error) = &outcome
+            && (error.is_unrecoverable_error() || error.is_timeout())
+        {
+            self.discard(generation);
+        }
+        outcome
+    }
+
+    async fn connection(&self) -> Result<Live, RedisError> {
+        if let Some(live) = self.live().clone() {
+            return Ok(live);
+        }
+        let mut last = self.connecting.lock().await;
+        // Somebody else has connected meanwhile, or found that it is impossible.
+        if let Some(live) = self.live().clone() {
+            return Ok(live);
+        }
+        if let Some(attempt) = &*last
+            && attempt.at.elapsed() < Duration::from_millis(RECONNECT_PAUSE_MS)
+        {
+            let reason = attempt.reason.clone();
+            return Err(RedisError::from((ErrorKind::Io, "no connection", reason)));
+        }
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(Duration::from_millis(CONNECT_TIMEOUT_MS)))
+            .set_response_timeout(Some(Duration::from_millis(RESPONSE_TIMEOUT_MS)));
+        let attempt = self
+            .client
+            .get_multiplexed_async_connection_with_config(&config);
+        match attempt.await {
+            Ok(connection) => {
+                *last = None;
+                let new = Live {
+                    connection,
+                    generation: self.generations.fetch_add(1, Ordering::Relaxed),
+                };
+                Ok(self.live().insert(new).clone())
+            }
+            Err(error) => {
+                *last = Some(Attempt {
+                    at: Instant::now(),
+                    reason: error.to_string(),
+                });
+                Err(error)
+            }
+        }
+    }
+
+    fn discard(&self, generation: u64) {
+        let mut live = self.live();
+        if live
+            .as_ref()
+            .is_some_and(|live| live.generation == generation)
+        {
+            *live = None;
+        }
+    }
+
+    fn live(&self) -> MutexGuard<'_, Option<Live>> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn name(&self, error: &RedisError) -> Error {
+        if error.code() == Some("WRONGTYPE") || error.kind() == ErrorKind::UnexpectedReturnType {
+            return Error::Type;
+        }
+        if let Some(code) = error.code() {
+            let detail = error.detail().unwrap_or_default();
+            return Error::Refused(format!("{code} {detail}").trim_end().to_owned());
+        }
+        if error.is_unrecoverable_error() || error.is_io_error() {
+            return Error::Unavailable(format!("Redis at {}: {error}", self.place));
+        }
+        Error::Refused(error.to_string())
+    }
+}
+
+fn is_repeatable(command: &Cmd) -> bool {
+    command.args_iter().next().is_some_and(|name| match name {
+        ::redis::Arg::Simple(name) => REPEATABLE_COMMANDS
+            .iter()
+            .any(|command| name.eq_ignore_ascii_case(command.as_bytes())),
+        _ => false,
+    })
+}

@@ -1,0 +1,217 @@
+//! `spin:redis` and `spin:key-value` against a real server, without a guest.
+
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use crate::spin_servers::{Server, free_port};
+use futures::future::join_all;
+use praxis_host::capabilities::key_value::Store;
+use praxis_host::capabilities::redis::{
+    self, Error, RedisParameter, RedisResult, Server as Redis, Servers,
+};
+
+fn shared() -> Arc<Redis> {
+    static SERVER: OnceLock<Server> = OnceLock::new();
+    let url = SERVER.get_or_init(Server::redis).redis_url();
+    Arc::new(Redis::new(&url).unwrap())
+}
+
+async fn execute(server: &Redis, line: &[&str]) -> Result<Vec<RedisResult>, Error> {
+    let arguments: Vec<_> = line[1..]
+        .iter()
+        .map(|word| RedisParameter::Binary(word.as_bytes().to_vec()))
+        .collect();
+    redis::execute(server, line[0], &arguments).await
+}
+
+async fn answer(server: &Redis, line: &[&str]) -> String {
+    format!("{:?}", execute(server, line).await.unwrap())
+}
+
+fn expected(results: &[RedisResult]) -> String {
+    format!("{results:?}")
+}
+
+fn binary(text: &str) -> RedisResult {
+    RedisResult::Binary(text.as_bytes().to_vec())
+}
+
+#[tokio::test]
+async fn replies_are_flat_and_nils_keep_their_place() {
+    let server = shared();
+    let ok = expected(&[RedisResult::Status("OK".into())]);
+    assert_eq!(answer(&server, &["SET", "a", "1"]).await, ok);
+    let written = answer(&server, &["HSET", "h", "x", "1", "z", "3"]).await;
+    assert_eq!(written, expected(&[RedisResult::Int64(2)]));
+    let read = answer(&server, &["HMGET", "h", "x", "y", "z"]).await;
+    assert_eq!(
+        read,
+        expected(&[binary("1"), RedisResult::Nil, binary("3")])
+    );
+    let script = "return {1, {'a', false, {redis.call('GET', KEYS[1])}}, redis.status_reply('S')}";
+    let scripted = answer(&server, &["EVAL", script, "1", "a"]).await;
+    let flat = [
+        RedisResult::Int64(1),
+        binary("a"),
+        RedisResult::Nil,
+        binary("1"),
+        RedisResult::Status("S".into()),
+    ];
+    assert_eq!(scripted, expected(&flat));
+    let missing = answer(&server, &["GET", "nothing"]).await;
+    assert_eq!(missing, expected(&[RedisResult::Nil]));
+}
+
+#[tokio::test]
+async fn an_error_begins_with_the_servers_code() {
+    let server = shared();
+    let unknown = execute(&server, &["EVALSHA", &"0".repeat(40), "0"]).await;
+    let unknown = unknown.unwrap_err().to_string();
+    assert!(unknown.starts_with("NOSCRIPT"), "{unknown}");
+    execute(&server, &["SET", "string", "x"]).await.unwrap();
+    let wrong = execute(&server, &["HGET", "string", "f"]).await;
+    assert!(matches!(wrong, Err(Error::Type)), "{wrong:?}");
+    let error = execute(
+        &server,
+        &["EVAL", "return redis.error_reply('STALE v3')", "0"],
+    )
+    .await;
+    let error = error.unwrap_err().to_string();
+    assert!(error.starts_with("STALE"), "{error}");
+}
+
+#[tokio::test]
+async fn a_command_that_would_take_the_connection_is_refused() {
+    let server = shared();
+    for line in [
+        vec!["MULTI"],
+        vec!["select", "1"],
+        vec!["BLPOP", "k", "0"],
+        vec!["SUBSCRIBE", "c"],
+        vec!["XREAD", "block", "0", "STREAMS", "s", "$"],
+    ] {
+        let refused = execute(&server, &line).await;
+        assert!(matches!(refused, Err(Error::Refused(_))), "{line:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_refuses_fails_at_once() {
+    let dead = Redis::new(&format!("redis://127.0.0.1:{}", free_port())).unwrap();
+    let started = Instant::now();
+    for _ in 0..20 {
+        let answer = execute(&dead, &["GET", "a"]).await;
+        assert!(matches!(answer, Err(Error::Unavailable(_))), "{answer:?}");
+    }
+    assert!(
+        started.elapsed() < Duration::from_millis(100),
+        "{:?}",
+        started.elapsed()
+    );
+}
+
+#[tokio::test]
+async fn a_server_that_hangs_is_not_waited_for_for_long() {
+    // Accepts, and never answers.
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("redis://{}", listener.local_addr().unwrap());
+    let hanging = Redis::new(&url).unwrap();
+    let started = Instant::now();
+    let all = join_all((0..20).map(|_| execute(&hanging, &["GET", "a"]))).await;
+    assert!(
+        all.iter()
+            .all(|answer| matches!(answer, Err(Error::Unavailable(_))))
+    );
+    assert!(
+        started.elapsed() < Duration::from_secs(3),
+        "{:?}",
+        started.elapsed()
+    );
+}
+
+#[tokio::test]
+async fn a_server_that_was_restarted_is_found_again() {
+    let mut server = Server::redis();
+    let redis = Redis::new(&server.redis_url()).unwrap();
+    execute(&redis, &["SET", "kept", "1"]).await.unwrap();
+    server.stop();
+    let answer = execute(&redis, &["INCR", "kept"]).await;
+    assert!(matches!(answer, Err(Error::Unavailable(_))), "{answer:?}");
+    server.resume();
+    let deadline = Instant::now() + Duration::from_secs(5);
+    while execute(&redis, &["INCR", "kept"]).await.is_err() {
+        assert!(Instant::now() < deadline, "Redis was not found again");
+        tokio::task::yield_now().await;
+    }
+    let kept = format!("{:?}", execute(&redis, &["GET", "kept"]).await.unwrap());
+    assert_eq!(kept, expected(&[binary("2")]));
+}
+
+#[tokio::test]
+async fn a_restart_goes_unnoticed_by_commands_that_may_be_repeated() {
+    let mut server = Server::redis();
+    let redis = Redis::new(&server.redis_url()).unwrap();
+    execute(&redis, &["SET", "kept", "1"]).await.unwrap();
+    server.stop();
+    server.resume();
+    let kept = format!("{:?}", execute(&redis, &["GET", "kept"]).await.unwrap());
+    assert_eq!(kept, expected(&[binary("1")]));
+}
+
+#[tokio::test]
+async fn one_connection_serves_all() {
+    let servers = Servers::default();
+    let url = {
+        static SERVER: OnceLock<Server> = OnceLock::new();
+        SERVER.get_or_init(Server::redis).redis_url()
+    };
+    let all = join_all((0..500).map(|n| {
+        let server = servers.at(&url).unwrap();
+        async move { execute(&server, &["INCRBY", "sum", &n.to_string()]).await }
+    }));
+    assert!(all.await.into_iter().all(|answer| answer.is_ok()));
+    let server = servers.at(&url).unwrap();
+    let sum = format!("{:?}", execute(&server, &["GET", "sum"]).await.unwrap());
+    assert_eq!(sum, expected(&[binary("124750")]));
+    let info = execute(&server, &["INFO", "clients"]).await.unwrap();
+    let [RedisResult::Binary(info)] = info.as_slice() else {
+        panic!("{info:?}");
+    };
+    let info = String::from_utf8_lossy(info);
+    assert!(info.contains("connected_clients:1\r"), "{info}");
+    assert!(redis::health(&url).await.is_ok());
+}
+
+#[tokio::test]
+async fn an_address_must_be_one_of_redis() {
+    for address in ["", "redis://", "http://127.0.0.1", "not an address"] {
+        assert!(
+            matches!(Redis::new(address), Err(Error::Address)),
+            "{address}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_store_keeps_what_is_put_into_it() {
+    let store = Store::new(shared(), "one");
+    let other = Store::new(shared(), "other");
+    assert_eq!(store.get("k").await.unwrap(), None);
+    store.set("k", b"\x00v").await.unwrap();
+    store.set("empty", b"").await.unwrap();
+    assert_eq!(
+        store.get("k").await.unwrap().as_deref(),
+        Some(&b"\x00v"[..])
+    );
+    assert_eq!(store.get("empty").await.unwrap().as_deref(), Some(&b""[..]));
+    assert!(store.exists("k").await.unwrap());
+    assert!(!other.exists("k").await.unwrap());
+    let mut keys = store.keys().await.unwrap();
+    keys.sort();
+    assert_eq!(keys, ["empty", "k"]);
+    store.delete("k").await.unwrap();
+    store.delete("k").await.unwrap();
+    assert_eq!(store.get("k").await.unwrap(), None);
+    assert!(store.set("big", &vec![0; 1_048_577]).await.is_err());
+    assert!(other.keys().await.unwrap().is_empty());
+}

@@ -1,0 +1,45 @@
+//! What the development mail catcher caught: `/dev/mail.json`.
+
+use serde::Deserialize;
+
+use crate::{Api, eventually, eventually::SOON};
+
+#[derive(Debug, Clone, Deserialize)]
+pub struct Mail {
+    pub channel: String,
+    pub to: String,
+    #[serde(default)]
+    pub subject: Option<String>,
+    #[serde(default)]
+    pub text: Option<String>,
+}
+
+/// All mail to an address so far.
+pub async fn to(api: &Api, address: &str) -> Vec<Mail> {
+    let caught = api.get("/dev/mail.json").await.expect(200);
+    let caught: Vec<Mail> = serde_json::from_value(caught.json()).expect("a list of mail");
+    caught
+        .into_iter()
+        .filter(|mail| mail.channel == "email" && mail.to.contains(address))
+        .collect()
+}
+
+/// Waits until there are that many to an address, and gives the last one.
+///
+/// # Panics
+/// If there are more, or not as many in time.
+pub async fn wait_for(api: &Api, address: &str, count: usize) -> Mail {
+    let what = format!("{count} mails to {address}");
+    eventually(SOON, &what, async || {
+        let mut mails = to(api, address).await;
+        assert!(
+            mails.len() <= count,
+            "too many mails to {address}: {mails:#?}"
+        );
+        if mails.len() < count {
+            return Err(format!("{} mails", mails.len()));
+        }
+        Ok(mails.pop().expect("there is at least one"))
+    })
+    .await
+}

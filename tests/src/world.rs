@@ -1,0 +1,203 @@
+//! A world: one host, a database of its own, and the servers that it talks to.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use praxis_servers::{Durability, Server, opensearch, postgres, redis};
+use reqwest::Method;
+use sqlx::postgres::PgPoolOptions;
+use sqlx::{AssertSqlSafe, PgPool};
+use tempfile::TempDir;
+use tokio::sync::OnceCell;
+
+use crate::brokers::Brokers;
+use crate::eventually::{ensure, eventually};
+use crate::gate::Gate;
+use crate::host::Host;
+use crate::{Api, Practitioner, directory, events, place};
+
+const DATABASE_CONNECTIONS_MAX: u32 = 4;
+/// A dead member of a Kafka group is evicted only after its session has run out.
+const QUIET_WITHIN: Duration = Duration::from_secs(90);
+
+/// One server for all worlds of a test program: each has a database of its own in it.
+static POSTGRES: OnceCell<Server> = OnceCell::const_new();
+
+/// What the host runs on, besides PostgreSQL and Redis.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Services {
+    /// The event log in PostgreSQL and the index in its own files.
+    Embedded,
+    /// Kafka's protocol, and a server that speaks OpenSearch's.
+    Brokered,
+}
+
+pub struct World {
+    pub host: Host,
+    pub database: PgPool,
+    pub redis: Server,
+    /// Only where services are `Brokered`.
+    pub brokers: Option<Brokers>,
+    /// The way to the index server; only where services are `Brokered`.
+    pub index_gate: Option<Gate>,
+    _index: Option<Server>,
+    _folder: TempDir,
+}
+
+impl World {
+    /// # Panics
+    /// If something does not start; says what and why.
+    pub async fn start(services: Services) -> Self {
+        let folder = TempDir::with_prefix("praxis-world-").expect("a temporary folder");
+        let postgres = POSTGRES.get_or_init(start_postgres).await;
+        let redis = redis::start(&folder.path().join("redis"), Durability::Scratch)
+            .await
+            .unwrap_or_else(|error| panic!("{error:#}"));
+        let database_url = make_database(&postgres.url()).await;
+        let data = folder.path().join("data");
+        let mut environment = vec![
+            ("DATABASE_URL".to_owned(), database_url.clone()),
+            ("REDIS_URL".to_owned(), redis.url()),
+            (
+                "PRAXIS_DATA_DIR".to_owned(),
+                data.to_str().expect("a plain path").to_owned(),
+            ),
+            ("RUST_BACKTRACE".to_owned(), "0".to_owned()),
+        ];
+        let (mut brokers, mut index, mut index_gate) = (None, None, None);
+        if services == Services::Brokered {
+            let cluster = Brokers::start();
+            let server = start_index(folder.path().join("opensearch")).await;
+            let gate = Gate::to(server.port()).await;
+            environment.push(("KAFKA_BROKERS".to_owned(), cluster.bootstrap.clone()));
+            environment.push(("OPENSEARCH_URL".to_owned(), gate.url()));
+            (brokers, index, index_gate) = (Some(cluster), Some(server), Some(gate));
+        }
+        let host = Host::start(folder.path(), environment).await;
+        let database = connect(&database_url).await;
+        Self {
+            host,
+            database,
+            redis,
+            brokers,
+            index_gate,
+            _index: index,
+            _folder: folder,
+        }
+    }
+
+    /// A client without a token.
+    pub fn api(&self) -> Api {
+        Api::nobody(&self.host.base)
+    }
+
+    /// Imports practitioners and waits until the search finds them all.
+    pub async fn import(&self, practitioners: &[&Practitioner]) {
+        let api = self.api().operator().await;
+        let lines: Vec<_> = practitioners
+            .iter()
+            .map(|one| one.json().to_string())
+            .collect();
+        let headers = [("content-type", "application/x-ndjson")];
+        let body = Some(lines.join("\n") + "\n");
+        let answer = api
+            .send(Method::POST, "/v1/practitioners:import", &headers, body)
+            .await
+            .expect(200);
+        assert!(!answer.text.contains("rejected"), "{}", answer.text);
+        for practitioner in practitioners {
+            let what = format!("the search finds {}", practitioner.name);
+            eventually(crate::eventually::SOON, &what, async || {
+                let (free, _) = practitioner.free_slots(&api).await;
+                let next = practitioner.next_slot_in_search(&api).await;
+                ensure(
+                    next.is_some() && next.as_ref() == free.first(),
+                    format!("{next:?}"),
+                )
+            })
+            .await;
+        }
+    }
+
+    /// What must hold at the end of every test: all events have arrived, none was given up.
+    ///
+    /// # Panics
+    /// If it does not hold within the deadline.
+    pub async fn settle(&self) {
+        eventually(QUIET_WITHIN, "every event is published", async || {
+            let left: i64 =
+                sqlx::query_scalar("select count(*) from outbox where published_at is null")
+                    .fetch_one(&self.database)
+                    .await
+                    .expect("the outbox can be counted");
+            ensure(left == 0, format!("{left} are not"))
+        })
+        .await;
+        let operator = self.api().operator().await;
+        eventually(QUIET_WITHIN, "every event is handled", async || {
+            let answer = operator.get("/v1/ops/consumers").await.expect(200).json();
+            let lag = events::lag(&answer);
+            ensure(lag == 0, answer)
+        })
+        .await;
+        let dead = events::dead_letters(self).await;
+        assert!(dead.is_empty(), "dead letters: {dead:#?}");
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("the host's log ends with\n{}", self.host.log_tail());
+        }
+    }
+}
+
+async fn start_postgres() -> Server {
+    let folder = place::target().join("tests/postgres");
+    let server = postgres::start(&folder, Durability::Scratch)
+        .await
+        .unwrap_or_else(|error| panic!("{error:#}"));
+    let pool = connect(&server.url()).await;
+    let leftovers: Vec<String> =
+        sqlx::query_scalar("select datname::text from pg_database where datname like 'world_%'")
+            .fetch_all(&pool)
+            .await
+            .expect("the databases can be listed");
+    for name in leftovers {
+        let drop = AssertSqlSafe(format!("drop database {name} with (force)"));
+        sqlx::query(drop)
+            .execute(&pool)
+            .await
+            .expect("an old database can be dropped");
+    }
+    pool.close().await;
+    server
+}
+
+async fn make_database(url: &str) -> String {
+    let name = format!("world_{}", directory::fresh_id().simple());
+    let pool = connect(url).await;
+    let create = AssertSqlSafe(format!("create database {name}"));
+    sqlx::query(create)
+        .execute(&pool)
+        .await
+        .expect("a database can be made");
+    pool.close().await;
+    let (server, _) = url.rsplit_once('/').expect("the URL names a database");
+    format!("{server}/{name}")
+}
+
+async fn connect(url: &str) -> PgPool {
+    PgPoolOptions::new()
+        .max_connections(DATABASE_CONNECTIONS_MAX)
+        .connect(url)
+        .await
+        .unwrap_or_else(|error| panic!("could not connect to {url}: {error}"))
+}
+
+async fn start_index(folder: PathBuf) -> Server {
+    opensearch::start(&place::tool("osmem-server"), &folder)
+        .await
+        .unwrap_or_else(|error| panic!("{error:#}"))
+}

@@ -1,0 +1,11 @@
+//! End to end: what a person or a program outside can see, with every service real.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod access;
+mod daylight;
+mod faults;
+mod flow;
+mod input;
+mod page;
+mod race;
