@@ -27,7 +27,9 @@ fn channel(url: &str) -> EmailChannel {
 }
 
 async fn server(folder: &TempDir) -> Server {
-    praxis_servers::smtp::start(&tools::tool("python"), folder.path())
+    // Not a link to it: a virtual environment's Python finds its packages by its own path.
+    let python = tools::tool("../venv/bin/python");
+    praxis_servers::smtp::start(&python, folder.path())
         .await
         .unwrap()
 }

@@ -125,8 +125,8 @@ impl Shelf {
         })?;
         journal.compact_if_due(table.len(), || table.kept(schema))?;
         let (terms, mut writer) = Terms::new(schema)?;
-        for (slot, document) in table.iter() {
-            writer.put(&terms, slot, schema, document)?;
+        for (row, document) in table.iter() {
+            writer.put(&terms, row, schema, document)?;
         }
         writer.commit(&terms)?;
         Ok(Self {
@@ -182,19 +182,19 @@ impl Shelf {
                 let held = table.by_id(&document.id);
                 let same_terms =
                     held.is_some_and(|held| held.has_terms_of(&self.schema, &document));
-                let slot = table.put(document);
+                let row = table.put(document);
                 if !same_terms {
-                    changed_terms.push(slot);
+                    changed_terms.push(row);
                 }
             }
         }
         let table = self.table();
-        for slot in changed_terms {
+        for row in changed_terms {
             self.dirty.store(true, Ordering::Release);
-            let document = table.at(slot);
+            let document = table.at(row);
             writing
                 .writer
-                .put(&self.terms, slot, &self.schema, document)?;
+                .put(&self.terms, row, &self.schema, document)?;
         }
         Ok(())
     }
@@ -208,11 +208,11 @@ impl Shelf {
         let plan = Plan::new(&self.schema, query);
         let Some(narrowing) = self.terms.narrowing(&plan) else {
             let table = self.table();
-            return Ok(plan.run(&self.schema, &table, table.slots(), after));
+            return Ok(plan.run(&self.schema, &table, table.rows(), after));
         };
         self.commit_what_is_dirty().map_err(Error::unavailable)?;
-        let slots = self.terms.slots(&narrowing).map_err(Error::unavailable)?;
-        Ok(plan.run(&self.schema, &self.table(), slots, after))
+        let rows = self.terms.rows(&narrowing).map_err(Error::unavailable)?;
+        Ok(plan.run(&self.schema, &self.table(), rows, after))
     }
 
     /// One commit for all who wait: the first does it, the others find it done.

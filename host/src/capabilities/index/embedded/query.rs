@@ -4,7 +4,7 @@ use super::super::cursor::order;
 use super::super::geo::{distance_m, gauss};
 use super::super::{Clause, Factor, Found, GeoPoint, Hit, Position, Query, Schema, Value};
 use super::document::Document;
-use super::table::{Slot, Table};
+use super::table::{Row, Table};
 
 /// Fields are places in the schema here.
 pub struct Plan<'a> {
@@ -109,18 +109,18 @@ impl<'a> Plan<'a> {
         plan
     }
 
-    /// The best of those slots whose documents pass every test.
+    /// The best of those rows whose documents pass every test.
     pub fn run(
         &self,
         schema: &Schema,
         table: &Table,
-        slots: Vec<Slot>,
+        rows: Vec<Row>,
         after: Option<&Position>,
     ) -> Found {
         let mut total = 0;
         let mut ranked = Vec::new();
-        for slot in slots {
-            let document = table.at(slot);
+        for row in rows {
+            let document = table.at(row);
             if !self.tests.iter().all(|test| test.holds(document)) {
                 continue;
             }

@@ -1,17 +1,17 @@
-//! The values of all documents, by slot and by id.
+//! The values of all documents, by row and by id.
 
 use std::collections::HashMap;
 
 use super::super::Schema;
 use super::document::{Document, Kept};
 
-/// Where a document stands in the table. It keeps its slot for good.
-pub type Slot = u32;
+/// Where a document stands in the table. It keeps its row for good.
+pub type Row = u32;
 
 #[derive(Default)]
 pub struct Table {
     documents: Vec<Document>,
-    slots: HashMap<Box<str>, Slot>,
+    rows: HashMap<Box<str>, Row>,
 }
 
 impl Table {
@@ -19,23 +19,23 @@ impl Table {
         self.documents.len()
     }
 
-    pub fn slots(&self) -> Vec<Slot> {
-        (0..self.documents.len() as Slot).collect()
+    pub fn rows(&self) -> Vec<Row> {
+        (0..self.documents.len() as Row).collect()
     }
 
-    pub fn at(&self, slot: Slot) -> &Document {
-        &self.documents[slot as usize]
+    pub fn at(&self, row: Row) -> &Document {
+        &self.documents[row as usize]
     }
 
     pub fn by_id(&self, id: &str) -> Option<&Document> {
-        self.slots.get(id).map(|slot| self.at(*slot))
+        self.rows.get(id).map(|row| self.at(*row))
     }
 
-    pub fn iter(&self) -> impl Iterator<Item = (Slot, &Document)> {
+    pub fn iter(&self) -> impl Iterator<Item = (Row, &Document)> {
         self.documents
             .iter()
             .enumerate()
-            .map(|(slot, document)| (slot as Slot, document))
+            .map(|(row, document)| (row as Row, document))
     }
 
     pub fn kept<'a>(&'a self, schema: &'a Schema) -> impl Iterator<Item = Kept> + 'a {
@@ -43,14 +43,14 @@ impl Table {
     }
 
     /// Takes the document in, in place of the one with the same id.
-    pub fn put(&mut self, document: Document) -> Slot {
-        if let Some(slot) = self.slots.get(document.id.as_str()) {
-            self.documents[*slot as usize] = document;
-            return *slot;
+    pub fn put(&mut self, document: Document) -> Row {
+        if let Some(row) = self.rows.get(document.id.as_str()) {
+            self.documents[*row as usize] = document;
+            return *row;
         }
-        let slot = self.documents.len() as Slot;
-        self.slots.insert(document.id.as_str().into(), slot);
+        let row = self.documents.len() as Row;
+        self.rows.insert(document.id.as_str().into(), row);
         self.documents.push(document);
-        slot
+        row
     }
 }

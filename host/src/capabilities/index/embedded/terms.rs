@@ -1,4 +1,4 @@
-//! The terms of all documents, in tantivy: keywords, flags, cells and words, each with the slots
+//! The terms of all documents, in tantivy: keywords, flags, cells and words, each with the rows
 //! of the documents that have it.
 
 use tantivy::collector::{Collector, SegmentCollector};
@@ -19,19 +19,19 @@ use super::super::words::{analyzer, words};
 use super::super::{Schema, Value};
 use super::document::Document;
 use super::query::{Plan, Test};
-use super::table::Slot;
+use super::table::Row;
 use crate::manifest::FieldType;
 
 const WRITER_MEMORY_BYTES: usize = 32 << 20;
 /// A circle with more cells is not narrowed by them: the table alone decides.
 const CELLS_MAX: usize = 4_096;
 const WORDS: &str = "words";
-const SLOT: &str = "slot";
+const ROW: &str = "row";
 
-/// Finds slots. What a [`Writer`] puts is seen after its commit.
+/// Finds rows. What a [`Writer`] puts is seen after its commit.
 pub struct Terms {
     reader: IndexReader,
-    slot: Field,
+    row: Field,
     /// Keywords, flags and cells.
     exact: Field,
     /// By place in the schema, for the fields that are texts.
@@ -44,7 +44,7 @@ pub struct Writer(IndexWriter);
 impl Terms {
     pub fn new(schema: &Schema) -> tantivy::Result<(Self, Writer)> {
         let mut layout = Layout::builder();
-        let slot = layout.add_u64_field(SLOT, INDEXED | FAST);
+        let row = layout.add_u64_field(ROW, INDEXED | FAST);
         let exact = layout.add_text_field("exact", STRING);
         let indexing = TextFieldIndexing::default()
             .set_tokenizer(WORDS)
@@ -52,7 +52,7 @@ impl Terms {
             .set_index_option(IndexRecordOption::Basic);
         let text = TextOptions::default().set_indexing_options(indexing);
         let texts = schema.fields().map(|(name, kind)| {
-            // Prefixed: a field of the schema may be called `slot`.
+            // Prefixed: a field of the schema may be called `row`.
             (kind == FieldType::Text)
                 .then(|| layout.add_text_field(&format!("text.{name}"), text.clone()))
         });
@@ -70,7 +70,7 @@ impl Terms {
             .try_into()?;
         let terms = Self {
             reader,
-            slot,
+            row,
             exact,
             texts,
         };
@@ -125,8 +125,8 @@ impl Terms {
         (!parts.is_empty()).then(|| boxed(BooleanQuery::new(parts)))
     }
 
-    pub fn slots(&self, query: &dyn Query) -> tantivy::Result<Vec<Slot>> {
-        self.reader.searcher().search(query, &Slots)
+    pub fn rows(&self, query: &dyn Query) -> tantivy::Result<Vec<Row>> {
+        self.reader.searcher().search(query, &Rows)
     }
 
     fn term(&self, term: &str) -> Box<dyn Query> {
@@ -134,9 +134,9 @@ impl Terms {
         Box::new(TermQuery::new(term, IndexRecordOption::Basic))
     }
 
-    fn document(&self, slot: Slot, schema: &Schema, document: &Document) -> TantivyDocument {
+    fn document(&self, row: Row, schema: &Schema, document: &Document) -> TantivyDocument {
         let mut terms = TantivyDocument::default();
-        terms.add_u64(self.slot, slot.into());
+        terms.add_u64(self.row, row.into());
         let mut keywords = Vec::new();
         let mut cells = Vec::new();
         for (place, (_, kind)) in schema.fields().enumerate() {
@@ -177,14 +177,13 @@ impl Writer {
     pub fn put(
         &mut self,
         terms: &Terms,
-        slot: Slot,
+        row: Row,
         schema: &Schema,
         document: &Document,
     ) -> tantivy::Result<()> {
         self.0
-            .delete_term(Term::from_field_u64(terms.slot, slot.into()));
-        self.0
-            .add_document(terms.document(slot, schema, document))?;
+            .delete_term(Term::from_field_u64(terms.row, row.into()));
+        self.0.add_document(terms.document(row, schema, document))?;
         Ok(())
     }
 
@@ -210,22 +209,22 @@ fn cell_term(place: usize, cell: Cell) -> String {
     format!("{place}@{},{}", cell.lat, cell.lon)
 }
 
-/// Collects the slots of all that match.
-struct Slots;
+/// Collects the rows of all that match.
+struct Rows;
 
-struct SegmentSlots {
+struct SegmentRows {
     column: Column<u64>,
-    slots: Vec<Slot>,
+    rows: Vec<Row>,
 }
 
-impl Collector for Slots {
-    type Fruit = Vec<Slot>;
-    type Child = SegmentSlots;
+impl Collector for Rows {
+    type Fruit = Vec<Row>;
+    type Child = SegmentRows;
 
-    fn for_segment(&self, _: u32, segment: &SegmentReader) -> tantivy::Result<SegmentSlots> {
-        Ok(SegmentSlots {
-            column: segment.fast_fields().u64(SLOT)?,
-            slots: Vec::new(),
+    fn for_segment(&self, _: u32, segment: &SegmentReader) -> tantivy::Result<SegmentRows> {
+        Ok(SegmentRows {
+            column: segment.fast_fields().u64(ROW)?,
+            rows: Vec::new(),
         })
     }
 
@@ -233,20 +232,20 @@ impl Collector for Slots {
         false
     }
 
-    fn merge_fruits(&self, slots: Vec<Vec<Slot>>) -> tantivy::Result<Vec<Slot>> {
-        Ok(slots.concat())
+    fn merge_fruits(&self, rows: Vec<Vec<Row>>) -> tantivy::Result<Vec<Row>> {
+        Ok(rows.concat())
     }
 }
 
-impl SegmentCollector for SegmentSlots {
-    type Fruit = Vec<Slot>;
+impl SegmentCollector for SegmentRows {
+    type Fruit = Vec<Row>;
 
     fn collect(&mut self, document: DocId, _: Score) {
-        self.slots
-            .extend(self.column.first(document).map(|slot| slot as Slot));
+        self.rows
+            .extend(self.column.first(document).map(|row| row as Row));
     }
 
-    fn harvest(self) -> Vec<Slot> {
-        self.slots
+    fn harvest(self) -> Vec<Row> {
+        self.rows
     }
 }
