@@ -31,9 +31,13 @@ pub async fn get(id: &str) -> Result<Response, Problem> {
 pub async fn put(request: Request, id: &str) -> Result<Response, Problem> {
     let id = request::id(id)?;
     let editor = editor(&request.claims()?)?;
+    let database = Database::open().await?;
+    // Before the body is looked at: it would tell whether the practitioner is there.
+    if is_of_another_tenant(&database, id, &editor).await? {
+        return Err(Problem::not_found());
+    }
     let body = request.bytes(PRACTITIONER_BYTES_MAX).await?;
     let practitioner = Practitioner::parse(&body, Some(id), &editor).map_err(Problem::invalid)?;
-    let database = Database::open().await?;
     let saved = directory::save(&database, &[&practitioner]).await?;
     let status = match saved[0] {
         Saved::Created => StatusCode::CREATED,
@@ -59,6 +63,24 @@ pub async fn put(request: Request, id: &str) -> Result<Response, Problem> {
         }
         _ => answer,
     })
+}
+
+/// Whether the practitioner is there, but not for this staff to see. Operators see all.
+async fn is_of_another_tenant(
+    database: &Database,
+    id: Uuid,
+    editor: &Editor,
+) -> Result<bool, Problem> {
+    const TENANT: &str = "
+        select tenant_id
+        from practitioners
+        where id = $1::uuid";
+    if *editor == Editor::Operator {
+        return Ok(false);
+    }
+    let row = database.row(TENANT, vec![database::uuid(id)]).await?;
+    let tenant: Option<String> = row.map(|row| row.get("tenant_id")).transpose()?;
+    Ok(tenant.is_some_and(|tenant| !editor.may_edit(&tenant)))
 }
 
 /// `DELETE /v1/practitioners/{id}`: nobody can book them any more; bookings stay. Once more, it
