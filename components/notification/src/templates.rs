@@ -4,6 +4,7 @@
 //! mail has a file of its own and a layout around it. A template that names what is not there
 //! fails: better no mail than half of one.
 
+use minijinja::value::Serde;
 use minijinja::{Environment, UndefinedBehavior, Value, context};
 use praxis_domain::notice::View;
 
@@ -35,10 +36,10 @@ impl std::fmt::Display for Error {
 pub fn email(template: &str, view: &View) -> Result<Mail, Error> {
     let note = push(template, view)?;
     let name = format!("{template}.html.jinja");
-    let body = Value::from_safe_string(render(&name, context! { view })?);
+    let body = Value::from_safe_string(render(&name, context! { view => Serde(view) })?);
     let html = render(
         "layout.html.jinja",
-        context! { subject => note.title, body },
+        context! { subject => note.title.as_str(), body },
     )?;
     Ok(Mail {
         subject: note.title,
@@ -48,12 +49,18 @@ pub fn email(template: &str, view: &View) -> Result<Mail, Error> {
 }
 
 pub fn sms(template: &str, view: &View) -> Result<String, Error> {
-    let text = render(&format!("{template}.jinja"), context! { view })?;
+    let text = render(
+        &format!("{template}.jinja"),
+        context! { view => Serde(view) },
+    )?;
     Ok(text.trim().to_owned())
 }
 
 pub fn push(template: &str, view: &View) -> Result<Note, Error> {
-    let whole = render(&format!("{template}.jinja"), context! { view })?;
+    let whole = render(
+        &format!("{template}.jinja"),
+        context! { view => Serde(view) },
+    )?;
     let (title, text) = whole
         .split_once("\n\n")
         .ok_or_else(|| error(template, "it has no empty line after its first"))?;

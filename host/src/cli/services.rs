@@ -14,16 +14,17 @@ use crate::capabilities::delivery::catcher::Catcher;
 use crate::capabilities::delivery::smtp::Smtp;
 use crate::capabilities::delivery::{EmailChannel, PushChannel, SendEmail, SmsChannel};
 use crate::capabilities::events::Broker;
+use crate::capabilities::events::kafka::{self, Kafka};
 use crate::capabilities::events::postgres::Log;
 use crate::capabilities::events::producer::Producer;
 use crate::capabilities::index::embedded::Embedded;
-use crate::capabilities::index::opensearch::OpenSearch;
+use crate::capabilities::index::opensearch::Opensearch;
 use crate::capabilities::index::{self, Index, Indexes};
 use crate::capabilities::key_value::KeyValue;
 use crate::capabilities::outbound::{self, Outbound};
 use crate::capabilities::postgres::Postgres;
-use crate::capabilities::redis::{self, Redis, Server};
-use crate::capabilities::variables::{self, Variables};
+use crate::capabilities::redis::{self, Redis};
+use crate::capabilities::variables::Variables;
 use crate::clock;
 use crate::config::Config;
 use crate::manifest::Manifest;
@@ -44,7 +45,7 @@ pub struct Services {
     /// In development, where mail is kept.
     pub catcher: Option<Arc<Catcher>>,
     index: Indexes,
-    redis: Arc<Server>,
+    redis_url: String,
 }
 
 impl Services {
@@ -65,7 +66,10 @@ impl Services {
             .connect_lazy(database_url)
             .context("DATABASE_URL is not an address of PostgreSQL")?;
         let broker: Arc<dyn Broker> = match &config.kafka_brokers {
-            Some(_) => bail!("no Kafka yet"),
+            Some(brokers) => {
+                let options = kafka::Options::new(brokers, &config.topic_prefix);
+                Arc::new(Kafka::new(options)?)
+            }
             None => Log::start(pool.clone(), &config.topic_prefix, stop.clone()),
         };
         let index = indexes(config, manifest)?;
@@ -84,8 +88,8 @@ impl Services {
             Arc::new(outbound::Http::new(Arc::clone(&outbound))),
             Arc::new(Postgres::new(Arc::clone(&outbound))),
             Arc::new(Redis::new(outbound)),
-            Arc::new(variables::Lookup::new(variables)),
-            Arc::new(KeyValue::new(&redis_url, &manifest.application.name)?),
+            variables,
+            Arc::new(KeyValue::new(&redis_url)?),
             Arc::new(Producer::new(Arc::clone(&broker))),
             Arc::new(index.clone()),
             Arc::new(EmailChannel::new(email)),
@@ -98,7 +102,7 @@ impl Services {
             capabilities,
             catcher,
             index,
-            redis: Arc::new(Server::new(&redis_url)?),
+            redis_url,
         })
     }
 }
@@ -106,7 +110,7 @@ impl Services {
 fn indexes(config: &Config, manifest: &Manifest) -> anyhow::Result<Indexes> {
     let schemas = index::schemas(&manifest.application.tool.praxis.indexes)?;
     let product: Arc<dyn Index> = match &config.opensearch_url {
-        Some(url) => Arc::new(OpenSearch::new(url, &config.index_prefix, &schemas)?),
+        Some(url) => Arc::new(Opensearch::new(url, &config.index_prefix, &schemas)?),
         None => {
             let folder = config.data_dir.join(INDEX_FOLDER);
             Arc::new(Embedded::open(&folder, &config.index_prefix, &schemas)?)
@@ -144,13 +148,10 @@ impl Services {
                 asked.map(|_| Value::Null).map_err(|error| error.to_string())
             })
         });
-        let server = Arc::clone(&self.redis);
+        let url = self.redis_url.clone();
         let redis = probe(move || {
-            let server = Arc::clone(&server);
-            Box::pin(async move {
-                let asked = redis::execute(&server, "PING", &[]).await;
-                asked.map(|_| Value::Null).map_err(|error| error.to_string())
-            })
+            let url = url.clone();
+            Box::pin(async move { redis::health(&url).await.map(|()| Value::Null) })
         });
         let broker = Arc::clone(&self.broker);
         let events = probe(move || {
