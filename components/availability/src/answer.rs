@@ -1,7 +1,7 @@
 //! `GET /v1/practitioners/{id}/availability`.
 
+use jiff::Timestamp;
 use jiff::civil::Date;
-use jiff::{Timestamp, ToSpan as _};
 use praxis_domain::FieldError;
 use praxis_domain::calendar::{self, BOOKING_HORIZON_DAYS, Day};
 use praxis_domain::mask::Mask;
@@ -79,7 +79,7 @@ fn range(request: &Request) -> Result<(Date, Date), Problem> {
     if to < from {
         return Err(Problem::field("/query/to", "must not be before from"));
     }
-    if to >= from.saturating_add(BOOKING_HORIZON_DAYS.days()) {
+    if (to - from).get_days() >= BOOKING_HORIZON_DAYS {
         let detail = format!("must be less than {BOOKING_HORIZON_DAYS} days after from");
         return Err(Problem::invalid(vec![FieldError::new("/query/to", detail)]));
     }

@@ -79,7 +79,8 @@ const APPLY: Script = Script(
         local day = redis.call('HGET', KEYS[1], ARGV[i])
         if day then
             local loaded, open, booked = string.match(day, '^(%d+),(%d+),(%d+)$')
-            if tonumber(loaded) < version then
+            -- Equal: one event may change two hours of a date, and twice is once.
+            if tonumber(loaded) <= version then
                 local hour = tonumber(ARGV[i + 1])
                 if ARGV[i + 2] == '1' then
                     booked = bit.bor(tonumber(booked), hour)

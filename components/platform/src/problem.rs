@@ -52,7 +52,9 @@ impl Problem {
     /// 400, of some of its fields.
     pub fn invalid(errors: Vec<FieldError>) -> Self {
         let mut problem = Self::bad_request(match errors.as_slice() {
-            [error] => format!("{} {}", error.pointer, error.detail),
+            [error] => format!("{} {}", error.pointer, error.detail)
+                .trim()
+                .to_owned(),
             errors => format!("{} fields are not valid", errors.len()),
         });
         problem.errors = errors;

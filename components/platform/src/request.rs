@@ -77,9 +77,14 @@ impl Request {
             })
     }
 
-    /// The body as JSON; 400 with a pointer where it does not fit, 413 where it is too large.
+    /// The body, a JSON object; 400 with a pointer where it does not fit, 413 where it is too large.
     pub async fn json<T: DeserializeOwned>(self) -> Result<T, Problem> {
-        from_json(&self.bytes(BODY_BYTES_MAX).await?)
+        let bytes = self.bytes(BODY_BYTES_MAX).await?;
+        // serde would take a list of the values as well.
+        if !bytes.trim_ascii_start().starts_with(b"{") {
+            return Err(Problem::bad_request("the body must be a JSON object"));
+        }
+        from_json(&bytes)
     }
 
     /// The whole body; 413 where it is larger than `bytes_max`.

@@ -88,6 +88,12 @@ export function practitioner(id) {
   return practitioners.get(id);
 }
 
+/** Where a practitioner is found, in one line; an address often names the city already. */
+export function whereabouts({ practice, address, city }) {
+  const named = address && city && address.includes(city);
+  return [practice, address, named ? null : city].filter(Boolean).join(", ");
+}
+
 let specialtyList;
 
 /** The specialties: a map from key to label, asked for once. */

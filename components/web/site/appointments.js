@@ -1,6 +1,6 @@
 // My appointments: what is coming, what was, and how to change it.
 
-import { practitioner, request, specialties } from "./api.js";
+import { practitioner, request, specialties, whereabouts } from "./api.js";
 import { confirmCancel } from "./confirm.js";
 import { announce, byId, fill, focusHeading, h, problemBox } from "./dom.js";
 import { session, signIn } from "./session.js";
@@ -103,7 +103,7 @@ function ticket(booking, person, labels, canChange) {
       h("h2", {}, `${dayInWords(day)}, ${hourInWords(booking.slot_start, booking.time_zone)}`),
       h("p", {}, zoneName(booking.time_zone)),
       h("p", { class: "with" }, h("b", {}, person.name), " ", labels.get(person.specialty) ?? person.specialty),
-      h("p", { class: "where" }, [person.practice, person.address, person.city].filter(Boolean).join(", ")),
+      h("p", { class: "where" }, whereabouts(person)),
       h("p", { class: "status" }, STATUS_WORDS[booking.status] ?? booking.status)),
     canChange ? h("div", { class: "buttons" },
       h("a", {

@@ -1,6 +1,6 @@
 // The last step before something changes: booking, moving, cancelling.
 
-import { newKey, request } from "./api.js";
+import { newKey, request, whereabouts } from "./api.js";
 import { byId, fill, h, problemBox } from "./dom.js";
 import { ensureSignedIn } from "./session.js";
 import { dayInWords, differsHere, hereClock, hourInWords, wallClock, zoneInFull } from "./time.js";
@@ -183,5 +183,5 @@ function summary(person, slot, zone) {
     h("p", {}, zoneInFull(zone, slot)),
     differsHere(zone, slot) ? h("p", { class: "here" }, hereClock(slot)) : null,
     h("p", {}, h("b", {}, person.name)),
-    h("p", {}, [person.practice, person.address, person.city].filter(Boolean).join(", ")));
+    h("p", {}, whereabouts(person)));
 }

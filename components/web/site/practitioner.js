@@ -1,6 +1,6 @@
 // One practitioner: who they are, their days, and the free hours of the chosen day.
 
-import { practitioner, request, specialties } from "./api.js";
+import { practitioner, request, specialties, whereabouts } from "./api.js";
 import { confirmSlot } from "./confirm.js";
 import { announce, byId, fill, focusHeading, h, problemBox, ribbon } from "./dom.js";
 import { stars } from "./search.js";
@@ -72,10 +72,9 @@ function lastSearch() {
 }
 
 function profile(person, labels, title) {
-  const where = [person.practice, person.address, person.city].filter(Boolean).join(", ");
   return h("header", { class: "plate profile" }, title,
     h("p", { class: "field-of" }, labels.get(person.specialty) ?? person.specialty),
-    h("p", { class: "where" }, where),
+    h("p", { class: "where" }, whereabouts(person)),
     person.rating ? h("p", { class: "rating" }, "Rated", " ", stars(person.rating)) : null);
 }
 

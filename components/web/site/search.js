@@ -1,6 +1,6 @@
 // Finding practitioners: the form, and the plates that answer it.
 
-import { request, specialties } from "./api.js";
+import { request, specialties, whereabouts } from "./api.js";
 import { cityCombobox, label } from "./combobox.js";
 import { announce, byId, fill, h, problemBox, ribbon } from "./dom.js";
 import { addDays, dayInWords, startOfDay, today, wallClock, zoneName } from "./time.js";
@@ -157,7 +157,7 @@ function plate(item, query, labels) {
     h("div", { class: "who" },
       h("h3", {}, h("a", { href: address }, item.name)),
       h("p", { class: "field-of" }, labels.get(item.specialty) ?? item.specialty),
-      h("p", { class: "where" }, [item.practice, item.city].filter(Boolean).join(", "))),
+      h("p", { class: "where" }, whereabouts(item))),
     h("dl", { class: "facts" },
       fact("Distance", distance(item.distance_km)),
       item.rating ? fact("Rating", stars(item.rating)) : null),

@@ -81,6 +81,11 @@ fn respond(status: StatusCode, file: &File, with_body: bool) -> Answer {
     let body = if with_body { file.bytes } else { &[] };
     let mut answer = Response::new(FullBody::new(body));
     *answer.status_mut() = status;
+    if with_body {
+        answer
+            .headers_mut()
+            .insert("content-length", body.len().into());
+    }
     let headers = [
         ("content-type", file.content_type),
         ("content-security-policy", CONTENT_SECURITY_POLICY),

@@ -85,7 +85,10 @@ impl Capability for Postgres {
 
 /// One pool for each address and certificate, made when it is first asked for.
 #[derive(Default)]
-pub struct Pools(Mutex<HashMap<(String, Option<String>), Arc<Pool>>>);
+pub struct Pools(Mutex<HashMap<Server, Arc<Pool>>>);
+
+/// An address and, perhaps, the certificate of its authority.
+type Server = (String, Option<String>);
 
 impl Pools {
     /// A guest's connection. Nothing is sent before its first statement.

@@ -125,7 +125,11 @@ type Mail = (Arc<dyn SendEmail>, Option<Arc<Catcher>>);
 fn mail(config: &Config, development: bool) -> anyhow::Result<Mail> {
     let catcher = if development {
         let folder = config.data_dir.join(MAIL_FOLDER);
-        Some(Arc::new(Catcher::open(&folder, &config.mail_from, clock::now)?))
+        Some(Arc::new(Catcher::open(
+            &folder,
+            &config.mail_from,
+            clock::now,
+        )?))
     } else {
         None
     };
@@ -145,7 +149,9 @@ impl Services {
             let pool = pool.clone();
             Box::pin(async move {
                 let asked = sqlx::query("select 1").execute(&pool).await;
-                asked.map(|_| Value::Null).map_err(|error| error.to_string())
+                asked
+                    .map(|_| Value::Null)
+                    .map_err(|error| error.to_string())
             })
         });
         let url = self.redis_url.clone();
@@ -158,7 +164,9 @@ impl Services {
             let broker = Arc::clone(&broker);
             Box::pin(async move {
                 let asked = broker.health().await;
-                asked.map(|()| Value::Null).map_err(|error| error.to_string())
+                asked
+                    .map(|()| Value::Null)
+                    .map_err(|error| error.to_string())
             })
         });
         let index = self.index.clone();
@@ -166,7 +174,9 @@ impl Services {
             let index = index.clone();
             Box::pin(async move {
                 let asked = index.health().await;
-                asked.map(|()| Value::Null).map_err(|error| error.to_string())
+                asked
+                    .map(|()| Value::Null)
+                    .map_err(|error| error.to_string())
             })
         });
         let pool = self.pool.clone();

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow, bail, ensure};
 use wasmtime::Engine;
+use wasmtime::component::types::ComponentItem;
 
 use super::capability::Capability;
 use super::component::{Component, MEMORY_BYTES_DEFAULT};
@@ -96,6 +97,7 @@ fn link(
     let imports: Vec<String> = compiled
         .component_type()
         .imports(engine)
+        .filter(|(_, item)| does_something(engine, &item.ty))
         .map(|(name, _)| name.to_owned())
         .collect();
     check_grants(&imports, &granted, capabilities)?;
@@ -109,6 +111,17 @@ fn link(
         pre,
         capabilities: granted.into(),
     })
+}
+
+/// Whether an import holds a function or a resource. Plain types need no grant.
+fn does_something(engine: &Engine, item: &ComponentItem) -> bool {
+    match item {
+        ComponentItem::ComponentInstance(interface) => interface
+            .exports(engine)
+            .any(|(_, export)| does_something(engine, &export.ty)),
+        ComponentItem::Type(_) => false,
+        _ => true,
+    }
 }
 
 /// Every import must be granted; what is not is named.

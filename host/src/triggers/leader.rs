@@ -12,11 +12,21 @@ const CANDIDATE_MS: u64 = 2_000;
 /// How long PostgreSQL may take to answer before the connection counts as lost.
 const ANSWER_MS_MAX: u64 = 10_000;
 
-/// What can be led: the key of its lock, the same in every version of the host.
+/// What can be led.
 #[derive(Debug, Clone, Copy)]
 pub enum Office {
-    Relay = 0x7072_6178_0001,
-    Timers = 0x7072_6178_0002,
+    Relay,
+    Timers,
+}
+
+impl Office {
+    /// The key of its lock: the same in every version of the host.
+    fn key(self) -> i64 {
+        match self {
+            Self::Relay => 0x7072_6178_0001,
+            Self::Timers => 0x7072_6178_0002,
+        }
+    }
 }
 
 /// The lock, and the connection that holds it: the one ends with the other.
@@ -50,7 +60,7 @@ impl Leader {
         let mut connection = answered(options.connect()).await?;
         loop {
             let elected = sqlx::query_scalar("select pg_try_advisory_lock($1)")
-                .bind(office as i64)
+                .bind(office.key())
                 .fetch_one(&mut connection);
             if answered(elected).await? {
                 return Ok(Self { connection });

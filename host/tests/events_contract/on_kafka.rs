@@ -1,1 +1,174 @@
-//! The suite on Kafka's protocol.
+//! The suite on Kafka's protocol: librdkafka's mock cluster, in this process.
+
+use std::sync::Arc;
+
+use praxis_host::capabilities::events::kafka::{Kafka, Options};
+use praxis_host::capabilities::events::{Broker, dead_letter_topic};
+use rdkafka::mocking::MockCluster;
+use rdkafka::producer::DefaultProducerContext;
+
+use crate::waiting::within;
+use crate::{deliveries, suite};
+
+const BROKERS: i32 = 3;
+const DELIVERY_MS_MAX: u64 = 3_000;
+
+/// The mock cluster takes about as long for a rebalance.
+const SESSION_MS: u64 = 3_000;
+
+/// All brokers at once.
+const ALL: i32 = -1;
+
+type Cluster = MockCluster<'static, DefaultProducerContext>;
+
+/// A cluster with the suite's topics, made through the mock: it knows no CreateTopics.
+fn cluster() -> Cluster {
+    let cluster = MockCluster::new(BROKERS).unwrap();
+    create_topics(&cluster);
+    cluster
+}
+
+fn create_topics(cluster: &Cluster) {
+    for (topic, settings) in suite::topics() {
+        let partitions = i32::try_from(settings.partitions).unwrap();
+        let letters = dead_letter_topic(&topic);
+        cluster
+            .create_topic(&format!("test.{topic}"), partitions, 1)
+            .unwrap();
+        cluster
+            .create_topic(&format!("test.{letters}"), 1, 1)
+            .unwrap();
+    }
+}
+
+/// The cluster, as one host meets it.
+fn connect(cluster: &Cluster) -> Kafka {
+    let mut options = Options::new(&cluster.bootstrap_servers(), "test.");
+    options.delivery_ms_max = DELIVERY_MS_MAX;
+    options.session_ms = SESSION_MS;
+    Kafka::new(options).unwrap()
+}
+
+async fn host(cluster: &Cluster) -> Arc<dyn Broker> {
+    let kafka = connect(cluster);
+    kafka.ensure_topics(&suite::topics()).await.unwrap();
+    Arc::new(kafka)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn publishes_in_order_per_key() {
+    let cluster = cluster();
+    suite::publishes_in_order_per_key(host(&cluster).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_read_is_what_was_published() {
+    let cluster = cluster();
+    suite::what_is_read_is_what_was_published(host(&cluster).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_event_published_while_somebody_waits_arrives() {
+    let cluster = cluster();
+    suite::an_event_published_while_somebody_waits_arrives(host(&cluster).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_not_completed_is_delivered_again() {
+    let cluster = cluster();
+    suite::what_was_not_completed_is_delivered_again(host(&cluster).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn groups_are_independent() {
+    let cluster = cluster();
+    suite::groups_are_independent(host(&cluster).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn offsets_survive_a_restart() {
+    let cluster = cluster();
+    suite::offsets_survive_a_restart(host(&cluster).await, host(&cluster).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn members_share_the_partitions() {
+    let cluster = cluster();
+    suite::members_share_the_partitions(host(&cluster).await, host(&cluster).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lag_is_what_is_not_completed() {
+    let cluster = cluster();
+    suite::lag_is_what_is_not_completed(host(&cluster).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn topics_that_are_there_stay_as_they_are() {
+    let cluster = cluster();
+    suite::topics_that_are_there_stay_as_they_are(host(&cluster).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_topic_has_its_dead_letters() {
+    let cluster = cluster();
+    suite::every_topic_has_its_dead_letters(host(&cluster).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_event_that_is_retried_holds_up_those_behind_it() {
+    let cluster = cluster();
+    deliveries::an_event_that_is_retried_holds_up_those_behind_it(host(&cluster).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rejected_event_lies_among_the_dead_letters() {
+    let cluster = cluster();
+    deliveries::a_rejected_event_lies_among_the_dead_letters(host(&cluster).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_event_is_given_up_on_after_its_last_attempt() {
+    let cluster = cluster();
+    deliveries::an_event_is_given_up_on_after_its_last_attempt(host(&cluster).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_handling_publishes_has_the_same_ids_each_time() {
+    let cluster = cluster();
+    deliveries::what_a_handling_publishes_has_the_same_ids_each_time(host(&cluster).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_panic_is_a_failed_attempt() {
+    let cluster = cluster();
+    deliveries::a_panic_is_a_failed_attempt(host(&cluster).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stop_waits_for_what_is_being_handled() {
+    let cluster = cluster();
+    deliveries::a_stop_waits_for_what_is_being_handled(host(&cluster).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_broker_that_is_down_is_unavailable_and_comes_back() {
+    let cluster = cluster();
+    suite::a_broker_that_is_down_is_unavailable_and_comes_back(
+        host(&cluster).await,
+        || cluster.broker_down(ALL).unwrap(),
+        || cluster.broker_up(ALL).unwrap(),
+    )
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn topics_that_show_up_while_they_are_waited_for_will_do() {
+    let cluster = MockCluster::new(1).unwrap();
+    let kafka = connect(&cluster);
+    let topics = suite::topics();
+    let ensured = kafka.ensure_topics(&topics);
+    let made = async { create_topics(&cluster) };
+    let (ensured, ()) = within(futures::future::join(ensured, made)).await;
+    ensured.unwrap();
+}

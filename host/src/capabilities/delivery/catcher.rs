@@ -52,9 +52,11 @@ pub struct Catcher {
     folder: PathBuf,
     from: Mailbox,
     now: fn() -> DateTime<Utc>,
-    /// By time, then by id.
-    shown: Arc<Mutex<BTreeMap<(DateTime<Utc>, String), Arc<Caught>>>>,
+    shown: Arc<Mutex<Shown>>,
 }
+
+/// By time, then by id.
+type Shown = BTreeMap<(DateTime<Utc>, String), Arc<Caught>>;
 
 impl Catcher {
     /// Makes the folder if it is not there, and reads what earlier runs caught. Blocks.

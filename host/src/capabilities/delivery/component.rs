@@ -134,7 +134,8 @@ impl<T: Send> types::Host for View<'_, T> {
             Error::BadAddress(why) => types::Error::BadAddress(why),
             Error::Rejected(why) => types::Error::Rejected(why),
             Error::Unavailable(source) => {
-                tracing::warn!(error = %source, "a delivery channel is unavailable");
+                let error = anyhow::Error::from_boxed(source);
+                tracing::warn!(error = format!("{error:#}"), "a delivery channel is unavailable");
                 types::Error::Unavailable
             }
         })

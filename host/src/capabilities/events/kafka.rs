@@ -25,6 +25,9 @@ use crate::manifest::Topic;
 /// How long the broker may take to acknowledge a record.
 const DELIVERY_MS_MAX: u64 = 10_000;
 
+/// A member that is not heard of for so long is dead.
+const SESSION_MS: u64 = 10_000;
+
 /// How long the broker may take to answer a question.
 const ANSWER_MS_MAX: u64 = 5_000;
 const HEALTH_MS_MAX: u64 = 2_000;
@@ -41,6 +44,9 @@ pub struct Options {
     pub prefix: String,
     /// How long a publication may take before it counts as failed.
     pub delivery_ms_max: u64,
+    /// How long a member may be silent before its partitions go to others; a cluster allows no
+    /// less than 6 s unless it is told to.
+    pub session_ms: u64,
 }
 
 impl Options {
@@ -49,6 +55,7 @@ impl Options {
             brokers: brokers.to_owned(),
             prefix: prefix.to_owned(),
             delivery_ms_max: DELIVERY_MS_MAX,
+            session_ms: SESSION_MS,
         }
     }
 }

@@ -51,6 +51,14 @@ impl Log {
         log
     }
 
+    /// Removes what is older than its topic's retention, as happens every minute; answers how many
+    /// records went.
+    pub async fn prune(&self) -> Result<u64, Error> {
+        retention::prune(&self.pool)
+            .await
+            .map_err(Error::unavailable)
+    }
+
     fn full(&self, name: &str) -> String {
         format!("{}{name}", self.prefix)
     }

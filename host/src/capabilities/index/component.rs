@@ -92,7 +92,8 @@ impl types::Host for &mut Part {
             Error::BadField(field) => types::Error::BadField(field),
             Error::Invalid(why) => types::Error::Invalid(why),
             Error::Unavailable(source) => {
-                tracing::warn!(error = %source, "the index is unavailable");
+                let error = anyhow::Error::from_boxed(source);
+                tracing::warn!(error = format!("{error:#}"), "the index is unavailable");
                 types::Error::Unavailable
             }
         })

@@ -11,9 +11,10 @@ use super::error::Error;
 use super::kind::Kind;
 use super::{numeric, range};
 
-/// One row; `kinds` are those of its columns.
-pub fn row(row: &PgRow, kinds: &[Kind]) -> Result<Vec<DbValue>, Error> {
+/// One row, and how many bytes its values have; `kinds` are those of its columns.
+pub fn row(row: &PgRow, kinds: &[Kind]) -> Result<(Vec<DbValue>, usize), Error> {
     let mut values = Vec::with_capacity(kinds.len());
+    let mut size = 0;
     for (index, kind) in kinds.iter().enumerate() {
         let raw = row.try_get_raw(index)?;
         if raw.is_null() {
@@ -23,12 +24,13 @@ pub fn row(row: &PgRow, kinds: &[Kind]) -> Result<Vec<DbValue>, Error> {
         let bytes = raw
             .as_bytes()
             .map_err(|error| Error::Value(error.to_string()))?;
+        size += bytes.len();
         if raw.format() != PgValueFormat::Binary {
             return Err(unreadable(index, kind));
         }
         values.push(value(kind, bytes).ok_or_else(|| unreadable(index, kind))?);
     }
-    Ok(values)
+    Ok((values, size))
 }
 
 fn unreadable(index: usize, kind: &Kind) -> Error {

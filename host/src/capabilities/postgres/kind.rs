@@ -89,7 +89,7 @@ impl Kind {
                 Self::Numeric => DbDataType::ArrayDecimal,
                 _ => DbDataType::ArrayStr,
             },
-            Self::Other(name) => DbDataType::Other(name.clone()),
+            Self::Other(name) => DbDataType::Other(name.to_lowercase()),
         }
     }
 

@@ -25,6 +25,8 @@ use super::{decode, encode};
 
 /// Rows that are read at once: a result no longer than this gives its connection back at once.
 pub const BATCH_ROWS_MAX: usize = 512;
+/// Bytes that are read at once, give or take a row.
+const BATCH_BYTES_MAX: usize = 4 << 20;
 /// Batches that are read ahead of the guest.
 const BATCHES_AHEAD_MAX: usize = 2;
 /// Rows of a result that is given in one piece.
@@ -283,16 +285,20 @@ async fn fill(
     kinds: &[Kind],
     rows: &mut Vec<Row>,
 ) -> Stop {
+    let mut size = 0;
     loop {
         match stream.next().await {
             None => return Stop::Done,
             Some(Err(error)) => return Stop::Refused(error),
             Some(Ok(row)) => match decode::row(&row, kinds) {
-                Ok(row) => rows.push(row),
+                Ok((row, bytes)) => {
+                    rows.push(row);
+                    size += bytes;
+                }
                 Err(error) => return Stop::Unreadable(error),
             },
         }
-        if rows.len() >= BATCH_ROWS_MAX {
+        if rows.len() >= BATCH_ROWS_MAX || size >= BATCH_BYTES_MAX {
             return Stop::Full;
         }
     }

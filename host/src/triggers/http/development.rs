@@ -47,8 +47,16 @@ impl Development {
     ) -> Result<Response, Problem> {
         match page {
             Page::Token => self.token(request).await,
-            Page::Mail => Ok(response(StatusCode::OK, HTML, page::list(&self.catcher.list()))),
-            Page::MailJson => Ok(response(StatusCode::OK, JSON, page::json(&self.catcher.list()))),
+            Page::Mail => Ok(response(
+                StatusCode::OK,
+                HTML,
+                page::list(&self.catcher.list()),
+            )),
+            Page::MailJson => Ok(response(
+                StatusCode::OK,
+                JSON,
+                page::json(&self.catcher.list()),
+            )),
             Page::MailItem => {
                 let id = found.name("id").unwrap_or_default();
                 let mail = self.catcher.find(id).ok_or_else(Problem::not_found)?;

@@ -1,7 +1,7 @@
 //! Errors that the host answers itself: RFC 9457, `application/problem+json`.
 
 use http::StatusCode;
-use http::header::{ALLOW, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::HeaderValue;
 
 use super::Response;
 
@@ -14,7 +14,8 @@ pub struct Problem {
     kind: &'static str,
     title: &'static str,
     detail: String,
-    header: Option<(HeaderName, HeaderValue)>,
+    /// At most one header, by its lowercase name.
+    header: Option<(&'static str, &'static str)>,
 }
 
 impl Problem {
@@ -33,8 +34,8 @@ impl Problem {
         self
     }
 
-    fn header(mut self, name: HeaderName, value: &'static str) -> Self {
-        self.header = Some((name, HeaderValue::from_static(value)));
+    fn header(mut self, name: &'static str, value: &'static str) -> Self {
+        self.header = Some((name, value));
         self
     }
 
@@ -54,7 +55,7 @@ impl Problem {
             "Method not allowed",
         )
         .detail(format!("allowed: {allowed}"))
-        .header(ALLOW, allowed)
+        .header("allow", allowed)
     }
 
     pub fn too_large(bytes_max: u64) -> Self {
@@ -74,14 +75,14 @@ impl Problem {
             "A valid token is needed",
         )
         .detail(detail)
-        .header(WWW_AUTHENTICATE, "Bearer error=\"invalid_token\"")
+        .header("www-authenticate", "Bearer error=\"invalid_token\"")
     }
 
     /// More requests than there is room for: back-pressure, not a fault.
     pub fn busy() -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "Too busy")
             .detail("too many requests at once: try again in a moment")
-            .header(RETRY_AFTER, RETRY_AFTER_SECONDS)
+            .header("retry-after", RETRY_AFTER_SECONDS)
     }
 
     /// Something that the host itself needs can't be reached.
@@ -92,7 +93,7 @@ impl Problem {
             "Temporarily unavailable",
         )
         .detail(format!("{what} can't be reached now"))
-        .header(RETRY_AFTER, RETRY_AFTER_SECONDS)
+        .header("retry-after", RETRY_AFTER_SECONDS)
     }
 
     /// The component did not answer in its time.
@@ -125,7 +126,9 @@ impl Problem {
         let mut response =
             super::response(self.status, "application/problem+json", body.to_string());
         if let Some((name, value)) = self.header {
-            response.headers_mut().insert(name, value);
+            response
+                .headers_mut()
+                .insert(name, HeaderValue::from_static(value));
         }
         response
     }

@@ -26,8 +26,6 @@ use crate::capabilities::events::{DRAIN_MS_MAX, Partition, Received};
 
 const COMMIT_EVERY_MS: u64 = 1_000;
 
-/// A member that is not heard of for so long is dead.
-const SESSION_MS: u64 = 10_000;
 const HEARTBEAT_MS: u64 = 1_000;
 
 /// How long a member may leave a rebalance unanswered, or not poll.
@@ -136,7 +134,7 @@ impl Driver {
             .set("enable.auto.offset.store", "false")
             .set("enable.auto.commit", "true")
             .set("auto.commit.interval.ms", COMMIT_EVERY_MS.to_string())
-            .set("session.timeout.ms", SESSION_MS.to_string())
+            .set("session.timeout.ms", options.session_ms.to_string())
             .set("heartbeat.interval.ms", HEARTBEAT_MS.to_string())
             .set("max.poll.interval.ms", POLL_MS_MAX.to_string())
             .set("fetch.wait.max.ms", FETCH_WAIT_MS.to_string())

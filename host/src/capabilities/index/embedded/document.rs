@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::geo::Cell;
 use super::super::{Change, Field, Schema, Value};
+use crate::manifest::FieldType;
 
 /// A document's versions and values; the values stand in the schema's order.
 #[derive(Debug, Clone)]
@@ -74,19 +75,16 @@ impl Document {
 
     /// Whether tantivy would hold the same for both.
     pub fn has_terms_of(&self, schema: &Schema, other: &Self) -> bool {
-        schema.fields().enumerate().all(|(place, _)| {
-            match (self.value(place), other.value(place)) {
-                (Value::Number(_) | Value::Date(_) | Value::Absent, now) => {
-                    matches!(now, Value::Number(_) | Value::Date(_) | Value::Absent)
-                }
-                (Value::Geo(before), Value::Geo(now)) => Cell::of(*before) == Cell::of(*now),
-                (
-                    before @ (Value::Keyword(_)
-                    | Value::Text(_)
-                    | Value::Boolean(_)
-                    | Value::Geo(_)),
-                    now,
-                ) => before == now,
+        let mut kinds = schema.fields().map(|(_, kind)| kind).enumerate();
+        kinds.all(|(place, kind)| {
+            let (held, now) = (self.value(place), other.value(place));
+            match kind {
+                FieldType::Number | FieldType::Date | FieldType::Stored => true,
+                FieldType::Keyword | FieldType::Text | FieldType::Boolean => held == now,
+                FieldType::GeoPoint => match (held, now) {
+                    (Value::Geo(held), Value::Geo(now)) => Cell::of(*held) == Cell::of(*now),
+                    _ => held == now,
+                },
             }
         })
     }

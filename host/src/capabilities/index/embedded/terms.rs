@@ -20,6 +20,7 @@ use super::super::{Schema, Value};
 use super::document::Document;
 use super::query::{Plan, Test};
 use super::table::Slot;
+use crate::manifest::FieldType;
 
 const WRITER_MEMORY_BYTES: usize = 32 << 20;
 /// A circle with more cells is not narrowed by them: the table alone decides.
@@ -52,7 +53,7 @@ impl Terms {
         let text = TextOptions::default().set_indexing_options(indexing);
         let texts = schema.fields().map(|(name, kind)| {
             // Prefixed: a field of the schema may be called `slot`.
-            (kind == crate::manifest::FieldType::Text)
+            (kind == FieldType::Text)
                 .then(|| layout.add_text_field(&format!("text.{name}"), text.clone()))
         });
         let texts = texts.collect();
@@ -111,8 +112,7 @@ impl Terms {
             }
         }
         for (place, text) in &plan.words {
-            let field =
-                self.texts[*place].expect("words are asked of texts only: the schema checks");
+            let field = self.text(*place);
             let mut words = words(text);
             if let Some(last) = words.pop() {
                 let last = Term::from_field_text(field, &last);
@@ -137,37 +137,39 @@ impl Terms {
     fn document(&self, slot: Slot, schema: &Schema, document: &Document) -> TantivyDocument {
         let mut terms = TantivyDocument::default();
         terms.add_u64(self.slot, slot.into());
-        let places = 0..schema.fields().count();
-        let keywords: Vec<_> = places
-            .clone()
-            .filter_map(|place| match document.value(place) {
-                Value::Keyword(value) => Some(keyword_term(place, value)),
-                _ => None,
-            })
-            .collect();
-        for place in places {
-            match document.value(place) {
-                Value::Text(text) => {
-                    if let Some(field) = self.texts[place] {
-                        terms.add_text(field, text);
-                    }
+        let mut keywords = Vec::new();
+        let mut cells = Vec::new();
+        for (place, (_, kind)) in schema.fields().enumerate() {
+            match (kind, document.value(place)) {
+                (FieldType::Keyword, Value::Keyword(value)) => {
+                    keywords.push(keyword_term(place, value));
                 }
-                Value::Boolean(value) => terms.add_text(self.exact, flag_term(place, *value)),
-                Value::Geo(point) => {
-                    // Alone, and with each keyword: so a search for both reads few postings.
-                    let cell = cell_term(place, Cell::of(*point));
-                    for keyword in &keywords {
-                        terms.add_text(self.exact, format!("{keyword}{cell}"));
-                    }
-                    terms.add_text(self.exact, cell);
+                (FieldType::GeoPoint, Value::Geo(point)) => {
+                    cells.push(cell_term(place, Cell::of(*point)));
                 }
-                Value::Keyword(_) | Value::Number(_) | Value::Date(_) | Value::Absent => {}
+                (FieldType::Boolean, Value::Boolean(value)) => {
+                    terms.add_text(self.exact, flag_term(place, *value));
+                }
+                (FieldType::Text, Value::Text(text)) => {
+                    terms.add_text(self.text(place), text);
+                }
+                _ => {}
             }
         }
-        for keyword in keywords {
-            terms.add_text(self.exact, keyword);
+        // Alone and together: a search for both reads few postings.
+        for term in keywords.iter().chain(&cells) {
+            terms.add_text(self.exact, term);
+        }
+        for keyword in &keywords {
+            for cell in &cells {
+                terms.add_text(self.exact, format!("{keyword}{cell}"));
+            }
         }
         terms
+    }
+
+    fn text(&self, place: usize) -> Field {
+        self.texts[place].expect("the schema checks that words are asked of texts")
     }
 }
 

@@ -1,17 +1,14 @@
 //! `spin:redis` and `spin:key-value` against a real server, without a guest.
 
-#[path = "support/spin_servers.rs"]
-mod spin_servers;
-
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use crate::spin_servers::{Server, free_port};
 use futures::future::join_all;
 use praxis_host::capabilities::key_value::Store;
 use praxis_host::capabilities::redis::{
     self, Error, RedisParameter, RedisResult, Server as Redis, Servers,
 };
-use spin_servers::{Server, free_port};
 
 fn shared() -> Arc<Redis> {
     static SERVER: OnceLock<Server> = OnceLock::new();

@@ -1,17 +1,14 @@
 //! `spin:postgres` against a real server, without a guest.
 
-#[path = "support/spin_servers.rs"]
-mod spin_servers;
-
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
+use crate::spin_servers::Server;
 use futures::future::join_all;
 use praxis_host::capabilities::postgres::{
     BATCH_ROWS_MAX, DbValue, Error, Interval, ParameterValue as P, Pools, RangeBoundKind, Row,
     Rows, Session,
 };
-use spin_servers::Server;
 
 fn shared() -> String {
     static SERVER: OnceLock<Server> = OnceLock::new();
@@ -33,7 +30,12 @@ async fn rows(session: &Session, sql: &str, values: &[P]) -> Vec<Row> {
 
 async fn one(session: &Session, sql: &str, values: &[P]) -> String {
     let rows = rows(session, sql, values).await;
-    format!("{:?}", rows[0][0])
+    plain(&rows[0][0])
+}
+
+/// How a value looks, without the name of its type.
+fn plain(value: impl std::fmt::Debug) -> String {
+    format!("{value:?}").replace("DbValue::", "")
 }
 
 async fn run(session: &Session, sql: &str) -> u64 {
@@ -204,7 +206,7 @@ async fn enums_domains_and_foreign_types_are_carried() {
     assert_eq!(changed.unwrap(), 1);
     let row = &rows(&session, "select mood, grade, array[mood] from moods", &[]).await[0];
     assert_eq!(
-        format!("{row:?}"),
+        plain(row),
         r#"[Str("calm"), Int32(3), ArrayStr([Some("calm")])]"#
     );
     let refused = session.execute(insert, &[text("calm"), P::Int32(7)]).await;

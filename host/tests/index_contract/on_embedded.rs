@@ -1,0 +1,191 @@
+//! The suite on the embedded index, and what only this adapter has.
+
+use std::path::{Path, PathBuf};
+
+use praxis_host::capabilities::index::Outcome;
+use praxis_host::capabilities::index::embedded::Embedded;
+use tempfile::TempDir;
+
+use crate::shops::*;
+use crate::suite;
+
+fn folder() -> TempDir {
+    tempfile::tempdir().unwrap()
+}
+
+#[tokio::test]
+async fn a_document_comes_back_as_it_was_applied() {
+    let folder = folder();
+    suite::a_document_comes_back_as_it_was_applied(embedded(folder.path())).await;
+}
+
+#[tokio::test]
+async fn a_field_can_be_removed() {
+    let folder = folder();
+    suite::a_field_can_be_removed(embedded(folder.path())).await;
+}
+
+#[tokio::test]
+async fn a_stale_change_leaves_no_trace() {
+    let folder = folder();
+    suite::a_stale_change_leaves_no_trace(embedded(folder.path())).await;
+}
+
+#[tokio::test]
+async fn each_source_has_its_own_version() {
+    let folder = folder();
+    suite::each_source_has_its_own_version(embedded(folder.path())).await;
+}
+
+#[tokio::test]
+async fn a_search_sees_what_was_just_applied() {
+    let folder = folder();
+    suite::a_search_sees_what_was_just_applied(embedded(folder.path())).await;
+}
+
+#[tokio::test]
+async fn every_clause_must_hold() {
+    let folder = folder();
+    suite::every_clause_must_hold(embedded(folder.path())).await;
+}
+
+#[tokio::test]
+async fn a_date_range_excludes_its_end() {
+    let folder = folder();
+    suite::a_date_range_excludes_its_end(embedded(folder.path())).await;
+}
+
+#[tokio::test]
+async fn a_circle_may_cross_the_date_line_or_hold_a_pole() {
+    let folder = folder();
+    suite::a_circle_may_cross_the_date_line_or_hold_a_pole(embedded(folder.path())).await;
+}
+
+#[tokio::test]
+async fn words_match_without_case_and_accents() {
+    let folder = folder();
+    suite::words_match_without_case_and_accents(embedded(folder.path())).await;
+}
+
+#[tokio::test]
+async fn the_score_is_the_product_of_the_factors() {
+    let folder = folder();
+    suite::the_score_is_the_product_of_the_factors(embedded(folder.path())).await;
+}
+
+#[tokio::test]
+async fn pages_neither_repeat_nor_skip() {
+    let folder = folder();
+    suite::pages_neither_repeat_nor_skip(embedded(folder.path())).await;
+}
+
+#[tokio::test]
+async fn a_page_that_is_full_by_chance_has_no_next() {
+    let folder = folder();
+    suite::a_page_that_is_full_by_chance_has_no_next(embedded(folder.path())).await;
+}
+
+#[tokio::test]
+async fn many_writers_leave_the_newest_version() {
+    let folder = folder();
+    suite::many_writers_leave_the_newest_version(embedded(folder.path())).await;
+}
+
+#[tokio::test]
+async fn what_does_not_fit_the_schema_is_refused() {
+    let folder = folder();
+    suite::what_does_not_fit_the_schema_is_refused(embedded(folder.path())).await;
+}
+
+#[tokio::test]
+async fn a_broken_limit_is_named() {
+    let folder = folder();
+    suite::a_broken_limit_is_named(embedded(folder.path())).await;
+}
+
+#[tokio::test]
+async fn a_restart_keeps_the_documents() {
+    let folder = folder();
+    let shops: Vec<_> = (0..50)
+        .map(|at| shop(&format!("{at:02}"), 3, vec![trade("bakery"), stars(at.into())]))
+        .collect();
+    {
+        let indexes = embedded(folder.path());
+        apply(&indexes, &shops).await;
+        apply(&indexes, &[shop("07", 4, vec![stars(99.0)]), hours("07", 1, 5)]).await;
+    }
+    let indexes = embedded(folder.path());
+    assert_eq!(search(&indexes, &only(of_trade("bakery"))).await.total, 50);
+    let held = indexes.get(SHOPS, "07").await.unwrap().unwrap();
+    assert_eq!(held[1], stars(99.0));
+    assert_eq!(found(&indexes, &only(opens(None, None))).await, ["07"]);
+    let stale = indexes.apply(SHOPS, &[shop("07", 4, vec![stars(1.0)])]).await.unwrap();
+    assert_eq!(stale, [Outcome::Stale]);
+}
+
+#[tokio::test]
+async fn a_torn_last_line_is_cut_off() {
+    let folder = folder();
+    {
+        let indexes = embedded(folder.path());
+        apply(&indexes, &[shop("a", 1, vec![trade("bakery")])]).await;
+        apply(&indexes, &[shop("b", 1, vec![trade("butcher")])]).await;
+    }
+    let journal = journal(folder.path());
+    let text = std::fs::read(&journal).unwrap();
+    std::fs::write(&journal, &text[..text.len() - 5]).unwrap();
+    {
+        let indexes = embedded(folder.path());
+        assert_eq!(found(&indexes, &all()).await, ["a"]);
+        apply(&indexes, &[shop("c", 1, vec![trade("grocer")])]).await;
+    }
+    let indexes = embedded(folder.path());
+    assert_eq!(found(&indexes, &all()).await, ["a", "c"]);
+}
+
+#[tokio::test]
+async fn a_journal_damaged_in_the_middle_is_named_not_skipped() {
+    let folder = folder();
+    std::fs::write(journal(folder.path()), "{\"change\":\n{}\n").unwrap();
+    let opened = Embedded::open(folder.path(), "test-", &schema());
+    let error = format!("{:#}", opened.err().unwrap());
+    assert!(error.contains("test-shops.jsonl") && error.contains("line 1"), "{error}");
+}
+
+#[tokio::test]
+async fn a_long_history_is_compacted() {
+    let folder = folder();
+    let mut lines_max = 0;
+    {
+        let indexes = embedded(folder.path());
+        for version in 1..=60 {
+            let shops: Vec<_> = (0..200)
+                .map(|at| shop(&format!("{at:03}"), version, vec![stars(version as f64)]))
+                .collect();
+            apply(&indexes, &shops).await;
+            lines_max = lines_max.max(lines(folder.path()));
+        }
+        assert_eq!(search(&indexes, &all()).await.total, 200);
+    }
+    assert!(lines_max <= 10_200, "{lines_max} lines");
+    assert!(lines(folder.path()) < 12_000);
+    let indexes = embedded(folder.path());
+    assert_eq!(indexes.get(SHOPS, "199").await.unwrap(), Some(vec![stars(60.0)]));
+}
+
+#[tokio::test]
+async fn two_processes_cannot_share_a_journal() {
+    let folder = folder();
+    let _first = embedded(folder.path());
+    let second = Embedded::open(folder.path(), "test-", &schema());
+    let error = format!("{:#}", second.err().unwrap());
+    assert!(error.contains("another process"), "{error}");
+}
+
+fn journal(folder: &Path) -> PathBuf {
+    folder.join("test-shops.jsonl")
+}
+
+fn lines(folder: &Path) -> usize {
+    std::fs::read_to_string(journal(folder)).unwrap().lines().count()
+}

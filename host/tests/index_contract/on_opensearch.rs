@@ -1,0 +1,141 @@
+//! The suite on a server that speaks OpenSearch's protocol, and what only this adapter has.
+
+use std::time::{Duration, Instant};
+
+use praxis_host::capabilities::index::{Error, Indexes, Outcome};
+use praxis_servers::Server;
+use tempfile::TempDir;
+
+use crate::shops::*;
+use crate::suite;
+
+/// The server stops when this is dropped.
+async fn new() -> (Indexes, Server, TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let server = opensearch_server(folder.path()).await;
+    (opensearch(&server.url()), server, folder)
+}
+
+#[tokio::test]
+async fn a_document_comes_back_as_it_was_applied() {
+    let (indexes, _server, _folder) = new().await;
+    suite::a_document_comes_back_as_it_was_applied(indexes).await;
+}
+
+#[tokio::test]
+async fn a_field_can_be_removed() {
+    let (indexes, _server, _folder) = new().await;
+    suite::a_field_can_be_removed(indexes).await;
+}
+
+#[tokio::test]
+async fn a_stale_change_leaves_no_trace() {
+    let (indexes, _server, _folder) = new().await;
+    suite::a_stale_change_leaves_no_trace(indexes).await;
+}
+
+#[tokio::test]
+async fn each_source_has_its_own_version() {
+    let (indexes, _server, _folder) = new().await;
+    suite::each_source_has_its_own_version(indexes).await;
+}
+
+#[tokio::test]
+async fn a_search_sees_what_was_just_applied() {
+    let (indexes, _server, _folder) = new().await;
+    suite::a_search_sees_what_was_just_applied(indexes).await;
+}
+
+#[tokio::test]
+async fn every_clause_must_hold() {
+    let (indexes, _server, _folder) = new().await;
+    suite::every_clause_must_hold(indexes).await;
+}
+
+#[tokio::test]
+async fn a_date_range_excludes_its_end() {
+    let (indexes, _server, _folder) = new().await;
+    suite::a_date_range_excludes_its_end(indexes).await;
+}
+
+#[tokio::test]
+async fn a_circle_may_cross_the_date_line_or_hold_a_pole() {
+    let (indexes, _server, _folder) = new().await;
+    suite::a_circle_may_cross_the_date_line_or_hold_a_pole(indexes).await;
+}
+
+#[tokio::test]
+async fn words_match_without_case_and_accents() {
+    let (indexes, _server, _folder) = new().await;
+    suite::words_match_without_case_and_accents(indexes).await;
+}
+
+#[tokio::test]
+async fn the_score_is_the_product_of_the_factors() {
+    let (indexes, _server, _folder) = new().await;
+    suite::the_score_is_the_product_of_the_factors(indexes).await;
+}
+
+#[tokio::test]
+async fn pages_neither_repeat_nor_skip() {
+    let (indexes, _server, _folder) = new().await;
+    suite::pages_neither_repeat_nor_skip(indexes).await;
+}
+
+#[tokio::test]
+async fn a_page_that_is_full_by_chance_has_no_next() {
+    let (indexes, _server, _folder) = new().await;
+    suite::a_page_that_is_full_by_chance_has_no_next(indexes).await;
+}
+
+#[tokio::test]
+async fn many_writers_leave_the_newest_version() {
+    let (indexes, _server, _folder) = new().await;
+    suite::many_writers_leave_the_newest_version(indexes).await;
+}
+
+#[tokio::test]
+async fn what_does_not_fit_the_schema_is_refused() {
+    let (indexes, _server, _folder) = new().await;
+    suite::what_does_not_fit_the_schema_is_refused(indexes).await;
+}
+
+#[tokio::test]
+async fn a_broken_limit_is_named() {
+    let (indexes, _server, _folder) = new().await;
+    suite::a_broken_limit_is_named(indexes).await;
+}
+
+#[tokio::test]
+async fn another_host_finds_the_same_documents() {
+    let (indexes, server, _folder) = new().await;
+    apply(&indexes, &[shop("a", 3, vec![trade("bakery")])]).await;
+    let other = opensearch(&server.url());
+    assert_eq!(found(&other, &only(of_trade("bakery"))).await, ["a"]);
+    let stale = other.apply(SHOPS, &[shop("a", 3, vec![trade("x")])]).await.unwrap();
+    assert_eq!(stale, [Outcome::Stale]);
+}
+
+#[tokio::test]
+async fn a_server_that_is_down_is_unavailable_at_once_and_found_again() {
+    let (indexes, mut server, _folder) = new().await;
+    indexes.health().await.unwrap();
+    server.kill().await;
+    let begun = Instant::now();
+    let searched = indexes.search(SHOPS, &all()).await;
+    assert!(matches!(searched, Err(Error::Unavailable(_))), "{searched:?}");
+    let applied = indexes.apply(SHOPS, &[shop("a", 1, vec![])]).await;
+    assert!(matches!(applied, Err(Error::Unavailable(_))), "{applied:?}");
+    assert!(matches!(indexes.health().await, Err(Error::Unavailable(_))));
+    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+}
+
+#[tokio::test]
+async fn a_server_may_come_after_the_host() {
+    let unused = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", unused.local_addr().unwrap());
+    drop(unused);
+    let indexes = opensearch(&url);
+    let searched = indexes.search(SHOPS, &all()).await;
+    assert!(matches!(searched, Err(Error::Unavailable(_))), "{searched:?}");
+}
