@@ -25,12 +25,8 @@ pub struct Answer {
 impl Api {
     /// A client without a token.
     pub fn nobody(base: &str) -> Self {
-        // Plain HTTP all the way, but the client wants to know who would do TLS.
-        rustls::crypto::ring::default_provider()
-            .install_default()
-            .ok();
         Self {
-            client: reqwest::Client::new(),
+            client: http_client(),
             base: base.to_owned(),
             token: None,
         }
@@ -242,6 +238,14 @@ impl Answer {
             .and_then(|value| value.to_str().ok())
             .unwrap_or_default()
     }
+}
+
+/// Plain HTTP all the way, but reqwest wants to know who would do TLS.
+pub fn http_client() -> reqwest::Client {
+    rustls::crypto::ring::default_provider()
+        .install_default()
+        .ok();
+    reqwest::Client::new()
 }
 
 #[expect(

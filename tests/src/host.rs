@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep};
 
-use crate::place;
+use crate::{api, place};
 
 const READY_MS_MAX: u64 = 90_000;
 const LOOK_EVERY_MS: u64 = 50;
@@ -69,7 +69,7 @@ impl Host {
     }
 
     async fn become_ready(&mut self) {
-        let client = reqwest::Client::new();
+        let client = api::http_client();
         let url = format!("{}/health/ready", self.base);
         let deadline = Instant::now() + Duration::from_millis(READY_MS_MAX);
         loop {

@@ -93,18 +93,12 @@ impl World {
 
     /// Imports practitioners and waits until the search finds them all.
     pub async fn import(&self, practitioners: &[&Practitioner]) {
-        let api = self.api().operator().await;
         let lines: Vec<_> = practitioners
             .iter()
             .map(|one| one.json().to_string())
             .collect();
-        let headers = [("content-type", "application/x-ndjson")];
-        let body = Some(lines.join("\n") + "\n");
-        let answer = api
-            .send(Method::POST, "/v1/practitioners:import", &headers, body)
-            .await
-            .expect(200);
-        assert!(!answer.text.contains("rejected"), "{}", answer.text);
+        self.import_lines(&lines.join("\n")).await;
+        let api = self.api();
         for practitioner in practitioners {
             let what = format!("the search finds {}", practitioner.name);
             eventually(crate::eventually::SOON, &what, async || {
@@ -117,6 +111,21 @@ impl World {
             })
             .await;
         }
+    }
+
+    /// Imports NDJSON and does not wait for what follows.
+    ///
+    /// # Panics
+    /// If a line is rejected.
+    pub async fn import_lines(&self, lines: &str) {
+        let api = self.api().operator().await;
+        let headers = [("content-type", "application/x-ndjson")];
+        let body = Some(lines.to_owned());
+        let answer = api
+            .send(Method::POST, "/v1/practitioners:import", &headers, body)
+            .await
+            .expect(200);
+        assert!(!answer.text.contains("rejected"), "{}", answer.text);
     }
 
     /// What must hold at the end of every test: all events have arrived, none was given up.
