@@ -49,7 +49,10 @@ enum Status {
 pub async fn post(request: Request) -> Response {
     let prepared = async {
         let editor = editor(&request.claims()?)?;
-        Ok::<_, Problem>((editor, Database::open().await?))
+        let database = Database::open().await?;
+        // A connection may be made only when it is used.
+        database.row("select 1", Vec::new()).await?;
+        Ok::<_, Problem>((editor, database))
     };
     let (editor, database) = match prepared.await {
         Ok(prepared) => prepared,
