@@ -101,6 +101,7 @@ fn every_crate_is_under_the_rules() {
             "servers",
             "wasi",
             "tests",
+            "probe",
         ])
         .map(|name| format!("praxis-{name}"))
         .chain(["praxis".to_owned()])

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use sqlx::PgPool;
 
 /// Larger than any body may be.
-const FAR_TOO_MANY_BYTES: usize = 2 * 1024 * 1024;
+const FAR_TOO_MANY_BYTES: usize = 256 * 1024;
 
 /// One request that must be refused.
 struct Case {
