@@ -32,9 +32,12 @@ impl Brokers {
         let (ready, bootstrap) = mpsc::channel();
         thread::spawn(move || {
             let cluster = MockCluster::new(BROKERS).expect("mock brokers start");
-            for topic in TOPICS {
+            for topic in TOPICS
+                .iter()
+                .flat_map(|topic| [(*topic).to_owned(), format!("{topic}.dlq")])
+            {
                 cluster
-                    .create_topic(topic, PARTITIONS, BROKERS)
+                    .create_topic(&topic, PARTITIONS, BROKERS)
                     .expect("a topic can be made");
             }
             ready

@@ -54,7 +54,9 @@ async fn what_a_caller_may_not_see_is_not_there() {
     assert_eq!(alice.get(&path).await.expect(200).header("etag"), "\"1\"");
 
     let foreign = format!("/v1/practitioners/{}", practitioner.id);
-    let profile = Some(practitioner.json().to_string());
+    let mut profile = practitioner.json();
+    profile["tenant"] = json!(elsewhere.tenant);
+    let profile = Some(profile.to_string());
     let put = strangers[2].send(Method::PUT, &foreign, &[], profile).await;
     put.expect(404).check_problem();
     strangers[2]
