@@ -52,13 +52,14 @@ pub async fn book(request: Request) -> Result<Response, Problem> {
     if let Some(answer) = caller.answered(&once)? {
         return Ok(created(&answer));
     }
-    let answer = match body.hold_id {
-        Some(hold) => confirm(&database, &claims, hold, &body, &once).await?,
-        None => {
-            let granted = grant(&database, &caller, &body).await?;
-            insert(&database, &claims, &granted, &once).await?
-        }
+    let booked = match body.hold_id {
+        Some(hold) => confirm(&database, &claims, hold, &body, &once).await,
+        None => match grant(&database, &caller, &body).await {
+            Ok(granted) => insert(&database, &granted, &once).await,
+            Err(refused) => Err(refused),
+        },
     };
+    let answer = unless_answered(booked, &database, &claims, &once).await?;
     Ok(created(&answer))
 }
 
@@ -119,12 +120,7 @@ fn slot_of(body: &Body) -> Result<(Uuid, Timestamp), Problem> {
     Err(Problem::invalid(errors.collect()))
 }
 
-async fn insert(
-    database: &Database,
-    claims: &Claims,
-    granted: &Granted,
-    once: &Once,
-) -> Result<View, Problem> {
+async fn insert(database: &Database, granted: &Granted, once: &Once) -> Result<View, Problem> {
     let id = clock::new_id();
     let zone = granted.wanted.snapshot.zone();
     let practitioner = granted.wanted.practitioner;
@@ -133,12 +129,8 @@ async fn insert(
     parameters.extend(once.receipt(&answer));
     match store::change(database, sql::BOOK, &parameters).await? {
         Change::Done(_) => Ok(answer),
-        // Perhaps it was this very request, sent twice at the same moment.
         Change::NotApplied | Change::SlotTaken | Change::Repeated => {
-            match answered_meanwhile(database, claims, once).await? {
-                Some(answer) => Ok(answer),
-                None => Err(granted.wanted.taken(database).await),
-            }
+            Err(granted.wanted.taken(database).await)
         }
     }
 }
@@ -191,10 +183,7 @@ async fn confirm(
     match store::change(database, sql::CONFIRM, &parameters).await? {
         Change::Done(_) => Ok(answer),
         Change::NotApplied | Change::SlotTaken | Change::Repeated => {
-            match answered_meanwhile(database, claims, once).await? {
-                Some(answer) => Ok(answer),
-                None => Err(refusal::refused(booking::Refused::HoldExpired)),
-            }
+            Err(refusal::refused(booking::Refused::HoldExpired))
         }
     }
 }
@@ -219,12 +208,18 @@ fn matches_hold(body: &Body, held: &Booking) -> Result<(), Problem> {
     }
 }
 
-/// What another request with the same key was answered since this one began.
-pub async fn answered_meanwhile(
+/// The outcome; but where it is a conflict, perhaps it was this very request that came first, sent
+/// twice at the same moment: then what that one was answered.
+pub async fn unless_answered(
+    outcome: Result<View, Problem>,
     database: &Database,
     claims: &Claims,
     once: &Once,
-) -> Result<Option<View>, Problem> {
+) -> Result<View, Problem> {
+    let refused = match outcome {
+        Err(refused) if refused.is_conflict() => refused,
+        settled => return settled,
+    };
     let caller = Caller::load(database, claims, Some(once)).await?;
-    caller.answered(once)
+    caller.answered(once)?.ok_or(refused)
 }

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use spin_sdk::http::StatusCode;
 use uuid::Uuid;
 
-use crate::book::{BOOKERS, answered_meanwhile, created};
+use crate::book::{BOOKERS, created, unless_answered};
 use crate::caller::{Caller, Once};
 use crate::offer::Wanted;
 use crate::record::{Booking, View};
@@ -72,9 +72,12 @@ pub async fn reschedule(request: Request, id: Uuid) -> Result<Response, Problem>
         return Ok(created(&answer));
     }
     let old = store::visible(&database, &claims, id).await?;
-    booking::reschedule(&old.standing(), version, clock::now()).map_err(refusal::refused)?;
-    let moved = move_to(&database, &claims, &old, body.slot_start, &once).await?;
-    Ok(created(&moved))
+    let moved = match booking::reschedule(&old.standing(), version, clock::now()) {
+        Ok(()) => move_to(&database, &claims, &old, body.slot_start, &once).await,
+        Err(reason) => Err(refusal::refused(reason)),
+    };
+    let answer = unless_answered(moved, &database, &claims, &once).await?;
+    Ok(created(&answer))
 }
 
 /// One statement: there is no moment at which the old slot is free and the new one is not taken.
@@ -103,20 +106,15 @@ async fn move_to(
         database::text(zone.name()),
     ];
     parameters.extend(once.receipt(&answer));
-    let refused = match store::change(database, sql::RESCHEDULE, &parameters).await? {
-        Change::Done(_) => return Ok(answer),
-        Change::SlotTaken => wanted.taken(database).await,
+    match store::change(database, sql::RESCHEDULE, &parameters).await? {
+        Change::Done(_) => Ok(answer),
+        Change::SlotTaken => Err(wanted.taken(database).await),
         Change::NotApplied | Change::Repeated => {
             let again = |booking: &Booking| {
                 booking::reschedule(&booking.standing(), old.version, clock::now())
             };
-            changed_meanwhile(database, claims, old.id, again).await
+            Err(changed_meanwhile(database, claims, old.id, again).await)
         }
-    };
-    // Perhaps it was this very request, sent twice at the same moment.
-    match answered_meanwhile(database, claims, once).await? {
-        Some(answer) => Ok(answer),
-        None => Err(refused),
     }
 }
 

@@ -160,6 +160,11 @@ impl Problem {
         self
     }
 
+    /// Whether it says that something else came first: 409 or 412.
+    pub fn is_conflict(&self) -> bool {
+        [StatusCode::CONFLICT, StatusCode::PRECONDITION_FAILED].contains(&self.status)
+    }
+
     pub fn status(&self) -> StatusCode {
         self.status
     }
