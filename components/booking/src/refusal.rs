@@ -17,6 +17,7 @@ pub fn not_offered(reason: NotOffered) -> Problem {
         reason.to_string(),
     )
     .with("reason", reason.reason())
+    .at("/slot_start")
 }
 
 /// Somebody has the slot: says which are free instead. The snapshot has every bookable day.

@@ -160,6 +160,13 @@ impl Problem {
         self
     }
 
+    /// The field that it is about.
+    pub fn at(mut self, pointer: &str) -> Self {
+        self.errors
+            .push(FieldError::new(pointer, self.detail.clone()));
+        self
+    }
+
     /// Whether it says that something else came first: 409 or 412.
     pub fn is_conflict(&self) -> bool {
         [StatusCode::CONFLICT, StatusCode::PRECONDITION_FAILED].contains(&self.status)

@@ -110,15 +110,22 @@ impl Request {
 pub fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let mut json = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
-        let pointer = pointer(error.path());
-        Problem::invalid(vec![FieldError::new(
-            pointer,
-            error.into_inner().to_string(),
-        )])
+        let place = pointer(error.path());
+        let detail = error.into_inner().to_string();
+        Problem::invalid(vec![match missing_field(&detail) {
+            Some(name) => FieldError::new(format!("{place}/{name}"), "is missing"),
+            None => FieldError::new(place, detail),
+        }])
     })?;
     json.end()
         .map_err(|error| Problem::bad_request(error.to_string()))?;
     Ok(value)
+}
+
+/// serde's path ends at the object that lacks a field: only its message names the field.
+fn missing_field(message: &str) -> Option<&str> {
+    let (name, _) = message.strip_prefix("missing field `")?.split_once('`')?;
+    Some(name)
 }
 
 /// RFC 6901: `/channels/0`.
