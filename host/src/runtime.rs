@@ -1,7 +1,6 @@
 //! Components at work: compiled, linked with what they are granted, instantiated, limited.
 
 pub mod application;
-pub mod capability;
 pub mod component;
 pub mod consumer;
 pub mod engine;

@@ -19,7 +19,6 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use uuid::Uuid;
 
 use crate::manifest::Topic;
-use crate::runtime::consumer::Event;
 
 /// What is added to a topic's name for the events that were given up on.
 pub const DEAD_LETTER_SUFFIX: &str = ".dlq";
@@ -29,6 +28,23 @@ const DEAD_LETTER_RETENTION_HOURS: u32 = 30 * 24;
 
 /// How long a member that stops waits for the events that are being handled.
 pub const DRAIN_MS_MAX: u64 = 25_000;
+
+/// An event on its way to a component, or from one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    pub kind: String,
+    pub key: String,
+    pub stream_version: u64,
+    /// UTF-8 JSON.
+    pub data: String,
+}
+
+/// What a handler published, kept until it is known to have succeeded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Publication {
+    pub topic: String,
+    pub event: Event,
+}
 
 /// A fact as the log keeps it: CloudEvents 1.0, binary mode.
 #[derive(Debug, Clone, PartialEq, Eq)]

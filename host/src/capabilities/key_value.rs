@@ -8,9 +8,9 @@ use wasmtime::component::{
     Accessor, FutureReader, HasData, Linker, Resource, ResourceTable, StreamReader,
 };
 
+use crate::capabilities::Capability;
 use crate::capabilities::redis::{self, Server};
 use crate::manifest::Component;
-use crate::runtime::capability::Capability;
 
 mod bindings {
     wasmtime::component::bindgen!({

@@ -31,9 +31,9 @@ use wasmtime::component::{
 };
 
 use self::pool::Pool;
+use crate::capabilities::Capability;
 use crate::capabilities::outbound::{Grants, Outbound};
 use crate::manifest::Component;
-use crate::runtime::capability::Capability;
 
 pub use self::bindings::{
     Column, DbDataType, DbError, DbValue, Interval, ParameterValue, RangeBoundKind,

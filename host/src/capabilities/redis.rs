@@ -10,9 +10,9 @@ use ::redis::{Cmd, FromRedisValue, Value};
 use praxis_wasi::State;
 use wasmtime::component::{Accessor, HasData, Linker, Resource, ResourceTable};
 
+use crate::capabilities::Capability;
 use crate::capabilities::outbound::{Grants, Outbound};
 use crate::manifest::Component;
-use crate::runtime::capability::Capability;
 
 pub use self::bindings::{RedisParameter, RedisResult};
 pub use self::server::{Error, Server};

@@ -10,8 +10,8 @@ use anyhow::{Context as _, ensure};
 use praxis_wasi::State;
 use wasmtime::component::{Accessor, HasData, Linker};
 
+use crate::capabilities::Capability;
 use crate::manifest::{Component, Manifest};
-use crate::runtime::capability::Capability;
 
 mod bindings {
     wasmtime::component::bindgen!({

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::{Context as _, anyhow, bail, ensure};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -30,6 +31,7 @@ use crate::triggers::relay::Relay;
 use crate::triggers::{cron, kafka};
 
 const COMPILED_FOLDER: &str = "compiled";
+const METRICS_UPKEEP: Duration = Duration::from_secs(5);
 /// From a cache hit to the longest that a request may take.
 const SECONDS_BUCKETS: [f64; 12] = [
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0,
@@ -50,6 +52,12 @@ impl Host {
         development: bool,
         stop: CancellationToken,
     ) -> anyhow::Result<Self> {
+        ensure!(
+            !development || config.listen.ip().is_loopback(),
+            "a development host gives tokens to anybody: it listens on a loopback address only, \
+             not on {}",
+            config.listen
+        );
         let manifest = Manifest::load(&config.manifest)?;
         let metrics = metrics()?;
         let services = Services::connect(config, &manifest, development, &stop).await?;
@@ -63,6 +71,7 @@ impl Host {
             .context("could not make the topics")?;
 
         let tasks = TaskTracker::new();
+        tasks.spawn(keep_up(metrics.clone(), stop.clone()));
         let relay = Relay::new(
             services.pool.clone(),
             Arc::clone(&services.broker),
@@ -148,6 +157,14 @@ fn metrics() -> anyhow::Result<PrometheusHandle> {
     let builder = PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), &SECONDS_BUCKETS)?;
     Ok(builder.install_recorder()?)
+}
+
+/// Folds the samples that have come in since, whether or not anybody reads them.
+async fn keep_up(metrics: PrometheusHandle, stop: CancellationToken) {
+    let mut ticks = tokio::time::interval(METRICS_UPKEEP);
+    while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+        metrics.run_upkeep();
+    }
 }
 
 fn guests(manifest: &Manifest, application: &Application) -> anyhow::Result<Vec<(String, Guest)>> {

@@ -2,14 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
 use sqlx::PgPool;
-use sqlx::postgres::PgPoolOptions;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use tokio_util::sync::CancellationToken;
 
+use crate::capabilities::Capability;
 use crate::capabilities::delivery::catcher::Catcher;
 use crate::capabilities::delivery::smtp::Smtp;
 use crate::capabilities::delivery::{EmailChannel, PushChannel, SendEmail, SmsChannel};
@@ -28,14 +30,18 @@ use crate::capabilities::variables::Variables;
 use crate::clock;
 use crate::config::Config;
 use crate::manifest::Manifest;
-use crate::runtime::capability::Capability;
 use crate::triggers::http::operations::{Dependency, Probe};
 use crate::triggers::relay::backlog;
 
 const INDEX_FOLDER: &str = "index";
+/// Says what mails point to; in development the host knows it by itself.
+const PUBLIC_URL_VARIABLE: &str = "SPIN_VARIABLE_PUBLIC_URL";
 const MAIL_FOLDER: &str = "mail";
 /// The host's own connections: the event log, the relay, timers. Components have theirs.
 const HOST_CONNECTIONS_MAX: u32 = 16;
+const HOST_ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+const HOST_STATEMENT_TIMEOUT: &str = "30s";
+const HOST_LOCK_TIMEOUT: &str = "10s";
 
 /// Everything that is shared by all components, and the capabilities made of it.
 pub struct Services {
@@ -61,10 +67,16 @@ impl Services {
             database_url.context("DATABASE_URL is not set: say where PostgreSQL is")?;
         let redis_url = config.redis_url.clone();
         let redis_url = redis_url.context("REDIS_URL is not set: say where Redis is")?;
+        let database: PgConnectOptions = database_url
+            .parse()
+            .context("DATABASE_URL is not an address of PostgreSQL")?;
         let pool = PgPoolOptions::new()
             .max_connections(HOST_CONNECTIONS_MAX)
-            .connect_lazy(database_url)
-            .context("DATABASE_URL is not an address of PostgreSQL")?;
+            .acquire_timeout(HOST_ACQUIRE_TIMEOUT)
+            .connect_lazy_with(database.options([
+                ("statement_timeout", HOST_STATEMENT_TIMEOUT),
+                ("lock_timeout", HOST_LOCK_TIMEOUT),
+            ]));
         let broker: Arc<dyn Broker> = match &config.kafka_brokers {
             Some(brokers) => {
                 let options = kafka::Options::new(brokers, &config.topic_prefix);
@@ -75,10 +87,14 @@ impl Services {
         let index = indexes(config, manifest)?;
         let (email, catcher) = mail(config, development)?;
 
-        let known = BTreeMap::from([
+        let mut known = BTreeMap::from([
             ("database_url".to_owned(), database_url.to_owned()),
             ("redis_url".to_owned(), redis_url.clone()),
         ]);
+        let is_named = std::env::var_os(PUBLIC_URL_VARIABLE).is_some();
+        if development && !is_named && config.listen.port() != 0 {
+            known.insert("public_url".into(), format!("http://{}", config.listen));
+        }
         let variables = Variables::resolve(manifest, |name| std::env::var(name).ok(), &known)?;
         let variables = Arc::new(variables);
         let outbound = Arc::new(Outbound::resolve(manifest, &variables)?);

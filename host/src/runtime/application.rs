@@ -7,9 +7,9 @@ use anyhow::{Context as _, anyhow, bail, ensure};
 use wasmtime::Engine;
 use wasmtime::component::types::ComponentItem;
 
-use super::capability::Capability;
 use super::component::{Component, MEMORY_BYTES_DEFAULT};
 use super::engine::MEMORY_BYTES_CEILING;
+use crate::capabilities::Capability;
 use crate::manifest::{self, Manifest};
 
 /// What every component may import: it reaches nothing outside by itself.

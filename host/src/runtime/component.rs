@@ -8,7 +8,7 @@ use wasmtime::component::InstancePre;
 use wasmtime::{Engine, Store};
 use wasmtime_wasi::WasiCtx;
 
-use super::capability::Capability;
+use crate::capabilities::Capability;
 use crate::manifest;
 
 /// Linear memory where the manifest says nothing.

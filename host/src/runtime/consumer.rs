@@ -5,6 +5,7 @@ use wasmtime::component::InstancePre;
 
 use super::component::Component;
 use crate::capabilities::events::producer::Publications;
+pub use crate::capabilities::events::{Event, Publication};
 use praxis_wasi::State;
 
 mod bindings {
@@ -23,16 +24,6 @@ mod bindings {
 
 use bindings::exports::praxis::events::consumer as wit;
 
-/// An event on its way to a component, or from one.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Event {
-    pub kind: String,
-    pub key: String,
-    pub stream_version: u64,
-    /// UTF-8 JSON.
-    pub data: String,
-}
-
 /// An event that arrived, and from where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivery {
@@ -46,20 +37,16 @@ pub struct Delivery {
     pub event: Event,
 }
 
-/// What a handler published, kept until it is known to have succeeded.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Publication {
-    pub topic: String,
-    pub event: Event,
-}
-
 /// How the handling of one delivery ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// Handled: release what it published, then store the offset.
     Done(Vec<Publication>),
-    /// Not now: a retry was asked for, or the component trapped or ran out of time.
+    /// Not now: a retry was asked for.
     Retry(String),
+    /// The component trapped or ran out of time. It may be its own fault, so it is not tried as
+    /// often.
+    Fault(String),
     /// Never: to the dead letters.
     Reject(String),
 }
@@ -116,8 +103,8 @@ impl Handler for Consumer {
         let limit = self.component.event_timeout();
         match tokio::time::timeout(limit, self.call(delivery)).await {
             Ok(Ok(outcome)) => outcome,
-            Ok(Err(trap)) => Outcome::Retry(format!("trapped: {:#}", trap.root_cause())),
-            Err(_) => Outcome::Retry(format!("not done after {} ms", limit.as_millis())),
+            Ok(Err(trap)) => Outcome::Fault(format!("trapped: {:#}", trap.root_cause())),
+            Err(_) => Outcome::Fault(format!("not done after {} ms", limit.as_millis())),
         }
     }
 }

@@ -155,7 +155,7 @@ async fn one_run(job: Job, broker: Arc<dyn Broker>, due: DateTime<Utc>, stop: Ca
             publish(&job, id, &*broker, publications, &stop).await;
             "done"
         }
-        Outcome::Retry(reason) => {
+        Outcome::Retry(reason) | Outcome::Fault(reason) => {
             tracing::warn!(
                 component = job.component,
                 kind = job.kind,

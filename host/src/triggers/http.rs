@@ -21,6 +21,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use wasmtime_wasi_http::WasiBody;
@@ -34,6 +35,8 @@ const BODY_BYTES_MAX: u64 = 64 << 20;
 const HEAD_BYTES_MAX: usize = 32 << 10;
 /// A client that takes longer to send its head is cut off.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// Connections that are open at one time; further ones wait to be accepted.
+const CONNECTIONS_MAX: usize = 8192;
 /// How long requests under way may go on once the server is to stop.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -90,15 +93,23 @@ impl Server {
         stop: CancellationToken,
     ) -> anyhow::Result<()> {
         let connections = TaskTracker::new();
+        let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
         loop {
-            let accepted = tokio::select! {
-                accepted = listener.accept() => accepted,
+            let accepted = async {
+                let place = Arc::clone(&places).acquire_owned().await;
+                (place, listener.accept().await)
+            };
+            let (place, accepted) = tokio::select! {
+                accepted = accepted => accepted,
                 () = stop.cancelled() => break,
             };
             match accepted {
                 Ok((stream, client)) => {
-                    let server = Arc::clone(&self);
-                    connections.spawn(server.connection(stream, client, stop.clone()));
+                    let connection = Arc::clone(&self).connection(stream, client, stop.clone());
+                    connections.spawn(async move {
+                        connection.await;
+                        drop(place);
+                    });
                 }
                 // Out of file descriptors, or the client is gone already: the next may fare better.
                 Err(error) => {
@@ -156,7 +167,7 @@ impl Server {
         let response = response.unwrap_or_else(Problem::into_response);
         let labels = [
             ("route", route),
-            ("method", method.to_string()),
+            ("method", label(&method).to_owned()),
             ("status", response.status().as_u16().to_string()),
         ];
         metrics::counter!("http_requests_total", &labels).increment(1);
@@ -200,9 +211,7 @@ impl Server {
             }
             Target::Operations(operation) => {
                 get_only(request.method())?;
-                self.operations
-                    .answer(*operation, claims.as_ref(), request.headers())
-                    .await
+                self.operations.answer(*operation, claims.as_ref()).await
             }
             Target::Development(page) => {
                 let development = self
@@ -212,6 +221,24 @@ impl Server {
                 development.answer(*page, &found, request).await
             }
         }
+    }
+}
+
+/// A method as a metric's label. A client may invent methods, but not series.
+fn label(method: &Method) -> &str {
+    const KNOWN: [Method; 7] = [
+        Method::GET,
+        Method::HEAD,
+        Method::POST,
+        Method::PUT,
+        Method::PATCH,
+        Method::DELETE,
+        Method::OPTIONS,
+    ];
+    if KNOWN.contains(method) {
+        method.as_str()
+    } else {
+        "other"
     }
 }
 

@@ -118,9 +118,12 @@ impl Relay {
         let mut unknown_topics = BTreeSet::new();
         while !stop.is_cancelled() {
             if prune_at <= Instant::now() {
-                answered(prune(&mut connection)).await?;
-                prune_at = Instant::now() + Duration::from_millis(PRUNE_EVERY_MS);
-                unknown_topics.clear();
+                let pruned = answered(prune(&mut connection)).await?;
+                // A full batch: there is more.
+                if pruned < PRUNE_ROWS_MAX.unsigned_abs() {
+                    prune_at = Instant::now() + Duration::from_millis(PRUNE_EVERY_MS);
+                    unknown_topics.clear();
+                }
             }
             let rows = answered(unpublished(&mut connection, &unknown_topics)).await?;
             let pause = if rows.is_empty() {
@@ -223,14 +226,16 @@ async fn stamp(connection: &mut PgConnection, ids: &[i64]) -> sqlx::Result<()> {
 
 /// Deletes rows that were published long ago. Ids grow with time, so the oldest rows are looked
 /// at, and no index on the time is needed.
-async fn prune(connection: &mut PgConnection) -> sqlx::Result<()> {
-    sqlx::query(
+/// Deletes a batch of what was published long ago, and says how many there were.
+async fn prune(connection: &mut PgConnection) -> sqlx::Result<u64> {
+    let pruned = sqlx::query(
         "delete from outbox
         where id in (
             select id
             from (
                 select id, published_at
                 from outbox
+                where published_at is not null
                 order by id
                 limit $1
             ) as oldest
@@ -241,7 +246,7 @@ async fn prune(connection: &mut PgConnection) -> sqlx::Result<()> {
     .bind(PUBLISHED_KEPT_DAYS)
     .execute(connection)
     .await?;
-    Ok(())
+    Ok(pruned.rows_affected())
 }
 
 /// Passes on that something was committed. What it misses, the relay finds by looking.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http_body_util::{BodyExt as _, Empty};
+use praxis_host::capabilities::Capability;
 use praxis_host::capabilities::key_value::KeyValue;
 use praxis_host::capabilities::outbound::{Http, Outbound};
 use praxis_host::capabilities::postgres::{Pools, Postgres};
@@ -13,7 +14,6 @@ use praxis_host::capabilities::redis::Redis;
 use praxis_host::capabilities::variables::Variables;
 use praxis_host::manifest::Manifest;
 use praxis_host::runtime::application::Application;
-use praxis_host::runtime::capability::Capability;
 use praxis_host::runtime::engine;
 use praxis_host::triggers::http::guest::Guest;
 use tempfile::TempDir;

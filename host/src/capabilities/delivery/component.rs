@@ -5,8 +5,8 @@ use wasmtime::component::{Accessor, HasData, Linker};
 
 use super::bindings::praxis::delivery::{email, push, sms, types};
 use super::{Email, EmailChannel, Error, Push, PushChannel, Receipt, Sms, SmsChannel};
+use crate::capabilities::Capability;
 use crate::manifest::{Channel, Component};
-use crate::runtime::capability::Capability;
 
 impl Capability for EmailChannel {
     fn interfaces(&self) -> &'static [&'static str] {

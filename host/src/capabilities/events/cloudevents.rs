@@ -5,7 +5,7 @@ use chrono::{DateTime, SecondsFormat};
 use uuid::Uuid;
 
 use super::{DeadLetter, Received, Record};
-use crate::runtime::consumer::Event;
+use crate::capabilities::events::Event;
 
 /// Where a record was read, and what is known without its headers.
 pub struct Origin {

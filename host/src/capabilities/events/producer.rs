@@ -6,10 +6,10 @@ use praxis_wasi::State;
 use wasmtime::component::{Accessor, HasData, Linker};
 
 use super::{Broker, Error, Outgoing, Record};
+use crate::capabilities::Capability;
+use crate::capabilities::events::{Event, Publication};
 use crate::clock;
 use crate::manifest::Component;
-use crate::runtime::capability::Capability;
-use crate::runtime::consumer::{Event, Publication};
 
 const KIND_BYTES_MAX: usize = 64;
 const KEY_BYTES_MAX: usize = 128;

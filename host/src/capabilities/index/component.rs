@@ -5,8 +5,8 @@ use wasmtime::component::{Accessor, HasData, Linker};
 
 use super::bindings::praxis::index::{documents, search, types};
 use super::{Change, Error, Field, Indexes, Outcome, Page, Query};
+use crate::capabilities::Capability;
 use crate::manifest::Component;
-use crate::runtime::capability::Capability;
 
 impl Capability for Indexes {
     fn interfaces(&self) -> &'static [&'static str] {

@@ -6,8 +6,8 @@ use praxis_wasi::State;
 use wasmtime::component::Linker;
 
 use super::Outbound;
+use crate::capabilities::Capability;
 use crate::manifest::Component;
-use crate::runtime::capability::Capability;
 
 /// The capability: `attach` lets an instance's requests through where its component has a grant.
 /// An instance that it never sees cannot send any.

@@ -30,6 +30,7 @@ const LEEWAY_SECONDS: u64 = 30;
 const JWKS_REFRESH_INTERVAL: Duration = Duration::from_secs(30);
 const JWKS_TIMEOUT: Duration = Duration::from_secs(5);
 const JWKS_BYTES_MAX: usize = 1 << 20;
+const TOO_LONG: &str = "a JWKS may have 1 MiB";
 
 /// What a verified token says of its bearer (OpenID Connect's standard claims, and ours).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -96,8 +97,12 @@ impl Source {
             }
             Self::Url(url) => {
                 let client = reqwest::Client::builder().timeout(JWKS_TIMEOUT).build()?;
-                let answer = client.get(url).send().await?.error_for_status()?;
-                let text = answer.bytes().await?;
+                let mut answer = client.get(url).send().await?.error_for_status()?;
+                let mut text = Vec::new();
+                while let Some(chunk) = answer.chunk().await? {
+                    text.extend_from_slice(&chunk);
+                    ensure!(text.len() <= JWKS_BYTES_MAX, TOO_LONG);
+                }
                 parse_keys(&text).with_context(|| format!("in the JWKS at {url}"))
             }
         }
@@ -105,10 +110,7 @@ impl Source {
 }
 
 fn parse_keys(text: &[u8]) -> anyhow::Result<JwkSet> {
-    ensure!(
-        text.len() <= JWKS_BYTES_MAX,
-        "more than {JWKS_BYTES_MAX} bytes"
-    );
+    ensure!(text.len() <= JWKS_BYTES_MAX, TOO_LONG);
     let keys: JwkSet = serde_json::from_slice(text)?;
     ensure!(!keys.keys.is_empty(), "it has no key");
     Ok(keys)

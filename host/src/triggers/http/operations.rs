@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use futures::future::{BoxFuture, join_all};
 use http::StatusCode;
-use http::header::HeaderMap;
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde_json::{Value, json};
 
@@ -57,11 +56,10 @@ impl Operations {
         &self,
         operation: Operation,
         claims: Option<&Claims>,
-        _: &HeaderMap,
     ) -> Result<Response, Problem> {
         match operation {
             Operation::Live => Ok(response(StatusCode::OK, JSON, r#"{"status":"live"}"#)),
-            Operation::Ready => Ok(self.ready().await),
+            Operation::Ready => Ok(self.ready(operator(claims).is_ok()).await),
             Operation::Metrics => Ok(response(
                 StatusCode::OK,
                 PROMETHEUS_TEXT,
@@ -80,8 +78,9 @@ impl Operations {
         }
     }
 
-    /// 200 while the essential dependencies are there; each dependency with its state.
-    async fn ready(&self) -> Response {
+    /// 200 while the essential dependencies are there; each dependency with its state. Why one is
+    /// down may name what is inside: that is for operators.
+    async fn ready(&self, in_detail: bool) -> Response {
         let states = join_all(self.dependencies.iter().map(|d| probe(&d.probe))).await;
         let mut report = serde_json::Map::new();
         let mut ready = true;
@@ -92,7 +91,12 @@ impl Operations {
                 Err(reason) => {
                     ready &= !dependency.essential;
                     degraded = true;
-                    json!({ "status": "down", "reason": reason })
+                    tracing::warn!(dependency = dependency.name, reason, "a dependency is down");
+                    if in_detail {
+                        json!({ "status": "down", "reason": reason })
+                    } else {
+                        json!({ "status": "down" })
+                    }
                 }
             };
             report.insert(dependency.name.to_owned(), entry);

@@ -71,7 +71,7 @@ impl Problem {
     pub fn unauthenticated(detail: impl Into<String>) -> Self {
         Self::new(
             StatusCode::UNAUTHORIZED,
-            "unauthenticated",
+            "unauthorized",
             "A valid token is needed",
         )
         .detail(detail)

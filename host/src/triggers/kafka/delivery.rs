@@ -16,6 +16,10 @@ use crate::clock;
 use crate::runtime::consumer::{Delivery, Handler, Outcome, Publication};
 use crate::triggers::backoff::backoff;
 
+/// Tries that end in a trap or in no time left, before the event is given up on: what fails by
+/// itself must not hold up its partition as long as an outage may.
+const FAULTS_MAX: u32 = 12;
+
 /// A reason is kept with the dead letter, in a header.
 const REASON_BYTES_MAX: usize = 1_024;
 
@@ -40,8 +44,10 @@ impl Courier {
             return self.give_up(received, 0, fault, revoked).await;
         }
         let attempts_max = self.group.attempts_max.get(&received.topic).copied();
+        let attempts_max = attempts_max.unwrap_or(1);
         let mut pauses = backoff(self.group.pace.first_ms, self.group.pace.ms_max);
         let mut attempt = 1;
+        let mut faults = 0;
         loop {
             match self.attempt(received, attempt).await {
                 Outcome::Done(publications) => {
@@ -51,20 +57,17 @@ impl Courier {
                 Outcome::Reject(reason) => {
                     return self.give_up(received, attempt, &reason, revoked).await;
                 }
-                Outcome::Retry(reason) if attempt >= attempts_max.unwrap_or(1) => {
+                Outcome::Fault(reason) => {
+                    faults += 1;
+                    if faults >= FAULTS_MAX || attempt >= attempts_max {
+                        return self.give_up(received, attempt, &reason, revoked).await;
+                    }
+                    self.postpone(received, attempt, &reason);
+                }
+                Outcome::Retry(reason) if attempt >= attempts_max => {
                     return self.give_up(received, attempt, &reason, revoked).await;
                 }
-                Outcome::Retry(reason) => {
-                    tracing::warn!(
-                        event.id = %received.record.id,
-                        event.topic = received.topic,
-                        event.kind = received.record.event.kind,
-                        component = self.group.component,
-                        attempt,
-                        reason,
-                        "an event will be tried again"
-                    );
-                }
+                Outcome::Retry(reason) => self.postpone(received, attempt, &reason),
             }
             attempt += 1;
             let pause = tokio::time::sleep(pauses());
@@ -72,6 +75,18 @@ impl Courier {
                 return Ended::Abandoned;
             }
         }
+    }
+
+    fn postpone(&self, received: &Received, attempt: u32, reason: &str) {
+        tracing::warn!(
+            event.id = %received.record.id,
+            event.topic = received.topic,
+            event.kind = received.record.event.kind,
+            component = self.group.component,
+            attempt,
+            reason,
+            "an event will be tried again"
+        );
     }
 
     async fn attempt(&self, received: &Received, attempt: u32) -> Outcome {
@@ -88,11 +103,12 @@ impl Courier {
         let started = Instant::now();
         let handled = AssertUnwindSafe(self.handler.handle(&delivery));
         let outcome = handled.catch_unwind().await.unwrap_or_else(|_| {
-            Outcome::Retry("the host panicked while it handled the event".to_owned())
+            Outcome::Fault("the host panicked while it handled the event".to_owned())
         });
         let name = match &outcome {
             Outcome::Done(_) => "done",
             Outcome::Retry(_) => "retry",
+            Outcome::Fault(_) => "fault",
             Outcome::Reject(_) => "reject",
         };
         let labels = [
