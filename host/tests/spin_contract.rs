@@ -2,8 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-#[path = "support/spin_servers.rs"]
-mod spin_servers;
+#[path = "support/postgres.rs"]
+mod postgres;
+#[path = "support/redis.rs"]
+mod redis;
 
 #[path = "spin_contract/in_a_guest.rs"]
 mod in_a_guest;
@@ -11,3 +13,9 @@ mod in_a_guest;
 mod on_postgres;
 #[path = "spin_contract/on_redis.rs"]
 mod on_redis;
+
+/// A port where nobody listens.
+fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
+}

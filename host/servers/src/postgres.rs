@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
@@ -19,9 +20,10 @@ const NAME: &str = "praxis";
 const CONNECTIONS_MAX: u32 = 300;
 const INSTALLED: &str = "/usr/lib/postgresql";
 
-/// Starts a server on the data in the folder, which are made if they are not there: a user and a
-/// database `praxis`, open to whoever reaches 127.0.0.1. As root it runs as the user `postgres`,
-/// and where that one may not enter the folder, under `/var/lib/praxis` instead.
+/// Starts a server on the data in the folder, which are made if they are not there, and always made
+/// anew when they are `Scratch`: a user and a database `praxis`, open to whoever reaches 127.0.0.1.
+/// As root it runs as the user `postgres`, and where that one may not enter the folder, under
+/// `/var/lib/praxis` instead.
 pub async fn start(folder: &Path, durability: Durability) -> anyhow::Result<Server> {
     let account = Account::unless_root_is_fine("postgres")
         .context("PostgreSQL is missing: apt-get install postgresql")?;
@@ -34,6 +36,10 @@ pub async fn start(folder: &Path, durability: Durability) -> anyhow::Result<Serv
         account.own(&folder)?;
     }
     let data = folder.join("data");
+    if durability == Durability::Scratch {
+        orphan::stop(&folder).await?;
+        remove(&data)?;
+    }
     let programs = programs(&data)?;
     if !data.exists() {
         make_data(&programs, account.as_ref(), &data).await?;
@@ -87,10 +93,7 @@ fn command(postgres: &Path, data: &Path, port: u16, durability: Durability) -> V
 /// Under a name that no start looks at until all is there: an interrupted one begins again.
 async fn make_data(programs: &Path, account: Option<&Account>, data: &Path) -> anyhow::Result<()> {
     let unfinished = data.with_extension("unfinished");
-    if unfinished.exists() {
-        fs::remove_dir_all(&unfinished)
-            .with_context(|| format!("could not remove {}", unfinished.display()))?;
-    }
+    remove(&unfinished)?;
     let mut initdb = program(programs, account, "initdb");
     initdb
         .args([
@@ -115,6 +118,16 @@ async fn make_data(programs: &Path, account: Option<&Account>, data: &Path) -> a
         .await
         .with_context(|| format!("could not create the database {NAME}"))?;
     fs::rename(&unfinished, data).with_context(|| format!("could not make {}", data.display()))
+}
+
+/// Removes a folder, if it is there.
+fn remove(folder: &Path) -> anyhow::Result<()> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("could not remove {}", folder.display()))
+        }
+        Ok(()) | Err(_) => Ok(()),
+    }
 }
 
 /// PostgreSQL does not start while the pid in its own lock file is somebody's, whoever that is.

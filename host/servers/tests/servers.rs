@@ -47,6 +47,18 @@ async fn postgres_survives_a_power_cut_on_the_same_port() {
 }
 
 #[tokio::test]
+async fn scratch_data_are_made_anew() {
+    let folder = open_folder();
+    for _ in 0..2 {
+        let mut server = postgres::start(folder.path(), Durability::Scratch)
+            .await
+            .unwrap();
+        psql(&server, "create table lost (id int)");
+        server.stop().await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn redis_answers_and_comes_back_on_the_same_port() {
     let folder = open_folder();
     let mut server = redis::start(folder.path(), Durability::Scratch)

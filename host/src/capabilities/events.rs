@@ -2,7 +2,7 @@
 //!
 //! The contract is Kafka's: a topic has partitions, a key always falls into the same one, and the
 //! members of a group share the partitions out among themselves. One suite holds every adapter to
-//! it (`host/tests/events_contract.rs`).
+//! it (`host/tests/events/contract.rs`).
 
 pub mod cloudevents;
 pub mod kafka;

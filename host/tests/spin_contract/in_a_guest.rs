@@ -16,9 +16,10 @@ use praxis_host::manifest::Manifest;
 use praxis_host::runtime::application::Application;
 use praxis_host::runtime::engine;
 use praxis_host::triggers::http::guest::Guest;
+use praxis_servers::Server;
 use tempfile::TempDir;
 
-use crate::spin_servers::{Server, free_port};
+use crate::{free_port, postgres, redis};
 
 const COMPONENT: &str = concat!(
     env!("CARGO_MANIFEST_DIR"),
@@ -38,8 +39,8 @@ greeting = "hello {{ name }}"
 /// The probe with its servers.
 struct Host {
     guest: Guest,
-    postgres: Server,
-    _redis: Server,
+    database_url: String,
+    _redis: (Server, TempDir),
     _folder: TempDir,
 }
 
@@ -75,18 +76,20 @@ fn application(
         Arc::new(KeyValue::new(&known["redis_url"])?),
         variables,
     ];
-    let engine = engine::start(&folder.join("compiled")).map_err(|fault| anyhow::anyhow!(fault))?;
+    // Not in the test's own folder: a thread of the engine tidies up there, and outlives the test.
+    let compiled = Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled");
+    let engine = engine::start(&compiled).map_err(|fault| anyhow::anyhow!(fault))?;
     Application::load(&engine, &manifest, &capabilities)
 }
 
 impl Host {
-    fn start(grants: &str) -> Self {
+    async fn start(grants: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let postgres = Server::postgres();
-        let redis = Server::redis();
+        let database_url = postgres::database(postgres::shared().await).await;
+        let redis = redis::start().await;
         let known = BTreeMap::from([
-            ("database_url".to_owned(), postgres.postgres_url()),
-            ("redis_url".to_owned(), redis.redis_url()),
+            ("database_url".to_owned(), database_url.clone()),
+            ("redis_url".to_owned(), redis.0.url()),
             (
                 "fetch_url".to_owned(),
                 format!("http://127.0.0.1:{}/", free_port()),
@@ -95,7 +98,7 @@ impl Host {
         let application = application(folder.path(), grants, &known).unwrap();
         Self {
             guest: Guest::new(application.component("probe")).unwrap(),
-            postgres,
+            database_url,
             _redis: redis,
             _folder: folder,
         }
@@ -116,10 +119,8 @@ impl Host {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_component_gets_what_its_manifest_grants() {
-    let host = Host::start(GRANTS);
-    let database = Pools::default()
-        .open(&host.postgres.postgres_url(), None)
-        .unwrap();
+    let host = Host::start(GRANTS).await;
+    let database = Pools::default().open(&host.database_url, None).unwrap();
     database
         .execute(
             "create table probes (a int constraint probes_once unique)",
@@ -165,7 +166,7 @@ async fn a_component_gets_what_its_manifest_grants() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_not_granted_is_refused() {
-    let host = Host::start(GRANTS);
+    let host = Host::start(GRANTS).await;
     for path in [
         "/postgres/elsewhere",
         "/redis/elsewhere",
@@ -184,7 +185,7 @@ async fn an_outbound_request_is_sent_where_it_is_granted() {
         "\"{{ redis_url }}\"]",
         "\"{{ redis_url }}\", \"{{ fetch_url }}\"]",
     );
-    let host = Host::start(&granted);
+    let host = Host::start(&granted).await;
     // Nobody listens there: it was tried, and not denied.
     let seen = host.see("/http").await;
     assert!(!seen.contains("HttpRequestDenied"), "{seen}");

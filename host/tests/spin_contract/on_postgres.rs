@@ -1,26 +1,29 @@
 //! `spin:postgres` against a real server, without a guest.
 
-use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use crate::spin_servers::Server;
 use futures::future::join_all;
 use praxis_host::capabilities::postgres::{
     BATCH_ROWS_MAX, DbValue, Error, Interval, ParameterValue as P, Pools, RangeBoundKind, Row,
     Rows, Session,
 };
+use tokio::sync::OnceCell;
 
-fn shared() -> String {
-    static SERVER: OnceLock<Server> = OnceLock::new();
-    SERVER.get_or_init(Server::postgres).postgres_url()
+use crate::postgres;
+
+/// The address of the database that these tests share.
+async fn shared() -> &'static str {
+    static URL: OnceCell<String> = OnceCell::const_new();
+    URL.get_or_init(async || postgres::database(postgres::shared().await).await)
+        .await
 }
 
 fn open(pools: &Pools, url: &str) -> Session {
     pools.open(url, None).unwrap()
 }
 
-fn session() -> Session {
-    open(&Pools::default(), &shared())
+async fn session() -> Session {
+    open(&Pools::default(), shared().await)
 }
 
 async fn rows(session: &Session, sql: &str, values: &[P]) -> Vec<Row> {
@@ -180,7 +183,7 @@ async fn every_type_comes_back_as_it_was_bound() {
             r#"ArrayStr([Some("2026-01-02T03:04:05Z")])"#,
         ),
     ];
-    let session = session();
+    let session = session().await;
     for (kind, value, expected) in table {
         let sql = format!("select $1::{kind}");
         assert_eq!(one(&session, &sql, &[value]).await, expected, "{kind}");
@@ -193,7 +196,7 @@ async fn every_type_comes_back_as_it_was_bound() {
 
 #[tokio::test]
 async fn enums_domains_and_foreign_types_are_carried() {
-    let session = session();
+    let session = session().await;
     run(&session, "create type mood as enum ('calm', 'loud')").await;
     run(
         &session,
@@ -225,7 +228,7 @@ async fn enums_domains_and_foreign_types_are_carried() {
 
 #[tokio::test]
 async fn a_null_fits_every_type_and_an_empty_result_has_its_columns() {
-    let session = session();
+    let session = session().await;
     for kind in [
         "int4",
         "text",
@@ -247,7 +250,7 @@ async fn a_null_fits_every_type_and_an_empty_result_has_its_columns() {
 
 #[tokio::test]
 async fn the_same_statement_takes_another_type_the_next_time() {
-    let session = session();
+    let session = session().await;
     let sql = "select $1::int8 + 1";
     assert_eq!(one(&session, sql, &[P::Int32(1)]).await, "Int64(2)");
     assert_eq!(one(&session, sql, &[P::Int64(2)]).await, "Int64(3)");
@@ -256,7 +259,7 @@ async fn the_same_statement_takes_another_type_the_next_time() {
 
 #[tokio::test]
 async fn a_value_that_does_not_fit_is_a_bad_parameter() {
-    let session = session();
+    let session = session().await;
     let table: [(&str, &[P]); 9] = [
         ("select $1::int2", &[P::Int32(40_000)]),
         ("select $1::int4", &[P::Str("1".into())]),
@@ -284,7 +287,7 @@ async fn a_value_that_does_not_fit_is_a_bad_parameter() {
 
 #[tokio::test]
 async fn a_refused_statement_names_its_constraint() {
-    let session = session();
+    let session = session().await;
     run(
         &session,
         "create table once (a int constraint only_once unique)",
@@ -317,7 +320,7 @@ async fn a_refused_statement_names_its_constraint() {
 
 #[tokio::test]
 async fn a_long_result_comes_in_batches_and_is_whole() {
-    let session = session();
+    let session = session().await;
     let count = BATCH_ROWS_MAX * 5 + 1;
     let sql = format!("select n from generate_series(1, {count}) n");
     let answer = session.query(&sql, &[]).await.unwrap();
@@ -330,7 +333,7 @@ async fn a_long_result_comes_in_batches_and_is_whole() {
 
 #[tokio::test]
 async fn an_error_in_the_middle_of_a_long_result_ends_it() {
-    let session = session();
+    let session = session().await;
     let sql = "select 1 / (5000 - n) from generate_series(1, 6000) n";
     let error = session.query_all(sql, &[]).await;
     assert!(matches!(error, Err(Error::Statement(error)) if error.code == "22012"));
@@ -339,7 +342,7 @@ async fn an_error_in_the_middle_of_a_long_result_ends_it() {
 
 #[tokio::test]
 async fn results_that_nobody_reads_do_not_use_up_the_pool() {
-    let session = session();
+    let session = session().await;
     for _ in 0..40 {
         let answer = session
             .query("select n from generate_series(1, 100000) n", &[])
@@ -352,15 +355,15 @@ async fn results_that_nobody_reads_do_not_use_up_the_pool() {
 #[tokio::test]
 async fn a_transaction_that_is_dropped_is_rolled_back() {
     let pools = Pools::default();
-    let url = shared();
-    let session = open(&pools, &url);
+    let url = shared().await;
+    let session = open(&pools, url);
     run(&session, "create table dropped (a int)").await;
     for begin in [
         "begin",
         "/* x */ START TRANSACTION",
         "-- x\nbegin isolation level serializable",
     ] {
-        let guest = open(&pools, &url);
+        let guest = open(&pools, url);
         run(&guest, begin).await;
         run(&guest, "insert into dropped values (1)").await;
         assert_eq!(
@@ -378,10 +381,10 @@ async fn a_transaction_that_is_dropped_is_rolled_back() {
 #[tokio::test]
 async fn a_transaction_ends_where_the_server_says_so() {
     let pools = Pools::default();
-    let url = shared();
-    let guest = open(&pools, &url);
+    let url = shared().await;
+    let guest = open(&pools, url);
     run(&guest, "create table ended (a int)").await;
-    let outside = open(&pools, &url);
+    let outside = open(&pools, url);
     let seen = async || one(&outside, "select count(*) from ended", &[]).await;
 
     run(&guest, "begin").await;
@@ -416,8 +419,8 @@ async fn a_transaction_ends_where_the_server_says_so() {
 #[tokio::test]
 async fn what_a_statement_leaves_behind_is_not_left_to_others() {
     let pools = Pools::default();
-    let url = shared();
-    let guest = open(&pools, &url);
+    let url = shared().await;
+    let guest = open(&pools, url);
     run(&guest, "set application_name = 'mine'").await;
     run(&guest, "create temp table scratch (a int)").await;
     rows(&guest, "select pg_advisory_lock(42)", &[]).await;
@@ -426,7 +429,7 @@ async fn what_a_statement_leaves_behind_is_not_left_to_others() {
         "Int64(0)"
     );
     drop(guest);
-    let other = open(&pools, &url);
+    let other = open(&pools, url);
     let deadline = Instant::now() + Duration::from_secs(5);
     while one(
         &other,
@@ -446,8 +449,8 @@ async fn what_a_statement_leaves_behind_is_not_left_to_others() {
 #[tokio::test]
 async fn an_interrupted_statement_takes_its_connection_with_it() {
     let pools = Pools::default();
-    let url = shared();
-    let guest = open(&pools, &url);
+    let url = shared().await;
+    let guest = open(&pools, url);
     let soon = Duration::from_millis(50);
     let interrupted = tokio::time::timeout(soon, guest.execute("select pg_sleep(3)", &[])).await;
     assert!(interrupted.is_err());
@@ -466,7 +469,7 @@ async fn an_interrupted_statement_takes_its_connection_with_it() {
 
 #[tokio::test]
 async fn many_statements_run_at_once_on_one_guest_connection() {
-    let session = session();
+    let session = session().await;
     let all = join_all((0..200).map(|n| {
         let session = session.clone();
         async move { one(&session, "select $1::int4", &[P::Int32(n)]).await }
@@ -479,14 +482,14 @@ async fn many_statements_run_at_once_on_one_guest_connection() {
 #[tokio::test]
 async fn waiting_for_a_connection_has_an_end() {
     let pools = Pools::default();
-    let url = shared();
+    let url = shared().await;
     let mut guests = Vec::new();
     for _ in 0..16 {
-        let guest = open(&pools, &url);
+        let guest = open(&pools, url);
         run(&guest, "begin").await;
         guests.push(guest);
     }
-    let late = open(&pools, &url);
+    let late = open(&pools, url);
     let started = Instant::now();
     let answer = late.execute("select 1", &[]).await;
     assert!(matches!(answer, Err(Error::Connection(_))), "{answer:?}");
@@ -498,32 +501,32 @@ async fn waiting_for_a_connection_has_an_end() {
 #[tokio::test]
 async fn a_table_that_was_altered_meanwhile_is_read_anew() {
     let pools = Pools::default();
-    let url = shared();
-    let session = open(&pools, &url);
+    let url = shared().await;
+    let session = open(&pools, url);
     run(&session, "create table altered (a int)").await;
     run(&session, "insert into altered values (1)").await;
     drop(session);
-    let session = open(&pools, &url);
+    let session = open(&pools, url);
     let sql = "select * from altered";
     assert_eq!(rows(&session, sql, &[]).await[0].len(), 1);
-    let other = open(&Pools::default(), &url);
+    let other = open(&Pools::default(), url);
     run(&other, "alter table altered add column b int").await;
     assert_eq!(rows(&session, sql, &[]).await[0].len(), 2);
 }
 
 #[tokio::test]
 async fn a_server_that_is_not_there_fails_at_once_and_one_that_is_back_is_found() {
-    let mut server = Server::postgres();
+    let (mut server, _folder) = postgres::start().await;
     let pools = Pools::default();
-    let session = open(&pools, &server.postgres_url());
-    let transaction = open(&pools, &server.postgres_url());
+    let session = open(&pools, &server.url());
+    let transaction = open(&pools, &server.url());
     run(&session, "create table kept (a int)").await;
     run(&transaction, "begin").await;
     drop(session);
-    let session = open(&pools, &server.postgres_url());
+    let session = open(&pools, &server.url());
     run(&session, "insert into kept values (1)").await;
 
-    server.stop();
+    server.stop().await.unwrap();
     let started = Instant::now();
     for _ in 0..5 {
         let answer = session.execute("insert into kept values (2)", &[]).await;
@@ -534,7 +537,7 @@ async fn a_server_that_is_not_there_fails_at_once_and_one_that_is_back_is_found(
         "{:?}",
         started.elapsed()
     );
-    server.resume();
+    server.start_again().await.unwrap();
     run(&session, "insert into kept values (3)").await;
     assert_eq!(
         one(&session, "select sum(a) from kept", &[]).await,
@@ -549,12 +552,12 @@ async fn a_server_that_is_not_there_fails_at_once_and_one_that_is_back_is_found(
 
 #[tokio::test]
 async fn a_restart_between_two_statements_goes_unnoticed() {
-    let mut server = Server::postgres();
-    let session = open(&Pools::default(), &server.postgres_url());
+    let (mut server, _folder) = postgres::start().await;
+    let session = open(&Pools::default(), &server.url());
     let all = join_all((0..8).map(|_| session.query_all("select pg_sleep(0.05)", &[])));
     assert!(all.await.into_iter().all(|answer| answer.is_ok()));
-    server.stop();
-    server.resume();
+    server.stop().await.unwrap();
+    server.start_again().await.unwrap();
     // Idle for long enough to be asked first; a fixed delay, since it is the condition itself.
     tokio::time::sleep(Duration::from_millis(600)).await;
     let all = join_all((0..8).map(|_| session.query_all("select 1", &[])));
@@ -566,8 +569,9 @@ async fn a_restart_between_two_statements_goes_unnoticed() {
 #[tokio::test]
 async fn a_certificate_is_asked_for_where_one_was_given() {
     let certificate = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
-    let url = shared().replace("?sslmode=disable", "");
-    let session = Pools::default().open(&url, Some(certificate)).unwrap();
+    let session = Pools::default()
+        .open(shared().await, Some(certificate))
+        .unwrap();
     // The server has no TLS, and must not be spoken to without.
     let answer = session.execute("select 1", &[]).await;
     assert!(matches!(answer, Err(Error::Connection(_))), "{answer:?}");

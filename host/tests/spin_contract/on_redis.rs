@@ -1,19 +1,19 @@
 //! `spin:redis` and `spin:key-value` against a real server, without a guest.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::spin_servers::{Server, free_port};
 use futures::future::join_all;
 use praxis_host::capabilities::key_value::Store;
 use praxis_host::capabilities::redis::{
     self, Error, RedisParameter, RedisResult, Server as Redis, Servers,
 };
 
-fn shared() -> Arc<Redis> {
-    static SERVER: OnceLock<Server> = OnceLock::new();
-    let url = SERVER.get_or_init(Server::redis).redis_url();
-    Arc::new(Redis::new(&url).unwrap())
+use crate::free_port;
+use crate::redis::{shared, start};
+
+async fn connect() -> Arc<Redis> {
+    Arc::new(Redis::new(&shared().await.url()).unwrap())
 }
 
 async fn execute(server: &Redis, line: &[&str]) -> Result<Vec<RedisResult>, Error> {
@@ -38,7 +38,7 @@ fn binary(text: &str) -> RedisResult {
 
 #[tokio::test]
 async fn replies_are_flat_and_nils_keep_their_place() {
-    let server = shared();
+    let server = connect().await;
     let ok = expected(&[RedisResult::Status("OK".into())]);
     assert_eq!(answer(&server, &["SET", "a", "1"]).await, ok);
     let written = answer(&server, &["HSET", "h", "x", "1", "z", "3"]).await;
@@ -64,7 +64,7 @@ async fn replies_are_flat_and_nils_keep_their_place() {
 
 #[tokio::test]
 async fn an_error_begins_with_the_servers_code() {
-    let server = shared();
+    let server = connect().await;
     let unknown = execute(&server, &["EVALSHA", &"0".repeat(40), "0"]).await;
     let unknown = unknown.unwrap_err().to_string();
     assert!(unknown.starts_with("NOSCRIPT"), "{unknown}");
@@ -82,7 +82,7 @@ async fn an_error_begins_with_the_servers_code() {
 
 #[tokio::test]
 async fn a_command_that_would_take_the_connection_is_refused() {
-    let server = shared();
+    let server = connect().await;
     for line in [
         vec!["MULTI"],
         vec!["select", "1"],
@@ -131,13 +131,13 @@ async fn a_server_that_hangs_is_not_waited_for_for_long() {
 
 #[tokio::test]
 async fn a_server_that_was_restarted_is_found_again() {
-    let mut server = Server::redis();
-    let redis = Redis::new(&server.redis_url()).unwrap();
+    let (mut server, _folder) = start().await;
+    let redis = Redis::new(&server.url()).unwrap();
     execute(&redis, &["SET", "kept", "1"]).await.unwrap();
-    server.stop();
+    server.stop().await.unwrap();
     let answer = execute(&redis, &["INCR", "kept"]).await;
     assert!(matches!(answer, Err(Error::Unavailable(_))), "{answer:?}");
-    server.resume();
+    server.start_again().await.unwrap();
     let deadline = Instant::now() + Duration::from_secs(5);
     while execute(&redis, &["INCR", "kept"]).await.is_err() {
         assert!(Instant::now() < deadline, "Redis was not found again");
@@ -149,11 +149,11 @@ async fn a_server_that_was_restarted_is_found_again() {
 
 #[tokio::test]
 async fn a_restart_goes_unnoticed_by_commands_that_may_be_repeated() {
-    let mut server = Server::redis();
-    let redis = Redis::new(&server.redis_url()).unwrap();
+    let (mut server, _folder) = start().await;
+    let redis = Redis::new(&server.url()).unwrap();
     execute(&redis, &["SET", "kept", "1"]).await.unwrap();
-    server.stop();
-    server.resume();
+    server.stop().await.unwrap();
+    server.start_again().await.unwrap();
     let kept = format!("{:?}", execute(&redis, &["GET", "kept"]).await.unwrap());
     assert_eq!(kept, expected(&[binary("1")]));
 }
@@ -161,10 +161,8 @@ async fn a_restart_goes_unnoticed_by_commands_that_may_be_repeated() {
 #[tokio::test]
 async fn one_connection_serves_all() {
     let servers = Servers::default();
-    let url = {
-        static SERVER: OnceLock<Server> = OnceLock::new();
-        SERVER.get_or_init(Server::redis).redis_url()
-    };
+    let (server, _folder) = start().await;
+    let url = server.url();
     let all = join_all((0..500).map(|n| {
         let server = servers.at(&url).unwrap();
         async move { execute(&server, &["INCRBY", "sum", &n.to_string()]).await }
@@ -194,8 +192,8 @@ async fn an_address_must_be_one_of_redis() {
 
 #[tokio::test]
 async fn a_store_keeps_what_is_put_into_it() {
-    let store = Store::new(shared(), "one");
-    let other = Store::new(shared(), "other");
+    let store = Store::new(connect().await, "one");
+    let other = Store::new(connect().await, "other");
     assert_eq!(store.get("k").await.unwrap(), None);
     store.set("k", b"\x00v").await.unwrap();
     store.set("empty", b"").await.unwrap();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use praxis_host::capabilities::events::{Broker, Error, dead_letter_topic, partitioner};
 use praxis_host::manifest::Topic;
 
-use crate::reader::{Mode, Reader, numbers, outgoing};
+use super::reader::{Mode, Reader, numbers, outgoing};
 use crate::waiting::{eventually, within};
 
 pub const PARTITIONS: u32 = 6;
@@ -198,8 +198,8 @@ pub async fn every_topic_has_its_dead_letters(broker: Arc<dyn Broker>) {
 /// `take_down` and `bring_up` are the broker's power switch.
 pub async fn a_broker_that_is_down_is_unavailable_and_comes_back(
     broker: Arc<dyn Broker>,
-    take_down: impl FnOnce(),
-    bring_up: impl FnOnce(),
+    take_down: impl AsyncFnOnce(),
+    bring_up: impl AsyncFnOnce(),
 ) {
     let mut reader = Reader::join(&broker, "readers", &["facts"], Mode::Complete).await;
     broker
@@ -209,13 +209,13 @@ pub async fn a_broker_that_is_down_is_unavailable_and_comes_back(
     reader.until_read(1).await;
     broker.health().await.unwrap();
 
-    take_down();
+    take_down().await;
     let refused = within(broker.publish(&[outgoing("facts", "key", 1)])).await;
     assert!(matches!(refused, Err(Error::Unavailable(_))), "{refused:?}");
     let health = within(broker.health()).await;
     assert!(matches!(health, Err(Error::Unavailable(_))), "{health:?}");
 
-    bring_up();
+    bring_up().await;
     eventually(async || broker.publish(&[outgoing("facts", "key", 2)]).await.is_ok()).await;
     reader.until(|seen| numbers(seen, "key").contains(&2)).await;
     broker.health().await.unwrap();

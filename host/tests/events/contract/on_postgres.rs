@@ -6,12 +6,13 @@ use std::time::Duration;
 use praxis_host::capabilities::events::Broker;
 use praxis_host::capabilities::events::postgres::Log;
 use sqlx::PgPool;
+use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
-use crate::postgres_for_events::Server;
-use crate::reader::{Mode, Reader, numbers, outgoing};
+use super::reader::{Mode, Reader, numbers, outgoing};
+use super::{deliveries, suite};
 use crate::waiting::within;
-use crate::{deliveries, suite};
+use crate::{database, postgres};
 
 /// What a member that died may cost the others.
 const TAKEOVER_MS_MAX: u64 = 10_000;
@@ -24,11 +25,11 @@ async fn log(pool: &PgPool) -> Arc<dyn Broker> {
 }
 
 async fn new() -> Arc<dyn Broker> {
-    log(&Server::shared().database().await).await
+    log(&database::new().await).await
 }
 
 async fn new_twice() -> (Arc<dyn Broker>, Arc<dyn Broker>) {
-    let pool = Server::shared().database().await;
+    let pool = database::new().await;
     (log(&pool).await, log(&pool).await)
 }
 
@@ -86,12 +87,13 @@ async fn every_topic_has_its_dead_letters() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_broker_that_is_down_is_unavailable_and_comes_back() {
-    let server = std::cell::RefCell::new(Server::start());
-    let pool = server.borrow().database().await;
+    let (server, _folder) = postgres::start().await;
+    let pool = database::on(&server).await;
+    let server = Mutex::new(server);
     suite::a_broker_that_is_down_is_unavailable_and_comes_back(
         log(&pool).await,
-        || server.borrow_mut().stop(),
-        || server.borrow_mut().resume(),
+        async || server.lock().await.stop().await.unwrap(),
+        async || server.lock().await.start_again().await.unwrap(),
     )
     .await;
 }
@@ -128,7 +130,7 @@ async fn a_stop_waits_for_what_is_being_handled() {
 
 #[tokio::test]
 async fn a_host_that_dies_is_followed_within_seconds() {
-    let pool = Server::shared().database().await;
+    let pool = database::new().await;
     let broker = log(&pool).await;
     let batch: Vec<_> = (0..10).map(|n| outgoing("facts", "key", n)).collect();
     broker.publish(&batch).await.unwrap();
@@ -162,7 +164,7 @@ async fn a_host_that_dies_is_followed_within_seconds() {
 
 #[tokio::test]
 async fn what_is_older_than_its_topics_retention_goes() {
-    let pool = Server::shared().database().await;
+    let pool = database::new().await;
     let log = Log::start(pool.clone(), "test.", CancellationToken::new());
     log.ensure_topics(&suite::topics()).await.unwrap();
     let broker: Arc<dyn Broker> = log.clone();

@@ -7,8 +7,8 @@ use praxis_host::capabilities::events::{Broker, dead_letter_topic};
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
 
+use super::{deliveries, suite};
 use crate::waiting::within;
-use crate::{deliveries, suite};
 
 const BROKERS: i32 = 3;
 const DELIVERY_MS_MAX: u64 = 3_000;
@@ -156,8 +156,8 @@ async fn a_broker_that_is_down_is_unavailable_and_comes_back() {
     let cluster = cluster();
     suite::a_broker_that_is_down_is_unavailable_and_comes_back(
         host(&cluster).await,
-        || cluster.broker_down(ALL).unwrap(),
-        || cluster.broker_up(ALL).unwrap(),
+        async || cluster.broker_down(ALL).unwrap(),
+        async || cluster.broker_up(ALL).unwrap(),
     )
     .await;
 }

@@ -1,19 +1,15 @@
 //! `capabilities::delivery::catcher`: what would be sent is kept, once.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-#[path = "support/mail.rs"]
-mod mail;
-
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use mail::email;
 use praxis_host::capabilities::delivery::catcher::Catcher;
 use praxis_host::capabilities::delivery::{
     Attachment, Email, EmailChannel, Error, Push, PushChannel, Sms, SmsChannel, page,
 };
 use tempfile::TempDir;
+
+use crate::mail::email;
 
 fn noon() -> DateTime<Utc> {
     "2026-11-22T12:00:00Z".parse().unwrap()

@@ -1,17 +1,9 @@
 //! The outbox's relay: what was saved is published, in order, whatever happens meanwhile.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-#[path = "support/postgres_for_events.rs"]
-mod postgres_for_events;
-#[path = "support/waiting.rs"]
-mod waiting;
-
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use postgres_for_events::Server;
 use praxis_host::capabilities::events::{Broker, Error, Lag, Outgoing, Subscription};
 use praxis_host::manifest::Topic;
 use praxis_host::triggers::relay::{Backlog, Relay, backlog};
@@ -19,7 +11,9 @@ use sqlx::PgPool;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use waiting::{eventually, within};
+
+use crate::waiting::{eventually, within};
+use crate::{database, postgres};
 
 /// A broker that keeps what it is given, while it is up.
 struct Memory {
@@ -120,7 +114,7 @@ async fn until_empty(pool: &PgPool) {
 
 #[tokio::test]
 async fn what_is_saved_is_published_in_order_with_its_own_id() {
-    let pool = Server::shared().database().await;
+    let pool = database::new().await;
     let broker = Memory::new();
     save(&pool, "facts", 0..1_000).await.unwrap();
     let relay = Running::start(&pool, broker.clone());
@@ -148,7 +142,7 @@ async fn what_is_saved_is_published_in_order_with_its_own_id() {
 
 #[tokio::test]
 async fn a_broker_that_is_down_costs_no_event() {
-    let pool = Server::shared().database().await;
+    let pool = database::new().await;
     let broker = Memory::new();
     broker.up.send_replace(false);
     let relay = Running::start(&pool, broker.clone());
@@ -163,7 +157,7 @@ async fn a_broker_that_is_down_costs_no_event() {
 
 #[tokio::test]
 async fn a_topic_that_nobody_made_holds_up_no_other() {
-    let pool = Server::shared().database().await;
+    let pool = database::new().await;
     let broker = Memory::new();
     save(&pool, "nowhere", 0..1).await.unwrap();
     save(&pool, "facts", 1..2).await.unwrap();
@@ -175,7 +169,7 @@ async fn a_topic_that_nobody_made_holds_up_no_other() {
 
 #[tokio::test]
 async fn one_relay_publishes_and_another_takes_over() {
-    let pool = Server::shared().database().await;
+    let pool = database::new().await;
     let (one, other) = (Memory::new(), Memory::new());
     let first = Running::start(&pool, one.clone());
     save(&pool, "facts", 0..1).await.unwrap();
@@ -194,15 +188,15 @@ async fn one_relay_publishes_and_another_takes_over() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn it_goes_on_when_the_database_comes_back() {
-    let mut server = Server::start();
-    let pool = server.database().await;
+    let (mut server, _folder) = postgres::start().await;
+    let pool = database::on(&server).await;
     let broker = Memory::new();
     let relay = Running::start(&pool, broker.clone());
     save(&pool, "facts", 0..1).await.unwrap();
     broker.until_published(1).await;
     until_empty(&pool).await;
-    server.stop();
-    server.resume();
+    server.stop().await.unwrap();
+    server.start_again().await.unwrap();
     eventually(async || save(&pool, "facts", 1..2).await.is_ok()).await;
     assert_eq!(broker.until_published(2).await[..2], [0, 1]);
     until_empty(&pool).await;
@@ -211,7 +205,7 @@ async fn it_goes_on_when_the_database_comes_back() {
 
 #[tokio::test]
 async fn what_was_published_long_ago_goes() {
-    let pool = Server::shared().database().await;
+    let pool = database::new().await;
     let broker = Memory::new();
     save(&pool, "facts", 0..5).await.unwrap();
     sqlx::query(

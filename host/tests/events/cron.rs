@@ -1,17 +1,11 @@
 //! Timers: due on time, on one host, one run at a time.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-#[path = "support/postgres_for_events.rs"]
-mod postgres_for_events;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use postgres_for_events::Server;
 use praxis_host::capabilities::events::Broker;
 use praxis_host::capabilities::events::postgres::Log;
 use praxis_host::manifest::{CronTrigger, Topic};
@@ -22,16 +16,10 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::database;
+use crate::waiting::within;
+
 const EVERY_SECOND: &str = "* * * * * *";
-
-/// Nothing that a test waits for takes longer.
-const DEADLINE_MS: u64 = 60_000;
-
-async fn within<T>(future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_millis(DEADLINE_MS), future)
-        .await
-        .expect("it takes too long")
-}
 
 /// Publishes one event a run, and notices when two runs overlap.
 struct Clockwork {
@@ -110,7 +98,7 @@ fn start(
 
 #[tokio::test]
 async fn a_timer_runs_on_one_host_and_on_another_when_that_stops() {
-    let pool = Server::shared().database().await;
+    let pool = database::new().await;
     let broker = log(&pool).await;
     let (one, other) = (Clockwork::new(0), Clockwork::new(0));
     let (stop_one, task_one) = start(&pool, &broker, one.clone());
@@ -137,7 +125,7 @@ async fn a_timer_runs_on_one_host_and_on_another_when_that_stops() {
 
 #[tokio::test]
 async fn a_slow_run_is_not_overlapped() {
-    let pool = Server::shared().database().await;
+    let pool = database::new().await;
     let broker = log(&pool).await;
     let slow = Clockwork::new(1_500);
     let (stop, task) = start(&pool, &broker, slow.clone());

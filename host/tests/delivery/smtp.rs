@@ -1,22 +1,17 @@
 //! `capabilities::delivery::smtp` against a real mail server, and against one that refuses.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-#[path = "support/mail.rs"]
-mod mail;
-#[path = "support/tools.rs"]
-mod tools;
-
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use mail::email;
 use praxis_host::capabilities::delivery::smtp::Smtp;
 use praxis_host::capabilities::delivery::{Email, EmailChannel, Error};
 use praxis_servers::Server;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpListener;
+
+use crate::mail::email;
+use crate::tools;
 
 const DEADLINE: Duration = Duration::from_secs(10);
 

@@ -12,7 +12,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::reader::{Mode, Reader, numbers, outgoing};
+use super::reader::{Mode, Reader, numbers, outgoing};
 use crate::waiting::within;
 
 const ATTEMPTS_MAX: u32 = 4;

@@ -1,0 +1,8 @@
+//! The contract of `capabilities::events::Broker`: one suite, every adapter.
+
+mod deliveries;
+mod reader;
+mod suite;
+
+mod on_kafka;
+mod on_postgres;
