@@ -17,7 +17,7 @@ use crate::manifest::Component;
 /// Something that the host does for components: one room under `capabilities/`.
 ///
 /// Three lifetimes: the value itself lives as long as the process and holds pools and clients;
-/// what `grant` decides holds for one component; what `attach` makes lives as long as one instance.
+/// what the manifest grants holds for one component; what `attach` makes lives as long as one instance.
 pub trait Capability: Send + Sync {
     /// The WIT interfaces that it provides, without versions: `spin:redis/redis`.
     fn interfaces(&self) -> &'static [&'static str];
