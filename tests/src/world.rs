@@ -164,24 +164,9 @@ impl Drop for World {
 
 async fn start_postgres() -> Server {
     let folder = place::target().join("tests/postgres");
-    let server = postgres::start(&folder, Durability::Scratch)
+    postgres::start(&folder, Durability::Scratch)
         .await
-        .unwrap_or_else(|error| panic!("{error:#}"));
-    let pool = connect(&server.url()).await;
-    let leftovers: Vec<String> =
-        sqlx::query_scalar("select datname::text from pg_database where datname like 'world_%'")
-            .fetch_all(&pool)
-            .await
-            .expect("the databases can be listed");
-    for name in leftovers {
-        let drop = AssertSqlSafe(format!("drop database {name} with (force)"));
-        sqlx::query(drop)
-            .execute(&pool)
-            .await
-            .expect("an old database can be dropped");
-    }
-    pool.close().await;
-    server
+        .unwrap_or_else(|error| panic!("{error:#}"))
 }
 
 async fn make_database(url: &str) -> String {
