@@ -21,9 +21,13 @@ use tempfile::TempDir;
 
 use crate::{free_port, postgres, redis};
 
-const COMPONENT: &str = concat!(
+const PROBE: &str = concat!(
     env!("CARGO_MANIFEST_DIR"),
     "/../target/components/probe.wasm"
+);
+const WASI_02: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/../target/components/wasi02.wasm"
 );
 
 const GRANTS: &str = r#"
@@ -44,17 +48,17 @@ struct Host {
     _folder: TempDir,
 }
 
-fn manifest(folder: &Path, grants: &str) -> Manifest {
+fn manifest(folder: &Path, source: &str, grants: &str) -> Manifest {
     assert!(
-        Path::new(COMPONENT).exists(),
-        "the probe is not built: make component-probe"
+        Path::new(source).exists(),
+        "{source} is not built: make component-probe component-wasi02"
     );
     let text = format!(
         "spin_manifest_version = 2\n\
          [application]\nname = \"probe\"\n\
          [variables]\ndatabase_url = {{ required = true }}\nredis_url = {{ required = true }}\n\
          fetch_url = {{ required = true }}\nname = {{ default = \"world\" }}\n\
-         [component.probe]\nsource = {COMPONENT:?}\n{grants}"
+         [component.probe]\nsource = {source:?}\n{grants}"
     );
     let path = folder.join("spin.toml");
     std::fs::write(&path, text).unwrap();
@@ -63,10 +67,11 @@ fn manifest(folder: &Path, grants: &str) -> Manifest {
 
 fn application(
     folder: &Path,
+    source: &str,
     grants: &str,
     known: &BTreeMap<String, String>,
 ) -> anyhow::Result<Application> {
-    let manifest = manifest(folder, grants);
+    let manifest = manifest(folder, source, grants);
     let variables = Arc::new(Variables::resolve(&manifest, |_| None, known)?);
     let outbound = Arc::new(Outbound::resolve(&manifest, &variables)?);
     let capabilities: Vec<Arc<dyn Capability>> = vec![
@@ -84,6 +89,10 @@ fn application(
 
 impl Host {
     async fn start(grants: &str) -> Self {
+        Self::run(PROBE, grants).await
+    }
+
+    async fn run(source: &str, grants: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let database_url = postgres::database(postgres::shared().await).await;
         let redis = redis::start().await;
@@ -95,7 +104,7 @@ impl Host {
                 format!("http://127.0.0.1:{}/", free_port()),
             ),
         ]);
-        let application = application(folder.path(), grants, &known).unwrap();
+        let application = application(folder.path(), source, grants, &known).unwrap();
         Self {
             guest: Guest::new(application.component("probe")).unwrap(),
             database_url,
@@ -196,7 +205,7 @@ async fn an_import_without_a_grant_stops_the_start_by_name() {
     let folder = tempfile::tempdir().unwrap();
     let known = ["database_url", "redis_url", "fetch_url"]
         .map(|name| (name.to_owned(), "redis://127.0.0.1:1".to_owned()));
-    let refused = application(folder.path(), "", &BTreeMap::from(known));
+    let refused = application(folder.path(), PROBE, "", &BTreeMap::from(known));
     let error = format!("{:#}", refused.err().unwrap());
     for import in [
         "spin:postgres/postgres@4.2.0",
@@ -206,4 +215,10 @@ async fn an_import_without_a_grant_stops_the_start_by_name() {
     ] {
         assert!(error.contains(import), "{error}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_component_of_wasi_02_is_served_as_well() {
+    let host = Host::run(WASI_02, "").await;
+    assert_eq!(host.see("/there").await, "WASI 0.2 saw /there");
 }
