@@ -15,6 +15,7 @@ pub mod practitioner;
 pub mod schedule;
 pub mod search;
 pub mod slot;
+pub mod sqlstate;
 pub mod zone;
 
 /// What is wrong with one field of an input.

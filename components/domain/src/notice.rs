@@ -12,6 +12,18 @@ use crate::zone::{self, Zone};
 /// Older news is recorded, but nobody is told: it comes from a replay.
 pub const NOTIFY_AGE_MAX: SignedDuration = SignedDuration::from_hours(24);
 
+/// Tries of one notice while others get through on its channel: then it is this recipient's mailbox
+/// that ails, and it must not keep the rest of its partition waiting. With the host's pauses of up
+/// to 30 seconds: six minutes.
+pub const DELIVERY_ATTEMPTS_MAX: i32 = 20;
+
+/// Tries while nobody gets through: then the provider is away, and what waits should outlive that.
+/// About an hour.
+pub const OUTAGE_ATTEMPTS_MAX: i32 = 130;
+
+/// A claim on a notice is void after that: whoever made it was given 60 seconds for the whole event.
+pub const CLAIM_AGE_MAX: SignedDuration = SignedDuration::from_secs(90);
+
 /// The locale of the templates that there are.
 pub const LOCALE: &str = "en";
 
@@ -136,6 +148,15 @@ fn idempotency_key(event_id: &str, recipient: Uuid, channel: Channel) -> String 
 /// Whether an event is too old to tell anybody.
 pub fn is_too_old(happened: Timestamp, now: Timestamp) -> bool {
     now.duration_since(happened) > NOTIFY_AGE_MAX
+}
+
+/// Whether a notice whose channel was unavailable is not tried again.
+pub fn is_given_up(attempts: i32, others_get_through: bool) -> bool {
+    let most = match others_get_through {
+        true => DELIVERY_ATTEMPTS_MAX,
+        false => OUTAGE_ATTEMPTS_MAX,
+    };
+    attempts >= most
 }
 
 /// Where the appointment is, and with whom.
@@ -385,5 +406,13 @@ mod tests {
         assert!(!is_too_old("2026-11-22T08:00:00Z".parse().unwrap(), now));
         assert!(is_too_old("2026-11-22T07:59:59Z".parse().unwrap(), now));
         assert!(!is_too_old("2026-11-23T09:00:00Z".parse().unwrap(), now));
+    }
+
+    #[test]
+    fn one_ailing_mailbox_is_given_up_sooner_than_a_provider_that_is_away() {
+        assert!(!is_given_up(DELIVERY_ATTEMPTS_MAX - 1, true));
+        assert!(is_given_up(DELIVERY_ATTEMPTS_MAX, true));
+        assert!(!is_given_up(OUTAGE_ATTEMPTS_MAX - 1, false));
+        assert!(is_given_up(OUTAGE_ATTEMPTS_MAX, false));
     }
 }

@@ -1,8 +1,13 @@
-//! The delivery ledger: what was sent, and what was not and why. An entry is written before it is
-//! sent, so that no replay tells anybody twice.
+//! The delivery ledger: what was sent, and what was not and why. An entry is claimed before it is
+//! sent, and by one host at a time, so that no replay tells anybody twice.
+//!
+//! One outcome cannot be known: a host that dies after the provider took a message and before the
+//! ledger says so leaves its claim behind. `CLAIM_AGE_MAX` later the message is sent again, with the
+//! same idempotency key: a provider that remembers keys drops it, and a mail has the same
+//! Message-ID, by which mailboxes know a copy.
 
 use praxis_domain::event;
-use praxis_domain::notice::{LOCALE, Notice};
+use praxis_domain::notice::{self, CLAIM_AGE_MAX, LOCALE, Notice};
 use praxis_platform::database::{self, Database, ParameterValue};
 use praxis_platform::delivery::Receipt;
 
@@ -15,9 +20,28 @@ pub struct Entry<'a> {
 
 /// Why nothing is sent at all.
 #[derive(Clone, Copy)]
-pub enum Ending {
+pub enum Ending<'a> {
     NoAddress,
     TooOld,
+    /// Not even tried, and why.
+    Failed(&'a str),
+}
+
+/// What an asked for entry is.
+pub enum Claim {
+    /// Ours, at the try of this number: from one.
+    Ours(i32),
+    /// Another host's, or that of one that died not long ago.
+    Held,
+    /// Come to its end, and whether that was a failure.
+    Ended { failed: bool },
+}
+
+/// What becomes of an entry whose channel was unavailable.
+pub enum Given {
+    /// To the next try.
+    Back,
+    Up,
 }
 
 pub struct Ledger<'a> {
@@ -29,18 +53,23 @@ impl<'a> Ledger<'a> {
         Self { database }
     }
 
-    /// Whether it is to be sent now: it is new, or an earlier try did not end.
-    pub async fn claim(&self, entry: &Entry<'_>) -> Result<bool, database::Error> {
-        self.write(entry, "sending").await
+    /// `Ours` where it is to be sent now: it is new, was given back, or its claimer has died.
+    pub async fn claim(&self, entry: &Entry<'_>) -> Result<Claim, database::Error> {
+        self.write(entry, "sending", ParameterValue::DbNull).await
     }
 
-    /// Keeps that nothing is sent, unless it was sent already.
-    pub async fn record(&self, entry: &Entry<'_>, ending: Ending) -> Result<(), database::Error> {
-        let status = match ending {
-            Ending::NoAddress => "no-address",
-            Ending::TooOld => "too-old",
+    /// Keeps that nothing is sent, where `claim` would have been granted.
+    pub async fn record(
+        &self,
+        entry: &Entry<'_>,
+        ending: Ending<'_>,
+    ) -> Result<Claim, database::Error> {
+        let (status, reason) = match ending {
+            Ending::NoAddress => ("no-address", ParameterValue::DbNull),
+            Ending::TooOld => ("too-old", ParameterValue::DbNull),
+            Ending::Failed(reason) => ("failed", database::text(reason)),
         };
-        self.write(entry, status).await.map(|_| ())
+        self.write(entry, status, reason).await
     }
 
     pub async fn sent(&self, entry: &Entry<'_>, receipt: &Receipt) -> Result<(), database::Error> {
@@ -51,32 +80,52 @@ impl<'a> Ledger<'a> {
     }
 
     pub async fn failed(&self, entry: &Entry<'_>, reason: &str) -> Result<(), database::Error> {
-        let reason = database::text(reason);
-        self.end(
-            entry,
-            "failed",
-            ParameterValue::DbNull,
-            ParameterValue::DbNull,
-            reason,
-        )
-        .await
+        let null = || ParameterValue::DbNull;
+        self.end(entry, "failed", null(), null(), database::text(reason))
+            .await
     }
 
-    /// False where an entry is there that has come to its end.
-    async fn write(&self, entry: &Entry<'_>, status: &str) -> Result<bool, database::Error> {
-        const WRITE: &str = "
-            insert into deliveries as held (
-                event_id, recipient, channel, audience, booking_id, tenant_id, template, locale,
-                status
-            )
-            values ($1::text, $2::text, $3::text, $4::text, $5::uuid, $6::text, $7::text, $8::text,
-                $9::text)
-            on conflict (event_id, recipient, channel) do update set
-                status = excluded.status,
-                attempts = held.attempts + 1,
-                updated_at = now()
-            where held.status = 'sending'
-            returning status";
+    /// After the try of that number, where the channel was unavailable.
+    pub async fn give(&self, entry: &Entry<'_>, attempts: i32) -> Result<Given, database::Error> {
+        let others_get_through = self.others_get_through(entry).await?;
+        if notice::is_given_up(attempts, others_get_through) {
+            self.failed(entry, &format!("unavailable at {attempts} tries"))
+                .await?;
+            return Ok(Given::Up);
+        }
+        let null = || ParameterValue::DbNull;
+        let reason = database::text("unavailable");
+        self.end(entry, "waiting", null(), null(), reason).await?;
+        Ok(Given::Back)
+    }
+
+    /// Whether anybody was told on its channel since it was first tried.
+    async fn others_get_through(&self, entry: &Entry<'_>) -> Result<bool, database::Error> {
+        const OTHERS: &str = "
+            select exists (
+                select
+                from deliveries as other
+                where other.channel = held.channel
+                    and other.status = 'sent'
+                    and other.updated_at > held.created_at
+            ) as others_get_through
+            from deliveries as held
+            where held.event_id = $1::text
+                and held.recipient = $2::text
+                and held.channel = $3::text";
+        match self.database.row(OTHERS, key(entry)).await? {
+            Some(row) => row.get("others_get_through"),
+            None => Ok(false),
+        }
+    }
+
+    async fn write(
+        &self,
+        entry: &Entry<'_>,
+        status: &str,
+        reason: ParameterValue,
+    ) -> Result<Claim, database::Error> {
+        const CLAIM: &str = include_str!("claim.sql");
         let notice = entry.notice;
         let mut parameters = key(entry);
         parameters.extend([
@@ -86,10 +135,25 @@ impl<'a> Ledger<'a> {
             database::text(&notice.template),
             database::text(LOCALE),
             database::text(status),
+            reason,
+            ParameterValue::Int64(CLAIM_AGE_MAX.as_secs()),
         ]);
-        Ok(self.database.row(WRITE, parameters).await?.is_some())
+        let Some(row) = self.database.row(CLAIM, parameters).await? else {
+            return Ok(Claim::Held);
+        };
+        if row.get("is_ours")? {
+            return Ok(Claim::Ours(row.get("attempts")?));
+        }
+        let status: String = row.get("status")?;
+        Ok(match &status[..] {
+            "sending" | "waiting" => Claim::Held,
+            status => Claim::Ended {
+                failed: status == "failed",
+            },
+        })
     }
 
+    /// Of a claim that is ours.
     async fn end(
         &self,
         entry: &Entry<'_>,

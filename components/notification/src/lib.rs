@@ -1,9 +1,9 @@
 //! Telling patients and practitioners what happened to their bookings.
 
 mod ledger;
+mod message;
 mod ops;
 mod people;
-mod send;
 mod tell;
 mod templates;
 

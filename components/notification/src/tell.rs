@@ -9,9 +9,9 @@ use praxis_platform::delivery;
 use praxis_platform::events::{self, Delivery, Failure};
 use spin_sdk::variables;
 
-use crate::ledger::{Ending, Entry, Ledger};
+use crate::ledger::{Claim, Ending, Entry, Given, Ledger};
+use crate::message::Message;
 use crate::people::{self, People};
-use crate::send;
 
 const PUBLIC_URL_VARIABLE: &str = "public_url";
 
@@ -32,7 +32,7 @@ pub async fn handle(delivery: Delivery) -> Result<(), Failure> {
     let public_url = variables::get(PUBLIC_URL_VARIABLE)
         .await
         .map_err(|error| Failure::Reject(format!("variable {PUBLIC_URL_VARIABLE}: {error}")))?;
-    let mut unavailable = false;
+    let mut told = Vec::new();
     for notice in notice::notices(&delivery.id, occasion, &people.recipients) {
         let view = view(&booking, &people, &notice, &public_url)?;
         let entry = Entry {
@@ -40,16 +40,23 @@ pub async fn handle(delivery: Delivery) -> Result<(), Failure> {
             booking: &booking,
             notice: &notice,
         };
-        // One channel that is down does not keep the others waiting.
-        match tell(&Ledger::new(&database), &entry, &view, too_old).await? {
+        // Whoever can't be told does not keep the others waiting.
+        told.push(tell(&Ledger::new(&database), &entry, &view, too_old).await?);
+    }
+    answer(told)
+}
+
+/// Not at its end before everybody else is: a mistake is reported with the last try.
+fn answer(told: Vec<Told>) -> Result<(), Failure> {
+    let mut mistake = None;
+    for told in told {
+        match told {
             Told::Finished => {}
-            Told::Later => unavailable = true,
+            Told::Later(why) => return Err(Failure::Retry(why.to_owned())),
+            Told::Never(why) => mistake = Some(why),
         }
     }
-    if unavailable {
-        return Err(delivery::Error::Unavailable.into());
-    }
-    Ok(())
+    mistake.map_or(Ok(()), |why| Err(Failure::Reject(why)))
 }
 
 fn is_too_old(delivery: &Delivery) -> Result<bool, Failure> {
@@ -85,8 +92,10 @@ fn view(
 enum Told {
     /// Sent, or never to be.
     Finished,
-    /// The ledger says `sending`: a redelivery tries again, with the same key.
-    Later,
+    /// To be tried again, with the same key, because of this.
+    Later(&'static str),
+    /// The ledger says `failed`, by a mistake of ours: this one.
+    Never(String),
 }
 
 async fn tell(
@@ -96,29 +105,54 @@ async fn tell(
     too_old: bool,
 ) -> Result<Told, Failure> {
     let Some(address) = entry.notice.address else {
-        ledger.record(entry, Ending::NoAddress).await?;
-        return Ok(Told::Finished);
+        return Ok(told(ledger.record(entry, Ending::NoAddress).await?));
     };
     if too_old {
-        ledger.record(entry, Ending::TooOld).await?;
-        return Ok(Told::Finished);
+        return Ok(told(ledger.record(entry, Ending::TooOld).await?));
     }
-    if !ledger.claim(entry).await? {
-        return Ok(Told::Finished);
-    }
-    match send::send(entry.notice, address, view).await? {
-        Ok(receipt) => {
-            ledger.sent(entry, &receipt).await?;
-            Ok(Told::Finished)
-        }
-        Err(delivery::Error::Unavailable) => Ok(Told::Later),
+    // Rendered before it is claimed: so every try finds the mistake in a template again.
+    let message = match Message::render(entry.notice, view) {
+        Ok(message) => message,
+        Err(error) => return cannot_say(ledger, entry, &error.to_string()).await,
+    };
+    let attempts = match ledger.claim(entry).await? {
+        Claim::Ours(attempts) => attempts,
+        other => return Ok(told(other)),
+    };
+    match message.send(entry.notice, address).await {
+        Ok(receipt) => ledger.sent(entry, &receipt).await?,
+        Err(delivery::Error::Unavailable) => match ledger.give(entry, attempts).await? {
+            Given::Back => return Ok(Told::Later("the delivery is unavailable")),
+            Given::Up => {}
+        },
         Err(delivery::Error::BadAddress(why)) => {
             ledger.failed(entry, &format!("bad address: {why}")).await?;
-            Ok(Told::Finished)
         }
         Err(delivery::Error::Rejected(why)) => {
             ledger.failed(entry, &format!("rejected: {why}")).await?;
-            Ok(Told::Finished)
         }
     }
+    Ok(Told::Finished)
+}
+
+/// Where nothing is sent.
+fn told(claim: Claim) -> Told {
+    match claim {
+        Claim::Ours(_) | Claim::Ended { .. } => Told::Finished,
+        Claim::Held => Told::Later("another host may be sending it"),
+    }
+}
+
+async fn cannot_say(
+    ledger: &Ledger<'_>,
+    entry: &Entry<'_>,
+    mistake: &str,
+) -> Result<Told, Failure> {
+    let claim = ledger.record(entry, Ending::Failed(mistake)).await?;
+    Ok(match claim {
+        Claim::Ours(_) | Claim::Ended { failed: true } => Told::Never(mistake.to_owned()),
+        // It was told before the template broke.
+        Claim::Ended { failed: false } => Told::Finished,
+        Claim::Held => told(claim),
+    })
 }

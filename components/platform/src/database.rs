@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use praxis_domain::sqlstate::Refusal;
 use spin_sdk::pg::{self, Column, Connection, DbValue, Decode, PgError, QueryError};
 use spin_sdk::variables;
 use spin_sdk::wit_bindgen::StreamResult;
@@ -220,22 +221,16 @@ impl From<pg::Error> for Error {
     }
 }
 
-/// Sorts what PostgreSQL said by its SQLSTATE:
-/// https://www.postgresql.org/docs/current/errcodes-appendix.html
 fn refused(error: &pg::DbError) -> Error {
-    let constraint = || {
-        let extra = error.extras.iter().find(|(name, _)| name == "constraint");
-        extra.map(|(_, value)| value.clone())
-    };
-    match (error.code.get(..2).unwrap_or_default(), &error.code[..]) {
-        // Deadlock, serialisation failure; lock not available.
-        ("40", _) | (_, "55P03") => Error::Contention,
-        // Connection lost; resources exhausted; shutting down.
-        ("08" | "53", _) | (_, "57P01" | "57P02" | "57P03") => Error::Unavailable,
-        ("23", _) => match constraint() {
-            Some(name) => Error::Constraint(name),
-            None => Error::Broken(error.message.clone()),
-        },
-        _ => Error::Broken(format!("{}: {}", error.code, error.message)),
+    let broken = || Error::Broken(format!("{}: {}", error.code, error.message));
+    match Refusal::of(&error.code) {
+        Refusal::Unavailable => Error::Unavailable,
+        Refusal::Contention => Error::Contention,
+        Refusal::Constraint => {
+            let mut extras = error.extras.iter();
+            let constraint = extras.find(|(name, _)| name == "constraint");
+            constraint.map_or_else(broken, |(_, name)| Error::Constraint(name.clone()))
+        }
+        Refusal::Broken => broken(),
     }
 }
