@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use jiff::civil::Date;
 use praxis_domain::FieldError;
-use praxis_domain::calendar::{self, BOOKING_HORIZON_DAYS, Day};
+use praxis_domain::calendar::{self, BOOKING_HORIZON_DAYS, Day, NamedDate};
 use praxis_domain::mask::Mask;
 use praxis_domain::slot::Slot;
 use praxis_domain::zone::Zone;
@@ -74,8 +74,8 @@ pub async fn get(request: &Request, practitioner: Uuid) -> Result<Response, Prob
 
 fn range(request: &Request) -> Result<(Date, Date), Problem> {
     let query = request.query(&["from", "to"])?;
-    let from: Date = query.required("from", "a date: 2026-11-23")?;
-    let to: Date = query.required("to", "a date: 2026-11-23")?;
+    let NamedDate(from) = query.required("from", "a date: 2026-11-23")?;
+    let NamedDate(to) = query.required("to", "a date: 2026-11-23")?;
     if to < from {
         return Err(Problem::field("/query/to", "must not be before from"));
     }

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use praxis_domain::FieldError;
-use praxis_domain::booking::{self, HOLD_SECONDS, Status};
+use praxis_domain::booking::{self, HOLD_SECONDS, HOLDS_PER_PATIENT_MAX, Status};
 use praxis_domain::event::BookingKind;
 use praxis_domain::slot::Slot;
 use praxis_platform::auth::{Claims, Role};
@@ -48,18 +48,20 @@ pub async fn book(request: Request) -> Result<Response, Problem> {
     let body: Body = request.json().await?;
     let once = Once::new(&claims, key, "book", &body);
     let database = Database::open().await?;
-    let caller = Caller::load(&database, &claims, Some(&once)).await?;
-    if let Some(answer) = caller.answered(&once)? {
-        return Ok(created(&answer));
-    }
-    let booked = match body.hold_id {
-        Some(hold) => confirm(&database, &claims, hold, &body, &once).await,
-        None => match grant(&database, &caller, &body).await {
-            Ok(granted) => insert(&database, &granted, &once).await,
-            Err(refused) => Err(refused),
-        },
-    };
-    let answer = unless_answered(booked, &database, &claims, &once).await?;
+    let booked = store::settled(async || {
+        let caller = Caller::load(&database, &claims, Some(&once)).await?;
+        if let Some(answer) = caller.answered(&once)? {
+            return Ok(Some(answer));
+        }
+        match body.hold_id {
+            Some(hold) => confirm(&database, &claims, hold, &body, &once).await,
+            None => {
+                let granted = grant(&database, &caller, &body).await?;
+                insert(&database, &granted, &once).await
+            }
+        }
+    });
+    let answer = unless_answered(booked.await, &database, &claims, &once).await?;
     Ok(created(&answer))
 }
 
@@ -72,15 +74,18 @@ pub async fn hold(request: Request) -> Result<Response, Problem> {
     }
     let database = Database::open().await?;
     let caller = Caller::load(&database, &claims, None).await?;
-    let granted = grant(&database, &caller, &body).await?;
-    let mut parameters = granted.insertion(clock::new_id(), Status::Held);
-    parameters.extend([const { ParameterValue::DbNull }; 4]);
-    match store::change(&database, sql::BOOK, &parameters).await? {
-        Change::Done(held) => Ok(created(&View::from(&held))),
-        Change::NotApplied | Change::SlotTaken | Change::Repeated => {
-            Err(granted.wanted.taken(&database).await)
+    let held = store::settled(async || {
+        let granted = grant(&database, &caller, &body).await?;
+        let receipt = [const { ParameterValue::DbNull }; 4];
+        let parameters = granted.insertion(clock::new_id(), Status::Held, receipt);
+        match store::change(&database, sql::BOOK, &parameters).await? {
+            Change::Done(held) => Ok(Some(View::from(&held))),
+            Change::NotApplied | Change::Repeated => Ok(None),
+            Change::SlotTaken => Err(granted.wanted.taken(&database).await),
+            Change::TooManyHolds => Err(refusal::too_many_holds()),
         }
-    }
+    });
+    Ok(created(&held.await?))
 }
 
 /// `201`, and where the booking is.
@@ -120,24 +125,32 @@ fn slot_of(body: &Body) -> Result<(Uuid, Timestamp), Problem> {
     Err(Problem::invalid(errors.collect()))
 }
 
-async fn insert(database: &Database, granted: &Granted, once: &Once) -> Result<View, Problem> {
+async fn insert(
+    database: &Database,
+    granted: &Granted,
+    once: &Once,
+) -> Result<Option<View>, Problem> {
     let id = clock::new_id();
     let zone = granted.wanted.snapshot.zone();
     let practitioner = granted.wanted.practitioner;
     let answer = View::confirmed(id, practitioner, granted.patient, &granted.slot, zone);
-    let mut parameters = granted.insertion(id, Status::Confirmed);
-    parameters.extend(once.receipt(&answer));
+    let parameters = granted.insertion(id, Status::Confirmed, once.receipt(&answer));
     match store::change(database, sql::BOOK, &parameters).await? {
-        Change::Done(_) => Ok(answer),
-        Change::NotApplied | Change::SlotTaken | Change::Repeated => {
-            Err(granted.wanted.taken(database).await)
-        }
+        Change::Done(_) => Ok(Some(answer)),
+        Change::NotApplied | Change::Repeated => Ok(None),
+        Change::SlotTaken => Err(granted.wanted.taken(database).await),
+        Change::TooManyHolds => Err(refusal::too_many_holds()),
     }
 }
 
 impl Granted {
-    /// The first twelve parameters of `sql::BOOK`.
-    fn insertion(&self, id: Uuid, status: Status) -> Vec<ParameterValue> {
+    /// The parameters of `sql::BOOK`.
+    fn insertion(
+        &self,
+        id: Uuid,
+        status: Status,
+        receipt: [ParameterValue; 4],
+    ) -> Vec<ParameterValue> {
         let (seconds, kind) = match status {
             Status::Held => (Some(HOLD_SECONDS), BookingKind::SlotHeld),
             Status::Confirmed | Status::Cancelled | Status::Rescheduled | Status::Expired => {
@@ -145,7 +158,7 @@ impl Granted {
             }
         };
         let snapshot = &self.wanted.snapshot;
-        vec![
+        let mut parameters = vec![
             database::uuid(id),
             database::uuid(self.wanted.practitioner),
             database::text(&snapshot.tenant_id),
@@ -158,7 +171,11 @@ impl Granted {
             database::optional(seconds, ParameterValue::Int32),
             database::uuid(clock::new_id()),
             database::text(kind.name()),
-        ]
+        ];
+        parameters.extend(receipt);
+        parameters.push(ParameterValue::Int64(snapshot.profile_version));
+        parameters.push(ParameterValue::Int32(HOLDS_PER_PATIENT_MAX));
+        parameters
     }
 }
 
@@ -168,10 +185,13 @@ async fn confirm(
     hold: Uuid,
     body: &Body,
     once: &Once,
-) -> Result<View, Problem> {
+) -> Result<Option<View>, Problem> {
     let held = store::visible(database, claims, hold).await?;
     matches_hold(body, &held)?;
-    booking::confirm(&held.standing(), clock::now()).map_err(refusal::refused)?;
+    let now = clock::now();
+    booking::confirm(&held.standing(), now).map_err(refusal::refused)?;
+    let wanted = Wanted::load(database, held.practitioner_id, held.slot_start, now).await?;
+    wanted.in_schedule()?;
     let answer = View {
         status: Status::Confirmed,
         version: held.version + 1,
@@ -180,10 +200,11 @@ async fn confirm(
     };
     let mut parameters = vec![database::uuid(hold)];
     parameters.extend(once.receipt(&answer));
+    parameters.push(ParameterValue::Int64(wanted.snapshot.profile_version));
     match store::change(database, sql::CONFIRM, &parameters).await? {
-        Change::Done(_) => Ok(answer),
-        Change::NotApplied | Change::SlotTaken | Change::Repeated => {
-            Err(refusal::refused(booking::Refused::HoldExpired))
+        Change::Done(_) => Ok(Some(answer)),
+        Change::NotApplied | Change::SlotTaken | Change::Repeated | Change::TooManyHolds => {
+            Ok(None)
         }
     }
 }

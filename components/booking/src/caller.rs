@@ -170,7 +170,7 @@ fn fills(profile: &patient::Profile, patient: &Patient) -> bool {
         || fills(&profile.locale, &patient.locale)
 }
 
-/// The last three parameters of `sql::VISIBLE`: what the caller's roles let them see.
+/// The last three parameters of `sql::VISIBLE` and `sql::list`: what the caller's roles let them see.
 pub fn sees(claims: &Claims) -> [ParameterValue; 3] {
     let subject_as = |role| claims.is(role).then_some(claims.sub.as_str());
     [

@@ -1,7 +1,7 @@
 //! `POST /v1/bookings/{id}/cancel` and `…/reschedule`.
 
 use jiff::Timestamp;
-use praxis_domain::booking::{self, Refused, Status};
+use praxis_domain::booking::{self, Status};
 use praxis_domain::event::BookingKind;
 use praxis_platform::auth::Claims;
 use praxis_platform::clock;
@@ -31,7 +31,20 @@ pub async fn cancel(request: &Request, id: Uuid) -> Result<Response, Problem> {
     claims.require(&BOOKERS)?;
     let version = request.if_match()?;
     let database = Database::open().await?;
-    let booking = store::visible(&database, &claims, id).await?;
+    let cancelled = store::settled(async || try_cancel(&database, &claims, id, version).await);
+    let cancelled = cancelled.await?;
+    let answer = response::json(StatusCode::OK, &View::from(&cancelled));
+    let etag = response::etag(cancelled.version.into());
+    Ok(response::with(answer, "etag", &etag))
+}
+
+async fn try_cancel(
+    database: &Database,
+    claims: &Claims,
+    id: Uuid,
+    version: i32,
+) -> Result<Option<Booking>, Problem> {
+    let booking = store::visible(database, claims, id).await?;
     booking::cancel(&booking.standing(), version, clock::now()).map_err(refusal::refused)?;
     let kind = match booking.status {
         // Nobody was told of a hold, so nobody is told that it is gone.
@@ -45,16 +58,10 @@ pub async fn cancel(request: &Request, id: Uuid) -> Result<Response, Problem> {
         ParameterValue::Int32(version),
         database::text(kind.name()),
     ];
-    match store::change(&database, sql::CANCEL, &parameters).await? {
-        Change::Done(cancelled) => {
-            let answer = response::json(StatusCode::OK, &View::from(&cancelled));
-            let etag = response::etag(cancelled.version.into());
-            Ok(response::with(answer, "etag", &etag))
-        }
-        Change::NotApplied | Change::SlotTaken | Change::Repeated => {
-            let again =
-                |booking: &Booking| booking::cancel(&booking.standing(), version, clock::now());
-            Err(changed_meanwhile(&database, &claims, id, again).await)
+    match store::change(database, sql::CANCEL, &parameters).await? {
+        Change::Done(cancelled) => Ok(Some(cancelled)),
+        Change::NotApplied | Change::SlotTaken | Change::Repeated | Change::TooManyHolds => {
+            Ok(None)
         }
     }
 }
@@ -67,27 +74,27 @@ pub async fn reschedule(request: Request, id: Uuid) -> Result<Response, Problem>
     let body: Body = request.json().await?;
     let once = Once::new(&claims, key, &format!("reschedule {id} {version}"), &body);
     let database = Database::open().await?;
-    let caller = Caller::load(&database, &claims, Some(&once)).await?;
-    if let Some(answer) = caller.answered(&once)? {
-        return Ok(created(&answer));
-    }
-    let old = store::visible(&database, &claims, id).await?;
-    let moved = match booking::reschedule(&old.standing(), version, clock::now()) {
-        Ok(()) => move_to(&database, &claims, &old, body.slot_start, &once).await,
-        Err(reason) => Err(refusal::refused(reason)),
-    };
-    let answer = unless_answered(moved, &database, &claims, &once).await?;
+    let moved = store::settled(async || {
+        let caller = Caller::load(&database, &claims, Some(&once)).await?;
+        if let Some(answer) = caller.answered(&once)? {
+            return Ok(Some(answer));
+        }
+        let old = store::visible(&database, &claims, id).await?;
+        booking::reschedule(&old.standing(), version, body.slot_start, clock::now())
+            .map_err(refusal::refused)?;
+        move_to(&database, &old, body.slot_start, &once).await
+    });
+    let answer = unless_answered(moved.await, &database, &claims, &once).await?;
     Ok(created(&answer))
 }
 
 /// One statement: there is no moment at which the old slot is free and the new one is not taken.
 async fn move_to(
     database: &Database,
-    claims: &Claims,
     old: &Booking,
     slot_start: Timestamp,
     once: &Once,
-) -> Result<View, Problem> {
+) -> Result<Option<View>, Problem> {
     let wanted = Wanted::load(database, old.practitioner_id, slot_start, clock::now()).await?;
     let slot = wanted.offered(database).await?;
     let zone = wanted.snapshot.zone();
@@ -106,30 +113,10 @@ async fn move_to(
         database::text(zone.name()),
     ];
     parameters.extend(once.receipt(&answer));
+    parameters.push(ParameterValue::Int64(wanted.snapshot.profile_version));
     match store::change(database, sql::RESCHEDULE, &parameters).await? {
-        Change::Done(_) => Ok(answer),
+        Change::Done(_) => Ok(Some(answer)),
         Change::SlotTaken => Err(wanted.taken(database).await),
-        Change::NotApplied | Change::Repeated => {
-            let again = |booking: &Booking| {
-                booking::reschedule(&booking.standing(), old.version, clock::now())
-            };
-            Err(changed_meanwhile(database, claims, old.id, again).await)
-        }
-    }
-}
-
-/// Why a change did not apply: decided again, from the booking as it is now.
-async fn changed_meanwhile(
-    database: &Database,
-    claims: &Claims,
-    id: Uuid,
-    decide: impl FnOnce(&Booking) -> Result<(), Refused>,
-) -> Problem {
-    match store::visible(database, claims, id).await {
-        Err(problem) => problem,
-        Ok(booking) => match decide(&booking) {
-            Err(reason) => refusal::refused(reason),
-            Ok(()) => database::Error::Contention.into(),
-        },
+        Change::NotApplied | Change::Repeated | Change::TooManyHolds => Ok(None),
     }
 }

@@ -1,4 +1,5 @@
-//! Holds that have run out: announced, so that their slots are free for everybody to see.
+//! What time takes away: holds that have run out, announced, so that their slots are free for
+//! everybody to see; and old receipts.
 
 use praxis_platform::database::{Database, ParameterValue};
 use praxis_platform::events::Failure;
@@ -6,6 +7,7 @@ use praxis_platform::events::Failure;
 use crate::sql;
 
 const HOLDS_PER_STATEMENT_MAX: i32 = 100;
+const RECEIPTS_PER_STATEMENT_MAX: i32 = 1000;
 const STATEMENTS_PER_TICK_MAX: u32 = 50;
 
 pub async fn expire() -> Result<(), Failure> {
@@ -18,5 +20,8 @@ pub async fn expire() -> Result<(), Failure> {
             break;
         }
     }
+    // One statement a tick is enough, for nobody waits for it.
+    let limit = ParameterValue::Int32(RECEIPTS_PER_STATEMENT_MAX);
+    database.row(sql::PRUNE_RECEIPTS, vec![limit]).await?;
     Ok(())
 }

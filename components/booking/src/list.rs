@@ -1,9 +1,9 @@
 //! `GET /v1/bookings` and `GET /v1/bookings/{id}`.
 
 use jiff::Timestamp;
-use jiff::civil::Date;
 use praxis_domain::booking::Status;
-use praxis_platform::auth::{Claims, Role};
+use praxis_domain::calendar::{NamedDate, NamedInstant};
+use praxis_platform::auth::Role;
 use praxis_platform::database::{self, Database, ParameterValue};
 use praxis_platform::problem::Problem;
 use praxis_platform::request::{Query, Request};
@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use crate::book::BOOKERS;
 use crate::record::{Booking, View};
-use crate::{sql, store};
+use crate::{caller, sql, store};
 
 const BOOKINGS_PER_PAGE: usize = 50;
 
@@ -40,19 +40,21 @@ pub async fn get(request: &Request, id: Uuid) -> Result<Response, Problem> {
     Ok(response::with(answer, "etag", &etag))
 }
 
-/// By time. Staff see their tenant's, a practitioner their calendar, a patient their own.
+/// By time. Staff see their tenant's, a practitioner their calendar, a patient their own; who is
+/// several of these sees them all.
 pub async fn list(request: &Request) -> Result<Response, Problem> {
     let claims = request.claims()?;
     claims.require(&BOOKERS)?;
     let query = request.query(&["from", "to", "status", "cursor"])?;
-    let (whose, who) = scope(&claims)?;
-    let mut parameters = vec![database::text(who)];
-    parameters.extend(filter(&query)?);
+    if claims.is(Role::Staff) && claims.staff_of().is_none() {
+        return Err(Problem::forbidden("the token names no tenant"));
+    }
+    let mut parameters = filter(&query)?.to_vec();
     // One more, to know whether there is another page.
     parameters.push(ParameterValue::Int32(BOOKINGS_PER_PAGE as i32 + 1));
+    parameters.extend(caller::sees(&claims));
     let database = Database::open().await?;
-    let statement = sql::LIST.replace("{whose}", whose);
-    let rows = database.rows(&statement, parameters).await?;
+    let rows = database.rows(&sql::list(), parameters).await?;
     let bookings: Result<Vec<Booking>, _> = rows.iter().map(|row| row.json("booking")).collect();
     Ok(response::json(StatusCode::OK, &page(&bookings?)))
 }
@@ -71,25 +73,10 @@ fn page(bookings: &[Booking]) -> Page {
     }
 }
 
-/// Where the caller's bookings are found, and by what.
-fn scope(claims: &Claims) -> Result<(&'static str, &str), Problem> {
-    if claims.is(Role::Staff) {
-        let tenant = claims.staff_of();
-        let tenant = tenant.ok_or_else(|| Problem::forbidden("the token names no tenant"))?;
-        return Ok((sql::OF_TENANT, tenant));
-    }
-    let whose = if claims.is(Role::Practitioner) {
-        sql::OF_PRACTITIONER
-    } else {
-        sql::OF_PATIENT
-    };
-    Ok((whose, &claims.sub))
-}
-
-/// The parameters $2 to $6 of `sql::LIST`.
+/// The first five parameters of `sql::list`.
 fn filter(query: &Query) -> Result<[ParameterValue; 5], Problem> {
-    let from: Option<Date> = query.optional("from", "a date: 2026-11-23")?;
-    let to: Option<Date> = query.optional("to", "a date: 2026-11-23")?;
+    let from: Option<NamedDate> = query.optional("from", "a date: 2026-11-23")?;
+    let to: Option<NamedDate> = query.optional("to", "a date: 2026-11-23")?;
     let status = query.get("status").map(|name| {
         Status::parse(name).ok_or_else(|| {
             let expected = "must be held, confirmed, cancelled, rescheduled or expired";
@@ -99,8 +86,8 @@ fn filter(query: &Query) -> Result<[ParameterValue; 5], Problem> {
     let status = status.transpose()?;
     let cursor: Option<Cursor> = query.optional("cursor", "the next_cursor of a page")?;
     Ok([
-        database::optional(from, database::date),
-        database::optional(to, database::date),
+        database::optional(from, |from| database::date(from.0)),
+        database::optional(to, |to| database::date(to.0)),
         database::optional(status, |status| database::text(status.name())),
         database::optional(cursor.as_ref(), |last| database::seconds(last.slot_start)),
         database::optional(cursor.as_ref(), |last| database::uuid(last.id)),
@@ -112,9 +99,9 @@ impl std::str::FromStr for Cursor {
 
     fn from_str(text: &str) -> Result<Self, ()> {
         let (seconds, id) = text.split_once('.').ok_or(())?;
-        let seconds = seconds.parse().map_err(|_| ())?;
+        let NamedInstant(slot_start) = seconds.parse().map_err(|_| ())?;
         Ok(Self {
-            slot_start: Timestamp::from_second(seconds).map_err(|_| ())?,
+            slot_start,
             id: id.parse().map_err(|_| ())?,
         })
     }

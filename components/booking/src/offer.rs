@@ -49,13 +49,7 @@ impl Wanted {
     /// The slot, if it is offered and nobody has it; else 422 or 409.
     pub async fn offered(&self, database: &Database) -> Result<Slot, Problem> {
         let snapshot = &self.snapshot;
-        let slot = booking::offer(
-            self.slot_start,
-            &snapshot.schedule,
-            snapshot.active,
-            self.now,
-        )
-        .map_err(refusal::not_offered)?;
+        let slot = self.in_schedule()?;
         if !snapshot.is_booked(&slot) {
             return Ok(slot);
         }
@@ -63,6 +57,18 @@ impl Wanted {
             return Err(refusal::taken(snapshot, self.now));
         }
         Err(self.taken(database).await)
+    }
+
+    /// The slot, if the practitioner offers it to anybody; else 422.
+    pub fn in_schedule(&self) -> Result<Slot, Problem> {
+        let snapshot = &self.snapshot;
+        let offered = booking::offer(
+            self.slot_start,
+            &snapshot.schedule,
+            snapshot.active,
+            self.now,
+        );
+        offered.map_err(refusal::not_offered)
     }
 
     /// 409, with what is free instead at this moment.

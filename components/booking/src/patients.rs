@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::caller::{self, Caller, optional_text};
 use crate::record::Patient;
-use crate::sql;
+use crate::{sql, store};
 
 #[derive(Serialize)]
 struct View<'a> {
@@ -66,12 +66,12 @@ pub async fn put(request: Request) -> Result<Response, Problem> {
     Ok(response::json(StatusCode::OK, &View::from(&patient)))
 }
 
-/// Forgets the person. Their bookings stay, and tell of nobody.
+/// Forgets the person, and cancels what is to come. Their bookings stay, and tell of nobody.
 pub async fn erase(request: &Request) -> Result<Response, Problem> {
     let claims = patient(request)?;
     let database = Database::open().await?;
-    let subject = vec![database::text(&claims.sub)];
-    database.execute(sql::ERASE_PATIENT, subject).await?;
+    let subject = [database::text(&claims.sub)];
+    store::retried(async || database.row(sql::ERASE_PATIENT, subject.to_vec()).await).await?;
     Ok(response::no_content())
 }
 

@@ -1,7 +1,7 @@
 //! Why a request about a booking is refused, as the HTTP contract names it.
 
 use jiff::Timestamp;
-use praxis_domain::booking::{NotOffered, Refused};
+use praxis_domain::booking::{HOLDS_PER_PATIENT_MAX, NotOffered, Refused};
 use praxis_domain::calendar::ALTERNATIVES_MAX;
 use praxis_domain::slot::Slot;
 use praxis_platform::problem::Problem;
@@ -57,7 +57,25 @@ pub fn refused(reason: Refused) -> Problem {
         ),
         Refused::HoldExpired => conflict("/problems/hold-expired", "The hold has run out"),
         Refused::VersionConflict(current) => Problem::version_conflict(current.into()),
+        Refused::SameSlot => Problem::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "/problems/same-slot",
+            "The booking is there already",
+            reason.to_string(),
+        )
+        .at("/slot_start"),
     }
+}
+
+pub fn too_many_holds() -> Problem {
+    Problem::new(
+        StatusCode::TOO_MANY_REQUESTS,
+        "/problems/too-many-holds",
+        "Too many slots are held",
+        format!(
+            "{HOLDS_PER_PATIENT_MAX} at a time: book one, give one back, or wait until one runs out"
+        ),
+    )
 }
 
 pub fn key_reused() -> Problem {

@@ -11,16 +11,34 @@ use crate::{caller, sql};
 /// Two changes may wait for each other: PostgreSQL ends one, which is tried again.
 const ATTEMPTS_MAX: u32 = 3;
 
+/// How often a change is decided anew because what it was decided from has changed.
+const DECISIONS_MAX: u32 = 4;
+
 /// How a change ended.
 pub enum Change {
     /// The booking as it is now.
     Done(Booking),
-    /// The booking was not any more what the caller had seen.
+    /// The booking or the practitioner was not any more what the caller had seen.
     NotApplied,
     /// Somebody else has the slot.
     SlotTaken,
     /// The `Idempotency-Key` was used in the meantime.
     Repeated,
+    /// As many slots are held for the patient as may be.
+    TooManyHolds,
+}
+
+/// Load, decide and save, until it is saved or refused. `decide` gives none where something came
+/// in between, and then looks again.
+pub async fn settled<T>(
+    mut decide: impl AsyncFnMut() -> Result<Option<T>, Problem>,
+) -> Result<T, Problem> {
+    for _ in 0..DECISIONS_MAX {
+        if let Some(settled) = decide().await? {
+            return Ok(settled);
+        }
+    }
+    Err(database::Error::Contention.into())
 }
 
 /// A booking that the caller may see; 404 where there is none.
@@ -42,9 +60,16 @@ pub async fn change(
     statement: &str,
     parameters: &[ParameterValue],
 ) -> Result<Change, database::Error> {
+    retried(async || once(database, statement, parameters.to_vec()).await).await
+}
+
+/// Runs a statement again where it gave way to another one.
+pub async fn retried<T>(
+    mut run: impl AsyncFnMut() -> Result<T, database::Error>,
+) -> Result<T, database::Error> {
     let mut attempt = 1;
     loop {
-        match once(database, statement, parameters.to_vec()).await {
+        match run().await {
             Err(database::Error::Contention) if attempt < ATTEMPTS_MAX => attempt += 1,
             outcome => return outcome,
         }
@@ -65,5 +90,8 @@ async fn once(
         .on_constraint(sql::NO_DOUBLE_BOOK, || Ok(Change::SlotTaken))
         .or_else(|error: database::Error| {
             Err(error).on_constraint(sql::RECEIPT_KEY, || Ok(Change::Repeated))
+        })
+        .or_else(|error: database::Error| {
+            Err(error).on_constraint(sql::HOLDS_PER_PATIENT, || Ok(Change::TooManyHolds))
         })
 }

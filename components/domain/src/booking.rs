@@ -9,6 +9,9 @@ use crate::slot::Slot;
 /// How long a slot is held for somebody who has not confirmed yet.
 pub const HOLD_SECONDS: i32 = 300;
 
+/// How many slots may be held for one patient at a time.
+pub const HOLDS_PER_PATIENT_MAX: i32 = 3;
+
 /// Why a slot is not offered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NotOffered {
@@ -120,6 +123,8 @@ pub enum Refused {
     HoldExpired,
     #[error("the booking has changed: its version is {0} now")]
     VersionConflict(i32),
+    #[error("the booking has this slot already")]
+    SameSlot,
 }
 
 /// Whether a booking, or a hold, can be cancelled by somebody who has seen `version`.
@@ -134,8 +139,14 @@ pub fn cancel(booking: &Standing, version: i32, now: Timestamp) -> Result<(), Re
     not_begun(booking, now)
 }
 
-/// Whether a booking can be moved by somebody who has seen `version`.
-pub fn reschedule(booking: &Standing, version: i32, now: Timestamp) -> Result<(), Refused> {
+/// Whether a booking can be moved to the slot that starts at `to`, by somebody who has seen
+/// `version`.
+pub fn reschedule(
+    booking: &Standing,
+    version: i32,
+    to: Timestamp,
+    now: Timestamp,
+) -> Result<(), Refused> {
     match booking.status {
         Status::Confirmed => {}
         Status::Held => return Err(Refused::NotConfirmed),
@@ -144,7 +155,12 @@ pub fn reschedule(booking: &Standing, version: i32, now: Timestamp) -> Result<()
         }
     }
     unchanged(booking, version)?;
-    not_begun(booking, now)
+    not_begun(booking, now)?;
+    if booking.slot_start == to {
+        Err(Refused::SameSlot)
+    } else {
+        Ok(())
+    }
 }
 
 /// Whether a hold can be made a booking.
@@ -246,7 +262,7 @@ mod tests {
             Err(Refused::VersionConflict(2))
         );
         assert_eq!(
-            reschedule(&confirmed(), 1, now),
+            reschedule(&confirmed(), 1, at("2026-11-24T08:00:00Z"), now),
             Err(Refused::VersionConflict(2))
         );
         assert_eq!(cancel(&confirmed(), 2, now), Ok(()));
@@ -284,8 +300,27 @@ mod tests {
             Err(Refused::HoldExpired)
         );
         assert_eq!(
-            reschedule(&hold, 2, at("2026-11-22T12:00:00Z")),
+            reschedule(
+                &hold,
+                2,
+                at("2026-11-24T08:00:00Z"),
+                at("2026-11-22T12:00:00Z")
+            ),
             Err(Refused::NotConfirmed)
+        );
+    }
+
+    #[test]
+    fn a_booking_is_not_moved_to_where_it_is() {
+        let now = at("2026-11-22T12:00:00Z");
+        let booking = confirmed();
+        assert_eq!(
+            reschedule(&booking, 2, booking.slot_start, now),
+            Err(Refused::SameSlot)
+        );
+        assert_eq!(
+            reschedule(&booking, 2, at("2026-11-23T09:00:00Z"), now),
+            Ok(())
         );
     }
 }

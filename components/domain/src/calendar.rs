@@ -1,6 +1,8 @@
 //! What is free: days, their masks, their slots.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+use std::str::FromStr;
 
 use jiff::civil::Date;
 use jiff::{Timestamp, ToSpan as _};
@@ -13,8 +15,51 @@ use crate::zone::Zone;
 /// How many local dates can be booked, today included.
 pub const BOOKING_HORIZON_DAYS: i32 = 62;
 
+/// The years of what people name: later and earlier ones are mistakes, and not every store has them.
+pub const YEARS: RangeInclusive<i16> = 1900..=2200;
+
 /// How many slots are proposed in place of one that is taken.
 pub const ALTERNATIVES_MAX: usize = 3;
+
+/// A date as people write it: `2026-11-23`, within `YEARS`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct NamedDate(pub Date);
+
+/// An instant within `YEARS`, from its seconds since the Unix epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct NamedInstant(pub Timestamp);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not of the form, or not of the years from {} to {}", YEARS.start(), YEARS.end())]
+pub struct NotNamed;
+
+impl FromStr for NamedDate {
+    type Err = NotNamed;
+
+    fn from_str(text: &str) -> Result<Self, NotNamed> {
+        let date: Date = text.parse().map_err(|_| NotNamed)?;
+        // jiff would also read a date with a time behind it.
+        if text.len() == "2026-11-23".len() && YEARS.contains(&date.year()) {
+            Ok(Self(date))
+        } else {
+            Err(NotNamed)
+        }
+    }
+}
+
+impl FromStr for NamedInstant {
+    type Err = NotNamed;
+
+    fn from_str(text: &str) -> Result<Self, NotNamed> {
+        let seconds = text.parse().map_err(|_| NotNamed)?;
+        let instant = Timestamp::from_second(seconds).map_err(|_| NotNamed)?;
+        if YEARS.contains(&Zone::utc().date(instant).year()) {
+            Ok(Self(instant))
+        } else {
+            Err(NotNamed)
+        }
+    }
+}
 
 /// One local date of a practitioner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,6 +149,31 @@ mod tests {
 
     fn at(text: &str) -> Timestamp {
         text.parse().unwrap()
+    }
+
+    #[test]
+    fn only_what_every_store_can_keep_is_a_date() {
+        let named = |text: &str| text.parse().map(|NamedDate(date)| date);
+        assert_eq!(named("2026-11-23"), Ok(date(2026, 11, 23)));
+        for text in [
+            "0000-12-24",
+            "1899-12-31",
+            "2201-01-01",
+            "-009999-01-01",
+            "2026-02-30",
+            "2026-11-23T09:00",
+        ] {
+            assert_eq!(named(text), Err(NotNamed), "{text}");
+        }
+    }
+
+    #[test]
+    fn only_what_every_store_can_keep_is_an_instant() {
+        let named = |text: &str| text.parse().map(|NamedInstant(instant)| instant);
+        assert_eq!(named("1795420800"), Ok(at("2026-11-23T08:00:00Z")));
+        for text in ["-377705023201", "253402207200", "9223372036854775807", "x"] {
+            assert_eq!(named(text), Err(NotNamed), "{text}");
+        }
     }
 
     #[test]

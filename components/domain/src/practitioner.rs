@@ -7,6 +7,7 @@ use serde_json::Value;
 use uuid::{Uuid, uuid};
 
 use crate::FieldError;
+use crate::calendar::{NamedDate, NotNamed};
 use crate::mask::{HOURS_PER_DAY, Mask};
 use crate::schedule::{DAYS_PER_WEEK, Schedule};
 use crate::zone::Zone;
@@ -299,10 +300,9 @@ fn exceptions(fields: &mut Fields) -> Option<BTreeMap<Date, Mask>> {
     let mut exceptions = BTreeMap::new();
     for (name, value) in given {
         let mask = mask(&mut dates, &name, &value);
-        // jiff would also read a date with a time behind it.
-        match name.parse::<Date>() {
-            Ok(date) if name.len() == "2026-12-24".len() => drop(exceptions.insert(date, mask)),
-            Ok(_) | Err(_) => dates.error(&name, "must be a date, like 2026-12-24"),
+        match name.parse() {
+            Ok(NamedDate(date)) => drop(exceptions.insert(date, mask)),
+            Err(NotNamed) => dates.error(&name, "must be a date, like 2026-12-24"),
         }
     }
     fields.adopt("exceptions", dates);

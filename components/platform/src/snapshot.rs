@@ -17,7 +17,7 @@ use crate::database::{self, Database, Row};
 /// $1 practitioner; $2 and $3 the first and the last local date. No row: there is none of this id.
 pub const SNAPSHOT: &str = "
 select
-    p.version, p.active, p.tenant_id, p.subject, p.time_zone, p.week,
+    p.version, p.profile_version, p.active, p.tenant_id, p.subject, p.time_zone, p.week,
     (
         select coalesce(jsonb_object_agg(e.local_date, e.mask), '{}')
         from schedule_exceptions e
@@ -47,6 +47,8 @@ where p.id = $1::uuid
 pub struct Snapshot {
     /// The stream version that this is.
     pub version: i64,
+    /// The stream version at which the profile or the schedule changed last.
+    pub profile_version: i64,
     pub active: bool,
     pub tenant_id: String,
     /// The `sub` of the practitioner's own token.
@@ -115,6 +117,7 @@ fn read(row: &Row) -> Result<Snapshot, database::Error> {
     let week: Vec<i32> = week.into_iter().flatten().collect();
     Ok(Snapshot {
         version: row.get("version")?,
+        profile_version: row.get("profile_version")?,
         active: row.get("active")?,
         tenant_id: row.get("tenant_id")?,
         subject: row.get("subject")?,

@@ -13,6 +13,11 @@ use uuid::Uuid;
 /// How often a change gives way to others before it gives up.
 const TRIES_MAX: u32 = 3;
 
+/// Why a practitioner stays in their time zone, for who wanted to change it.
+pub const ZONE_IN_USE: &str = "can't change while slots are booked or held: \
+    those of the new zone could overlap them";
+pub const NOT_KEPT: &str = "holds a value that can't be kept";
+
 /// What became of one practitioner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Saved {
@@ -24,6 +29,11 @@ pub enum Saved {
     OfAnotherTenant,
     /// Its `subject` is another practitioner's. Nothing was changed.
     SubjectTaken,
+    /// Its time zone was to change, but slots of the old one are booked or held: those of the new
+    /// one could overlap them. Nothing was changed.
+    ZoneInUse,
+    /// The database can't keep a value of it. Nothing was changed.
+    NotKept,
 }
 
 /// Saves practitioners, whose ids must differ; the answer has one outcome each, in order.
@@ -35,11 +45,9 @@ pub async fn save(
         return Ok(Vec::new());
     }
     match save_all(database, practitioners).await {
-        Err(database::Error::Constraint(name)) if practitioners.len() == 1 => {
-            subject_taken(name).map(|saved| vec![saved])
-        }
+        Err(error) if practitioners.len() == 1 => blame(error).map(|saved| vec![saved]),
         // One of them is to blame: the others must not suffer.
-        Err(database::Error::Constraint(_)) => {
+        Err(error) if is_of_one(&error) => {
             let mut saved = Vec::with_capacity(practitioners.len());
             for practitioner in practitioners {
                 saved.push(save_one(database, practitioner).await?);
@@ -53,16 +61,32 @@ pub async fn save(
 async fn save_one(database: &Database, one: &Practitioner) -> Result<Saved, database::Error> {
     match save_all(database, &[one]).await {
         Ok(saved) => Ok(saved[0]),
-        Err(database::Error::Constraint(name)) => subject_taken(name),
-        Err(error) => Err(error),
+        Err(error) => blame(error),
     }
 }
 
-fn subject_taken(constraint: String) -> Result<Saved, database::Error> {
-    match constraint.as_str() {
-        "practitioners_subject_key" => Ok(Saved::SubjectTaken),
-        _ => Err(database::Error::Constraint(constraint)),
+/// What an error means for the only practitioner that was to be saved.
+fn blame(error: database::Error) -> Result<Saved, database::Error> {
+    match error {
+        database::Error::Constraint(name) if name == "practitioners_subject_key" => {
+            Ok(Saved::SubjectTaken)
+        }
+        error if is_of_data(&error) => {
+            eprintln!("a practitioner can't be kept: {error}");
+            Ok(Saved::NotKept)
+        }
+        error => Err(error),
     }
+}
+
+/// Whether one of several practitioners caused it.
+fn is_of_one(error: &database::Error) -> bool {
+    matches!(error, database::Error::Constraint(_)) || is_of_data(error)
+}
+
+/// SQLSTATE class 22, data exception: a date, a number or a text that a column can't hold.
+fn is_of_data(error: &database::Error) -> bool {
+    matches!(error, database::Error::Broken(cause) if cause.starts_with("22"))
 }
 
 async fn save_all(
@@ -121,6 +145,7 @@ async fn lock_and_upsert(
                 "created" => Saved::Created,
                 "updated" => Saved::Updated,
                 "unchanged" => Saved::Unchanged,
+                "zone-in-use" => Saved::ZoneInUse,
                 _ => Saved::OfAnotherTenant,
             })
         })
@@ -199,6 +224,19 @@ const UPSERT: &str = "
         select
             practitioners.id,
             practitioners.tenant_id,
+            -- Under the lock of the row: who books at this moment finds the new profile version,
+            -- and decides again. The slot that goes on now counts too.
+            practitioners.time_zone <> incoming.time_zone
+                and exists (
+                    select
+                    from bookings
+                    where bookings.practitioner_id = practitioners.id
+                        and bookings.slot_start > now() - interval '1 hour'
+                        and (
+                            bookings.status = 'confirmed'
+                            or bookings.status = 'held' and bookings.hold_expires_at > now()
+                        )
+                ) as zone_in_use,
             coalesce(
                 (
                     select jsonb_object_agg(local_date::text, mask)
@@ -230,6 +268,7 @@ const UPSERT: &str = "
             id, tenant_id, subject, name, specialty, practice, address, city, country, lat, lon,
             time_zone, rating, email, phone, locale, active, week, 1, 1
         from incoming
+        where id not in (select id from known where zone_in_use)
         order by id
         on conflict (id) do update set
             subject = excluded.subject,
@@ -311,8 +350,9 @@ const UPSERT: &str = "
         case
             when changed.version = 1 then 'created'
             when changed.version > 1 then 'updated'
-            when known.tenant_id = incoming.tenant_id then 'unchanged'
-            else 'of-another-tenant'
+            when known.tenant_id is distinct from incoming.tenant_id then 'of-another-tenant'
+            when known.zone_in_use then 'zone-in-use'
+            else 'unchanged'
         end as saved
     from incoming
     left join changed using (id)

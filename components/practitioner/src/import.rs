@@ -16,7 +16,7 @@ use spin_sdk::wasip3;
 use spin_sdk::wasip3::http_compat::IncomingRequestBody;
 use uuid::Uuid;
 
-use crate::directory::{self, Saved};
+use crate::directory::{self, NOT_KEPT, Saved, ZONE_IN_USE};
 use crate::{Response, editor};
 
 /// Lines of one request; what comes after is not read.
@@ -208,6 +208,8 @@ fn outcome(line: u64, id: Uuid, saved: Saved, editor: &Editor) -> Outcome {
         (Saved::Updated, _) => done(Status::Updated),
         (Saved::Unchanged, _) => done(Status::Unchanged),
         (Saved::SubjectTaken, _) => refused("/subject", "belongs to another practitioner"),
+        (Saved::ZoneInUse, _) => refused("/time_zone", ZONE_IN_USE),
+        (Saved::NotKept, _) => refused("", NOT_KEPT),
         (Saved::OfAnotherTenant, Editor::Operator) => refused("/tenant", "cannot be changed"),
         (Saved::OfAnotherTenant, Editor::Staff { .. }) => {
             refused("/practitioner_id", "is not one of your tenant's")

@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 use spin_sdk::http::StatusCode;
 use uuid::Uuid;
 
-use crate::directory::{self, Saved};
+use crate::directory::{self, NOT_KEPT, Saved, ZONE_IN_USE};
 use crate::editor;
 
 /// `GET /v1/practitioners/{id}`: what everybody may know; no e-mail address, no phone number.
@@ -48,6 +48,16 @@ pub async fn put(request: Request, id: &str) -> Result<Response, Problem> {
                 "belongs to another practitioner",
             ));
         }
+        Saved::ZoneInUse => {
+            return Err(Problem::new(
+                StatusCode::CONFLICT,
+                "/problems/time-zone-in-use",
+                "The time zone can't change now",
+                ZONE_IN_USE,
+            )
+            .at("/time_zone"));
+        }
+        Saved::NotKept => return Err(Problem::bad_request(NOT_KEPT)),
         Saved::OfAnotherTenant => {
             return Err(match editor {
                 Editor::Operator => Problem::field("/tenant", "cannot be changed"),

@@ -160,6 +160,7 @@ async fn bad_bookings_are_refused_by_name() {
 
     let cancel = format!("/v1/bookings/{own}/cancel");
     let reschedule = format!("/v1/bookings/{own}/reschedule");
+    let to_fifth = json!({ "slot_start": slots[4] }).to_string();
     let to_second = json!({ "slot_start": slots[1] }).to_string();
     cases.extend([
         post(&cancel, "", 400, Some("/header/if-match")),
@@ -170,10 +171,26 @@ async fn bad_bookings_are_refused_by_name() {
             "\"1\"",
             post(&reschedule, r#"{"slot_start":7}"#, 400, Some("/slot_start")),
         ),
+        // It is there already.
+        if_match(
+            "\"1\"",
+            post(&reschedule, &to_fifth, 422, Some("/slot_start")),
+        ),
         get("/v1/bookings?status=lost".to_owned(), 400, "/query/status"),
         get("/v1/bookings?from=then".to_owned(), 400, "/query/from"),
         get(
+            "/v1/bookings?from=-009999-01-01".to_owned(),
+            400,
+            "/query/from",
+        ),
+        get("/v1/bookings?to=0000-01-01".to_owned(), 400, "/query/to"),
+        get(
             "/v1/bookings?cursor=not-one-of-ours".to_owned(),
+            400,
+            "/query/cursor",
+        ),
+        get(
+            format!("/v1/bookings?cursor=-377705023201.{own}"),
             400,
             "/query/cursor",
         ),
@@ -242,6 +259,11 @@ async fn bad_profiles_are_refused_by_name() {
             "exceptions",
             json!({ "2026-02-30": [] }),
             "/exceptions/2026-02-30",
+        ),
+        put(
+            "exceptions",
+            json!({ "0000-12-24": [] }),
+            "/exceptions/0000-12-24",
         ),
         put("shoe_size", json!(43), "/shoe_size"),
     ];
