@@ -240,10 +240,10 @@ async fn a_line_that_is_wrong_is_named_and_does_not_stop_the_others() {
     );
     let mut wrong = Practitioner::in_berlin("Wrong").json();
     wrong["time_zone"] = json!("Europe/Nowhere");
-    let mut long_ago = Practitioner::in_berlin("Long Ago").json();
-    long_ago["exceptions"] = json!({ "0000-12-24": [] });
+    let mut ancient = Practitioner::in_berlin("Ancient").json();
+    ancient["exceptions"] = json!({ "0000-12-24": [] });
     let body = format!(
-        "{}\n{wrong}\nnot json\n{long_ago}\n{}\n",
+        "{}\n{wrong}\nnot json\n{ancient}\n{}\n",
         first.json(),
         last.json()
     );
