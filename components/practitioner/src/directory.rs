@@ -84,7 +84,8 @@ fn is_of_one(error: &database::Error) -> bool {
     matches!(error, database::Error::Constraint(_)) || is_of_data(error)
 }
 
-/// SQLSTATE class 22, data exception: a date, a number or a text that a column can't hold.
+/// SQLSTATE class 22, data exception: a date, a number or a text that a column can't hold. The code
+/// is what `Broken` begins with.
 fn is_of_data(error: &database::Error) -> bool {
     matches!(error, database::Error::Broken(cause) if cause.starts_with("22"))
 }

@@ -9,3 +9,4 @@ mod flow;
 mod input;
 mod page;
 mod race;
+mod rules;
