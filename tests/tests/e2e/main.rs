@@ -7,5 +7,6 @@ mod daylight;
 mod faults;
 mod flow;
 mod input;
+mod ledger;
 mod page;
 mod race;
