@@ -53,7 +53,7 @@ async fn an_ailing_mailbox_is_given_up_and_a_provider_that_is_away_is_waited_for
     std::fs::rename(&away, world.mail_folder()).unwrap();
     mail::wait_for(&alice, &practitioner.email, 1).await;
     world.settle().await;
-    mail::wait_for(&alice, "alice@patients.example", 0).await;
+    assert!(mail::to(&alice, "alice@patients.example").await.is_empty());
 }
 
 #[tokio::test]
@@ -82,7 +82,7 @@ async fn what_another_host_claimed_is_left_to_it_until_it_is_certainly_dead() {
     // The patient comes first: this host had its chance.
     mail::wait_for(&alice, &practitioner.email, 1).await;
     status_is(&world.database, "patient", "sending").await;
-    mail::wait_for(&alice, "alice@patients.example", 0).await;
+    assert!(mail::to(&alice, "alice@patients.example").await.is_empty());
 
     sqlx::query(
         "update deliveries set updated_at = now() - interval '91 seconds'
