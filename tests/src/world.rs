@@ -17,8 +17,9 @@ use crate::host::Host;
 use crate::{Api, Practitioner, directory, events, place};
 
 const DATABASE_CONNECTIONS_MAX: u32 = 4;
-/// A dead member of a Kafka group is evicted only after its session has run out.
-const QUIET_WITHIN: Duration = Duration::from_secs(90);
+/// A dead member of a Kafka group is evicted only after its session has run out, and its claim on a
+/// delivery after 90 seconds and the pause until the next try.
+const QUIET_WITHIN: Duration = Duration::from_secs(180);
 
 /// One server for all worlds of a test program: each has a database of its own in it.
 static POSTGRES: OnceCell<Server> = OnceCell::const_new();
@@ -41,7 +42,7 @@ pub struct World {
     /// The way to the index server; only where services are `Brokered`.
     pub index_gate: Option<Gate>,
     _index: Option<Server>,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl World {
@@ -82,13 +83,18 @@ impl World {
             brokers,
             index_gate,
             _index: index,
-            _folder: folder,
+            folder,
         }
     }
 
     /// A client without a token.
     pub fn api(&self) -> Api {
         Api::nobody(&self.host.base)
+    }
+
+    /// Where the host keeps what it does not send. Without it, it can't.
+    pub fn mail_folder(&self) -> PathBuf {
+        self.folder.path().join("data/mail")
     }
 
     /// Imports practitioners and waits until the search finds them all.

@@ -7,6 +7,7 @@ mod daylight;
 mod faults;
 mod flow;
 mod input;
+mod ledger;
 mod page;
 mod race;
 mod rules;

@@ -1,0 +1,160 @@
+//! The delivery ledger: who is told, by whom, and when it is given up.
+
+use futures::future::join_all;
+use praxis_tests::directory::fresh_id;
+use praxis_tests::eventually::{SOON, ensure};
+use praxis_tests::{Practitioner, Services, World, eventually, mail};
+use sqlx::PgPool;
+
+/// The statement itself: two hosts rarely meet at the right moment.
+const CLAIM: &str = include_str!("../../../components/notification/src/claim.sql");
+const CLAIM_SECONDS_MAX: i64 = 90;
+/// One before the last.
+const ATTEMPTS_BEFORE_LAST: i32 = 19;
+
+#[tokio::test]
+async fn an_ailing_mailbox_is_given_up_and_a_provider_that_is_away_is_waited_for() {
+    let world = World::start(Services::Embedded).await;
+    let practitioner = Practitioner::in_berlin("Ailing");
+    world.import(&[&practitioner]).await;
+    let alice = world.api().patient("alice").await;
+    let (slots, _) = practitioner.free_slots(&alice).await;
+
+    let away = world.mail_folder().with_extension("away");
+    std::fs::rename(world.mail_folder(), &away).unwrap();
+    alice.book(practitioner.id, &slots[0]).await.expect(201);
+    status_is(&world.database, "patient", "waiting").await;
+    status_is(&world.database, "practitioner", "waiting").await;
+
+    // Somebody else got through, while it was tried often.
+    let mut change = world.database.begin().await.unwrap();
+    sqlx::query(
+        "insert into deliveries (event_id, recipient, channel, audience, booking_id, tenant_id,
+            template, locale, status, updated_at)
+        select 'another', recipient, channel, audience, booking_id, tenant_id, template, locale,
+            'sent', now() + interval '1 minute'
+        from deliveries
+        where audience = 'patient'",
+    )
+    .execute(&mut *change)
+    .await
+    .unwrap();
+    sqlx::query(
+        "update deliveries set attempts = $1 where audience = 'patient' and event_id <> 'another'",
+    )
+    .bind(ATTEMPTS_BEFORE_LAST)
+    .execute(&mut *change)
+    .await
+    .unwrap();
+    change.commit().await.unwrap();
+    status_is(&world.database, "patient", "failed").await;
+    status_is(&world.database, "practitioner", "waiting").await;
+
+    std::fs::rename(&away, world.mail_folder()).unwrap();
+    mail::wait_for(&alice, &practitioner.email, 1).await;
+    world.settle().await;
+    assert!(mail::to(&alice, "alice@patients.example").await.is_empty());
+}
+
+#[tokio::test]
+async fn what_another_host_claimed_is_left_to_it_until_it_is_certainly_dead() {
+    let world = World::start(Services::Embedded).await;
+    let practitioner = Practitioner::in_berlin("Claimed");
+    world.import(&[&practitioner]).await;
+    let alice = world.api().patient("alice").await;
+    let (slots, _) = practitioner.free_slots(&alice).await;
+
+    let away = world.mail_folder().with_extension("away");
+    std::fs::rename(world.mail_folder(), &away).unwrap();
+    alice.book(practitioner.id, &slots[0]).await.expect(201);
+    eventually(SOON, "the other host claims it", async || {
+        let claimed = sqlx::query(
+            "update deliveries set status = 'sending', updated_at = now()
+            where audience = 'patient' and status = 'waiting'",
+        )
+        .execute(&world.database)
+        .await
+        .unwrap();
+        ensure(claimed.rows_affected() == 1, "it is not there")
+    })
+    .await;
+    std::fs::rename(&away, world.mail_folder()).unwrap();
+    // The patient comes first: this host had its chance.
+    mail::wait_for(&alice, &practitioner.email, 1).await;
+    status_is(&world.database, "patient", "sending").await;
+    assert!(mail::to(&alice, "alice@patients.example").await.is_empty());
+
+    sqlx::query(
+        "update deliveries set updated_at = now() - interval '91 seconds'
+        where audience = 'patient'",
+    )
+    .execute(&world.database)
+    .await
+    .unwrap();
+    mail::wait_for(&alice, "alice@patients.example", 1).await;
+    world.settle().await;
+    mail::wait_for(&alice, "alice@patients.example", 1).await;
+}
+
+#[tokio::test]
+async fn of_many_hosts_that_claim_a_delivery_at_once_one_gets_it() {
+    let world = World::start(Services::Embedded).await;
+    for round in 0..50 {
+        let event = format!("event-{round}");
+        claim_together(&world.database, &event, 1).await;
+        claim_together(&world.database, &event, 0).await;
+        set(&world.database, "status = 'waiting'").await;
+        claim_together(&world.database, &event, 1).await;
+        set(
+            &world.database,
+            "updated_at = now() - interval '91 seconds'",
+        )
+        .await;
+        claim_together(&world.database, &event, 1).await;
+        set(&world.database, "status = 'sent'").await;
+        claim_together(&world.database, &event, 0).await;
+    }
+}
+
+async fn claim_together(database: &PgPool, event: &str, winners: usize) {
+    let claims = (0..4).map(async |_| {
+        let claimed: Option<(bool, String, i32)> = sqlx::query_as(CLAIM)
+            .bind(event)
+            .bind("recipient")
+            .bind("email")
+            .bind("patient")
+            .bind(fresh_id())
+            .bind("clinic")
+            .bind("booking-created.patient.email")
+            .bind("en")
+            .bind("sending")
+            .bind(None::<String>)
+            .bind(CLAIM_SECONDS_MAX)
+            .fetch_optional(database)
+            .await
+            .unwrap();
+        claimed.is_some_and(|(is_ours, _, _)| is_ours)
+    });
+    let won = join_all(claims).await.into_iter().filter(|won| *won);
+    assert_eq!(won.count(), winners, "{event}");
+}
+
+async fn set(database: &PgPool, change: &'static str) {
+    let update = sqlx::AssertSqlSafe(format!("update deliveries set {change}"));
+    sqlx::query(update).execute(database).await.unwrap();
+}
+
+async fn status_is(database: &PgPool, audience: &str, expected: &str) {
+    let what = format!("the {audience}'s delivery is {expected}");
+    eventually(SOON, &what, async || {
+        let status: Option<String> = sqlx::query_scalar(
+            "select status from deliveries where audience = $1 and event_id <> 'another'",
+        )
+        .bind(audience)
+        .fetch_optional(database)
+        .await
+        .unwrap();
+        ensure(status.as_deref() == Some(expected), format!("{status:?}"))
+    })
+    .await;
+}
