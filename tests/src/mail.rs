@@ -1,8 +1,13 @@
 //! What the development mail catcher caught: `/dev/mail.json`.
 
+use std::time::Duration;
+
 use serde::Deserialize;
 
-use crate::{Api, eventually, eventually::SOON};
+use crate::{Api, eventually};
+
+/// A mail whose host was killed in mid-send is sent again only once the claim is nobody's.
+const MAIL_WITHIN: Duration = Duration::from_secs(180);
 
 #[derive(Debug, Clone, Deserialize)]
 pub struct Mail {
@@ -30,7 +35,7 @@ pub async fn to(api: &Api, address: &str) -> Vec<Mail> {
 /// If there are more, or not as many in time.
 pub async fn wait_for(api: &Api, address: &str, count: usize) -> Mail {
     let what = format!("{count} mails to {address}");
-    eventually(SOON, &what, async || {
+    eventually(MAIL_WITHIN, &what, async || {
         let mut mails = to(api, address).await;
         assert!(
             mails.len() <= count,
