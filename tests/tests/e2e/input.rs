@@ -56,7 +56,17 @@ async fn bad_searches_are_refused_by_name() {
         query.push((name, value));
         cases.push(get(search(&query), 400, pointer));
     }
+    let unknown = [&good[..], &[("colour", "red")]].concat();
+    cases.push(get(search(&unknown), 400, "/query/colour"));
+    cases.push(get("/v1/specialties?x=1".to_owned(), 400, "/query/x"));
     refused(&world, &world.api(), cases).await;
+
+    let deliveries = |query: &str| format!("/v1/ops/deliveries{query}");
+    let cases = vec![
+        get(deliveries(""), 400, "/query/booking_id"),
+        get(deliveries("?booking_id=x"), 400, "/query/booking_id"),
+    ];
+    refused(&world, &world.api().operator().await, cases).await;
 }
 
 #[tokio::test]
@@ -146,6 +156,13 @@ async fn bad_bookings_are_refused_by_name() {
                 422,
                 Some("/slot_start"),
             ),
+            post(
+                path,
+                &with("patient_id", json!("x")),
+                400,
+                Some("/patient_id"),
+            ),
+            post(path, &with("hold_id", json!("x")), 400, Some("/hold_id")),
             post(path, &" ".repeat(FAR_TOO_MANY_BYTES), 413, None),
         ]);
     }
