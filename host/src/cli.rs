@@ -47,7 +47,7 @@ impl Cli {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()?;
-        runtime.block_on(async {
+        let result = runtime.block_on(async {
             match self.command {
                 Command::Up(up) => up.run().await?,
                 Command::Serve(serve) => serve.run().await?,
@@ -56,7 +56,10 @@ impl Cli {
                 Command::Directory(command) => praxis_directory::run(command).await?,
             }
             Ok(ExitCode::SUCCESS)
-        })
+        });
+        // Idle instances sit in its tasks: cut off with the runtime, they would be logged as traps.
+        std::mem::forget(runtime);
+        result
     }
 }
 
