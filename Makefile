@@ -17,7 +17,7 @@ up: setup-run components host
 
 # Its last lines are the summary of the last tests.
 test: setup-test check components component-probe component-wasi02 host
-	$(CARGO) test $(NATIVE) --lib --bins --tests
+	$(CARGO) test $(NATIVE) --tests
 
 check: fmt deny lint
 
