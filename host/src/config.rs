@@ -17,10 +17,10 @@ pub struct Config {
     /// Where to listen for HTTP.
     #[arg(long, env = "PRAXIS_LISTEN", default_value = "127.0.0.1:3000")]
     pub listen: SocketAddr,
-    /// PostgreSQL: postgres://user:password@host:port/database
+    /// PostgreSQL: postgres://user:password@host:port/database. `serve` needs it.
     #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
     pub database_url: Option<String>,
-    /// Redis: redis://host:port/0
+    /// Redis: redis://host:port/0. `serve` needs it.
     #[arg(long, env = "REDIS_URL", hide_env_values = true)]
     pub redis_url: Option<String>,
     /// Kafka's bootstrap servers, host:port,… Without them events are kept in PostgreSQL.

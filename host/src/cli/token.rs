@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use anyhow::ensure;
 use clap::Args;
 
 use crate::triggers::http::auth::Claims;
@@ -31,13 +32,20 @@ pub struct Token {
     /// A BCP 47 language tag.
     #[arg(long)]
     locale: Option<String>,
+    /// The data folder of the host that shall accept the token.
     #[arg(long, env = "PRAXIS_DATA_DIR", default_value = ".praxis")]
     data_dir: PathBuf,
 }
 
 impl Token {
     pub fn run(self) -> anyhow::Result<()> {
-        let issuer = Issuer::open(&self.data_dir.join(ISSUER_FOLDER))?;
+        let folder = self.data_dir.join(ISSUER_FOLDER);
+        ensure!(
+            Issuer::is_there(&folder),
+            "no host has issued tokens from {}: start it first, or name its --data-dir",
+            folder.display()
+        );
+        let issuer = Issuer::open(&folder)?;
         let claims = Claims {
             sub: self.sub,
             roles: self.roles,

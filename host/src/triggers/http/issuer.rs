@@ -57,6 +57,11 @@ impl Issuer {
         Ok(Self { key, jwk })
     }
 
+    /// Whether there is an issuer in `folder`.
+    pub fn is_there(folder: &Path) -> bool {
+        folder.join(KEY_FILE).exists()
+    }
+
     /// The keys that verify its tokens.
     pub fn keys(&self) -> JwkSet {
         JwkSet {
