@@ -55,3 +55,30 @@ pub struct Config {
     #[arg(long, env = "PRAXIS_JWT_AUDIENCE", default_value = "praxis")]
     pub jwt_audience: String,
 }
+
+impl Config {
+    /// What a host can't do without and nobody has set, all of it at once.
+    pub fn missing(&self, development: bool) -> Vec<&'static str> {
+        let needed = [
+            (
+                self.database_url.is_none(),
+                "DATABASE_URL, where PostgreSQL is",
+            ),
+            (self.redis_url.is_none(), "REDIS_URL, where Redis is"),
+            (
+                self.smtp_url.is_none() && !development,
+                "SMTP_URL, which mail server sends",
+            ),
+            (
+                self.jwks.is_none() && !development,
+                "PRAXIS_JWKS, where the keys are that verify tokens",
+            ),
+            (
+                self.jwt_issuer.is_none() && (self.jwks.is_some() || !development),
+                "PRAXIS_JWT_ISSUER, whose tokens count",
+            ),
+        ];
+        let missing = needed.iter().filter(|(is_missing, _)| *is_missing);
+        missing.map(|(_, what)| *what).collect()
+    }
+}

@@ -1,6 +1,6 @@
 //! `praxis serve`: the application against services that are given.
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use clap::Args;
 
 use super::{compose, migrate};
@@ -20,6 +20,8 @@ pub struct Serve {
 
 impl Serve {
     pub async fn run(self) -> anyhow::Result<()> {
+        let missing = self.config.missing(self.dev);
+        ensure!(missing.is_empty(), "not set: {}", missing.join("; "));
         let url = self.config.database_url.as_deref();
         let url = url.context("DATABASE_URL is not set: say where PostgreSQL is")?;
         if !self.no_migrate {
