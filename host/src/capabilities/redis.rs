@@ -336,9 +336,8 @@ pub fn free_command(name: &str, arguments: &[RedisParameter]) -> Result<Cmd, Err
     Ok(command)
 }
 
-/// Whether the server at the address answers.
-pub async fn health(address: &str) -> Result<(), String> {
-    let server = Server::new(address).map_err(|error| error.to_string())?;
+/// Whether the server answers.
+pub async fn health(server: &Server) -> Result<(), String> {
     let answer = server.ask::<String>(&::redis::cmd("PING")).await;
     answer.map(drop).map_err(|error| error.to_string())
 }

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use futures::future::BoxFuture;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -51,7 +50,7 @@ pub struct Services {
     /// In development, where mail is kept.
     pub catcher: Option<Arc<Catcher>>,
     index: Indexes,
-    redis_url: String,
+    redis: Arc<redis::Server>,
 }
 
 impl Services {
@@ -118,7 +117,7 @@ impl Services {
             capabilities,
             catcher,
             index,
-            redis_url,
+            redis: Arc::new(redis::Server::new(&redis_url)?),
         })
     }
 }
@@ -160,48 +159,22 @@ fn mail(config: &Config, development: bool) -> anyhow::Result<Mail> {
 impl Services {
     /// How each dependency is asked for its health.
     pub fn dependencies(&self) -> Vec<Dependency> {
-        let pool = self.pool.clone();
-        let postgres = probe(move || {
-            let pool = pool.clone();
-            Box::pin(async move {
-                let asked = sqlx::query("select 1").execute(&pool).await;
-                asked
-                    .map(|_| Value::Null)
-                    .map_err(|error| error.to_string())
-            })
+        let postgres = probe(self.pool.clone(), |pool| async move {
+            let asked = sqlx::query("select 1").execute(&pool).await;
+            asked.map(|_| Value::Null).map_err(text)
         });
-        let url = self.redis_url.clone();
-        let redis = probe(move || {
-            let url = url.clone();
-            Box::pin(async move { redis::health(&url).await.map(|()| Value::Null) })
+        let redis = probe(Arc::clone(&self.redis), |server| async move {
+            redis::health(&server).await.map(|()| Value::Null)
         });
-        let broker = Arc::clone(&self.broker);
-        let events = probe(move || {
-            let broker = Arc::clone(&broker);
-            Box::pin(async move {
-                let asked = broker.health().await;
-                asked
-                    .map(|()| Value::Null)
-                    .map_err(|error| error.to_string())
-            })
+        let events = probe(Arc::clone(&self.broker), |broker| async move {
+            broker.health().await.map(|()| Value::Null).map_err(text)
         });
-        let index = self.index.clone();
-        let index = probe(move || {
-            let index = index.clone();
-            Box::pin(async move {
-                let asked = index.health().await;
-                asked
-                    .map(|()| Value::Null)
-                    .map_err(|error| error.to_string())
-            })
+        let index = probe(self.index.clone(), |index| async move {
+            index.health().await.map(|()| Value::Null).map_err(text)
         });
-        let pool = self.pool.clone();
-        let outbox = probe(move || {
-            let pool = pool.clone();
-            Box::pin(async move {
-                let waiting = backlog(&pool).await.map_err(|error| error.to_string())?;
-                Ok(json!({ "events": waiting.events, "oldest_ms": waiting.oldest_ms }))
-            })
+        let outbox = probe(self.pool.clone(), |pool| async move {
+            let waiting = backlog(&pool).await.map_err(text)?;
+            Ok(json!({ "events": waiting.events, "oldest_ms": waiting.oldest_ms }))
         });
         let dependency = |name, essential, probe| Dependency {
             name,
@@ -218,8 +191,15 @@ impl Services {
     }
 }
 
-fn probe(
-    ask: impl Fn() -> BoxFuture<'static, Result<Value, String>> + Send + Sync + 'static,
-) -> Probe {
-    Arc::new(ask)
+/// Asks a dependency that is shared: each question has a clone of its own.
+fn probe<T, F>(dependency: T, ask: impl Fn(T) -> F + Send + Sync + 'static) -> Probe
+where
+    T: Clone + Send + Sync + 'static,
+    F: Future<Output = Result<Value, String>> + Send + 'static,
+{
+    Arc::new(move || Box::pin(ask(dependency.clone())))
+}
+
+fn text(error: impl std::fmt::Display) -> String {
+    error.to_string()
 }

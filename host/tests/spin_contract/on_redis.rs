@@ -177,7 +177,7 @@ async fn one_connection_serves_all() {
     };
     let info = String::from_utf8_lossy(info);
     assert!(info.contains("connected_clients:1\r"), "{info}");
-    assert!(redis::health(&url).await.is_ok());
+    assert!(redis::health(&server).await.is_ok());
 }
 
 #[tokio::test]
