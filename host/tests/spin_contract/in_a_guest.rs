@@ -1,4 +1,4 @@
-//! A component written with spin-sdk (`host/tests/guest`), under the host's own runtime.
+//! A component written with spin-sdk (`tests/guests/probe`), under the host's own runtime.
 
 use std::collections::BTreeMap;
 use std::path::Path;
