@@ -83,6 +83,36 @@ pub struct ApplicationTool {
     /// The search indexes and the type of each field.
     #[serde(default)]
     pub indexes: BTreeMap<String, BTreeMap<String, FieldType>>,
+    /// Servers that the host connects to. It gives their addresses to the application's variables
+    /// `database_url` and `redis_url`.
+    #[serde(default)]
+    pub services: Vec<Service>,
+    /// How the host finds out who asks, before a component is called. Without it requests pass as
+    /// they are.
+    #[serde(default)]
+    pub authentication: Option<Authentication>,
+    /// Serve `/health`, `/metrics` and `/v1/ops` beside the application's own routes.
+    #[serde(default)]
+    pub operations: bool,
+    /// Let `praxis up` fill the directory with invented practices.
+    #[serde(default)]
+    pub demo_directory: bool,
+}
+
+/// A server that an application uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Service {
+    Postgres,
+    Redis,
+}
+
+/// How a request's sender is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Authentication {
+    /// A bearer token (RFC 6750) that is a JWT; the verified claims go on as `praxis-claims`.
+    Jwt,
 }
 
 /// How an index treats a field.
