@@ -44,6 +44,17 @@ pub struct Application {
 pub struct ApplicationTriggers {
     #[serde(default)]
     pub kafka: Topics,
+    #[serde(default)]
+    pub redis: RedisDefaults,
+}
+
+/// What holds for every `[[trigger.redis]]` that does not say otherwise.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RedisDefaults {
+    /// A template: `{{ name }}` stands for a variable.
+    #[serde(default)]
+    pub address: Option<String>,
 }
 
 /// The topics that the application needs: made at start-up if they are not there.
@@ -149,6 +160,22 @@ pub struct Triggers {
     pub kafka: Vec<KafkaTrigger>,
     #[serde(default)]
     pub cron: Vec<CronTrigger>,
+    #[serde(default)]
+    pub redis: Vec<RedisTrigger>,
+}
+
+/// A channel of a Redis server, and the component that gets what is published there.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RedisTrigger {
+    #[serde(default)]
+    pub id: Option<String>,
+    /// A template; by default `[application.trigger.redis]` says it.
+    #[serde(default)]
+    pub address: Option<String>,
+    /// A template.
+    pub channel: String,
+    pub component: String,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -156,8 +183,18 @@ pub struct Triggers {
 pub struct HttpTrigger {
     #[serde(default)]
     pub id: Option<String>,
-    pub route: String,
+    pub route: Route,
     pub component: String,
+}
+
+/// Where a component answers.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+pub enum Route {
+    /// `/exact`, `/:name`, `/rest/...`.
+    Public(String),
+    /// `{ private = true }`: no path leads there, only other components do.
+    Private { private: bool },
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -254,6 +291,24 @@ pub struct ComponentTool {
     /// Wall-clock time for one event.
     #[serde(default)]
     pub event_timeout_ms: Option<u64>,
+    /// Instructions for one request or event; without it none are counted.
+    #[serde(default)]
+    pub fuel_max: Option<u64>,
+    /// Requests that are worked on at one time.
+    #[serde(default)]
+    pub requests_in_flight_max: Option<u32>,
+    /// Requests that wait for one of those.
+    #[serde(default)]
+    pub requests_queued_max: Option<u32>,
+    /// How long a request waits, at most.
+    #[serde(default)]
+    pub queue_timeout_ms: Option<u64>,
+    /// A request's body.
+    #[serde(default)]
+    pub body_bytes_max: Option<u64>,
+    /// Requests that one instance answers before a fresh one takes over.
+    #[serde(default)]
+    pub requests_per_instance_max: Option<u32>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -293,7 +348,8 @@ impl Manifest {
         let http = self.trigger.http.iter().map(|t| ("http", &t.component));
         let kafka = self.trigger.kafka.iter().map(|t| ("kafka", &t.component));
         let cron = self.trigger.cron.iter().map(|t| ("cron", &t.component));
-        for (kind, component) in http.chain(kafka).chain(cron) {
+        let redis = self.trigger.redis.iter().map(|t| ("redis", &t.component));
+        for (kind, component) in http.chain(kafka).chain(cron).chain(redis) {
             if !self.component.contains_key(component) {
                 let known: Vec<_> = self.component.keys().map(String::as_str).collect();
                 bail!(
