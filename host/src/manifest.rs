@@ -1,6 +1,7 @@
 //! `spin.toml`, read once and validated once: https://spinframework.dev/manifest-reference, version 2.
 
 use std::collections::BTreeMap;
+use std::num::{NonZeroU32, NonZeroU64};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail, ensure};
@@ -291,24 +292,24 @@ pub struct ComponentTool {
     /// Wall-clock time for one event.
     #[serde(default)]
     pub event_timeout_ms: Option<u64>,
-    /// Instructions for one request or event; without it none are counted.
+    /// Instructions, roughly, for one instance; without it none are counted.
     #[serde(default)]
-    pub fuel_max: Option<u64>,
+    pub fuel_max: Option<NonZeroU64>,
     /// Requests that are worked on at one time.
     #[serde(default)]
-    pub requests_in_flight_max: Option<u32>,
-    /// Requests that wait for one of those.
+    pub requests_in_flight_max: Option<NonZeroU32>,
+    /// Requests that wait for one of those places.
     #[serde(default)]
     pub requests_queued_max: Option<u32>,
-    /// How long a request waits, at most.
+    /// How long they wait.
     #[serde(default)]
     pub queue_timeout_ms: Option<u64>,
-    /// A request's body.
+    /// What a request's body may hold.
     #[serde(default)]
     pub body_bytes_max: Option<u64>,
-    /// Requests that one instance answers before a fresh one takes over.
+    /// Requests that an instance answers, one after the other, before a fresh one takes its place.
     #[serde(default)]
-    pub requests_per_instance_max: Option<u32>,
+    pub requests_per_instance_max: Option<NonZeroU32>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]

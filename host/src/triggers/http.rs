@@ -29,8 +29,6 @@ use wasmtime_wasi_http::WasiBody;
 use self::guest::Guest;
 use self::problem::Problem;
 
-/// What a request's body may hold. Components set lower limits of their own.
-const BODY_BYTES_MAX: u64 = 64 << 20;
 /// The request line and all headers together.
 const HEAD_BYTES_MAX: usize = 32 << 10;
 /// A client that takes longer to send its head is cut off.
@@ -196,16 +194,17 @@ impl Server {
         request: http::Request<Incoming>,
         client: SocketAddr,
     ) -> Result<Response, Problem> {
-        if declared_length(&request).is_some_and(|length| length > BODY_BYTES_MAX) {
-            return Err(Problem::too_large(BODY_BYTES_MAX));
-        }
         let claims = match &self.auth {
             Some(auth) => auth.verify(request.headers()).await?,
             None => None,
         };
         match found.target {
             Target::Guest(guest) => {
-                let mut request = request.map(|body| guest::limited(body, BODY_BYTES_MAX));
+                let bytes_max = guest.body_bytes_max();
+                if declared_length(&request).is_some_and(|length| length > bytes_max) {
+                    return Err(Problem::too_large(bytes_max));
+                }
+                let mut request = request.map(|body| guest::limited(body, bytes_max));
                 let headers = request.headers_mut();
                 auth::pass_on(headers, claims.as_ref());
                 let uri = request.uri().clone();
