@@ -132,6 +132,17 @@ impl<'r, 't> Table<'r, 't> {
         self.item(key)?.number()
     }
 
+    /// A number that has to be one at least.
+    pub fn positive<T: TryFrom<i64>, N: TryFrom<T>>(&mut self, key: &'static str) -> Option<N> {
+        let item = self.item(key)?;
+        let number = N::try_from(item.number::<T>()?).ok();
+        number.or_else(|| {
+            let what = format!("{} is 0; write at least 1", item.name);
+            item.report.fault(&item.span, what);
+            None
+        })
+    }
+
     pub fn one_of<T: Copy>(&mut self, key: &'static str, known: &[(&str, T)]) -> Option<T> {
         self.item(key)?.one_of(known)
     }

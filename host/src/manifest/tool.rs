@@ -1,5 +1,7 @@
 //! `[component.*.tool.praxis]`: what of this host a component may use, and how much.
 
+use std::num::{NonZeroU32, NonZeroU64};
+
 use super::document::{Kind, Table};
 
 #[derive(Debug, Clone, Default)]
@@ -16,18 +18,18 @@ pub struct ComponentTool {
     pub request_timeout_ms: Option<u64>,
     /// Wall-clock time for one event.
     pub event_timeout_ms: Option<u64>,
-    /// Instructions for one request or event; without it none are counted.
-    pub fuel_max: Option<u64>,
+    /// Instructions, roughly, for one instance; without it none are counted.
+    pub fuel_max: Option<NonZeroU64>,
     /// Requests that are worked on at one time.
-    pub requests_in_flight_max: Option<u32>,
-    /// Requests that wait for one of those.
+    pub requests_in_flight_max: Option<NonZeroU32>,
+    /// Requests that wait for one of those places.
     pub requests_queued_max: Option<u32>,
-    /// How long a request waits, at most.
+    /// How long they wait.
     pub queue_timeout_ms: Option<u64>,
-    /// A request's body.
+    /// What a request's body may hold.
     pub body_bytes_max: Option<u64>,
-    /// Requests that one instance answers before a fresh one takes over.
-    pub requests_per_instance_max: Option<u32>,
+    /// Requests that an instance answers, one after the other, before a fresh one takes its place.
+    pub requests_per_instance_max: Option<NonZeroU32>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,12 +54,12 @@ impl ComponentTool {
             memory_bytes_max: table.number("memory_bytes_max"),
             request_timeout_ms: table.number("request_timeout_ms"),
             event_timeout_ms: table.number("event_timeout_ms"),
-            fuel_max: table.number("fuel_max"),
-            requests_in_flight_max: table.number("requests_in_flight_max"),
+            fuel_max: table.positive::<u64, _>("fuel_max"),
+            requests_in_flight_max: table.positive::<u32, _>("requests_in_flight_max"),
             requests_queued_max: table.number("requests_queued_max"),
             queue_timeout_ms: table.number("queue_timeout_ms"),
             body_bytes_max: table.number("body_bytes_max"),
-            requests_per_instance_max: table.number("requests_per_instance_max"),
+            requests_per_instance_max: table.positive::<u32, _>("requests_per_instance_max"),
         };
         table.finish();
         tool
