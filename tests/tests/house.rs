@@ -102,6 +102,7 @@ fn every_crate_is_under_the_rules() {
             "wasi",
             "tests",
             "probe",
+            "versioned",
             "wasi02",
         ])
         .map(|name| format!("praxis-{name}"))
