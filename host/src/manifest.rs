@@ -1,7 +1,6 @@
 //! `spin.toml`, read once and validated once: https://spinframework.dev/manifest-reference, version 2.
 
 use std::collections::BTreeMap;
-use std::num::{NonZeroU32, NonZeroU64};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail, ensure};
@@ -45,6 +44,17 @@ pub struct Application {
 pub struct ApplicationTriggers {
     #[serde(default)]
     pub kafka: Topics,
+    #[serde(default)]
+    pub redis: RedisDefaults,
+}
+
+/// What holds for every `[[trigger.redis]]` that does not say otherwise.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RedisDefaults {
+    /// A template: `{{ name }}` stands for a variable.
+    #[serde(default)]
+    pub address: Option<String>,
 }
 
 /// The topics that the application needs: made at start-up if they are not there.
@@ -84,6 +94,31 @@ pub struct ApplicationTool {
     /// The search indexes and the type of each field.
     #[serde(default)]
     pub indexes: BTreeMap<String, BTreeMap<String, FieldType>>,
+    /// The servers that the host itself needs for the application.
+    #[serde(default)]
+    pub services: Vec<Service>,
+    /// Who checks whom a request comes from; by default nobody does.
+    #[serde(default)]
+    pub authentication: Option<Authentication>,
+    /// Whether the host answers `/health`, `/metrics` and `/v1/ops` itself.
+    #[serde(default)]
+    pub operations: bool,
+    /// Whether `praxis up` fills the directory for a demonstration.
+    #[serde(default)]
+    pub demo_directory: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Service {
+    Postgres,
+    Redis,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Authentication {
+    Jwt,
 }
 
 /// How an index treats a field.
@@ -120,6 +155,22 @@ pub struct Triggers {
     pub kafka: Vec<KafkaTrigger>,
     #[serde(default)]
     pub cron: Vec<CronTrigger>,
+    #[serde(default)]
+    pub redis: Vec<RedisTrigger>,
+}
+
+/// A channel of a Redis server, and the component that gets what is published there.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RedisTrigger {
+    #[serde(default)]
+    pub id: Option<String>,
+    /// A template; by default `[application.trigger.redis]` says it.
+    #[serde(default)]
+    pub address: Option<String>,
+    /// A template.
+    pub channel: String,
+    pub component: String,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -127,8 +178,18 @@ pub struct Triggers {
 pub struct HttpTrigger {
     #[serde(default)]
     pub id: Option<String>,
-    pub route: String,
+    pub route: Route,
     pub component: String,
+}
+
+/// Where a component answers.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+pub enum Route {
+    /// `/exact`, `/:name`, `/rest/...`.
+    Public(String),
+    /// `{ private = true }`: no path leads there, only other components do.
+    Private { private: bool },
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -225,24 +286,24 @@ pub struct ComponentTool {
     /// Wall-clock time for one event.
     #[serde(default)]
     pub event_timeout_ms: Option<u64>,
-    /// Instructions, roughly, for one instance; without it none are counted.
+    /// Instructions for one request or event; without it none are counted.
     #[serde(default)]
-    pub fuel_max: Option<NonZeroU64>,
+    pub fuel_max: Option<u64>,
     /// Requests that are worked on at one time.
     #[serde(default)]
-    pub requests_in_flight_max: Option<NonZeroU32>,
-    /// Requests that wait for one of those places.
+    pub requests_in_flight_max: Option<u32>,
+    /// Requests that wait for one of those.
     #[serde(default)]
     pub requests_queued_max: Option<u32>,
-    /// How long they wait.
+    /// How long a request waits, at most.
     #[serde(default)]
     pub queue_timeout_ms: Option<u64>,
-    /// What a request's body may hold.
+    /// A request's body.
     #[serde(default)]
     pub body_bytes_max: Option<u64>,
-    /// Requests that an instance answers, one after the other, before a fresh one takes its place.
+    /// Requests that one instance answers before a fresh one takes over.
     #[serde(default)]
-    pub requests_per_instance_max: Option<NonZeroU32>,
+    pub requests_per_instance_max: Option<u32>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -282,7 +343,8 @@ impl Manifest {
         let http = self.trigger.http.iter().map(|t| ("http", &t.component));
         let kafka = self.trigger.kafka.iter().map(|t| ("kafka", &t.component));
         let cron = self.trigger.cron.iter().map(|t| ("cron", &t.component));
-        for (kind, component) in http.chain(kafka).chain(cron) {
+        let redis = self.trigger.redis.iter().map(|t| ("redis", &t.component));
+        for (kind, component) in http.chain(kafka).chain(cron).chain(redis) {
             if !self.component.contains_key(component) {
                 let known: Vec<_> = self.component.keys().map(String::as_str).collect();
                 bail!(

@@ -17,7 +17,7 @@ use super::services::Services;
 use super::token::ISSUER_FOLDER;
 use crate::capabilities::events::{Broker, Lag};
 use crate::config::Config;
-use crate::manifest::Manifest;
+use crate::manifest::{Manifest, Route};
 use crate::runtime::application::Application;
 use crate::runtime::consumer::{Consumer, Handler};
 use crate::runtime::engine;
@@ -179,7 +179,9 @@ fn guests(manifest: &Manifest, application: &Application) -> anyhow::Result<Vec<
                 guest
             }
         };
-        guests.push((trigger.route.clone(), guest));
+        if let Route::Public(route) = &trigger.route {
+            guests.push((route.clone(), guest));
+        }
     }
     Ok(guests)
 }
