@@ -94,20 +94,23 @@ pub struct ApplicationTool {
     /// The search indexes and the type of each field.
     #[serde(default)]
     pub indexes: BTreeMap<String, BTreeMap<String, FieldType>>,
-    /// The servers that the host itself needs for the application.
+    /// Servers that the host connects to. It gives their addresses to the application's variables
+    /// `database_url` and `redis_url`.
     #[serde(default)]
     pub services: Vec<Service>,
-    /// Who checks whom a request comes from; by default nobody does.
+    /// How the host finds out who asks, before a component is called. Without it requests pass as
+    /// they are.
     #[serde(default)]
     pub authentication: Option<Authentication>,
-    /// Whether the host answers `/health`, `/metrics` and `/v1/ops` itself.
+    /// Serve `/health`, `/metrics` and `/v1/ops` beside the application's own routes.
     #[serde(default)]
     pub operations: bool,
-    /// Whether `praxis up` fills the directory for a demonstration.
+    /// Let `praxis up` fill the directory with invented practices.
     #[serde(default)]
     pub demo_directory: bool,
 }
 
+/// A server that an application uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Service {
@@ -115,9 +118,11 @@ pub enum Service {
     Redis,
 }
 
+/// How a request's sender is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Authentication {
+    /// A bearer token (RFC 6750) that is a JWT; the verified claims go on as `praxis-claims`.
     Jwt,
 }
 

@@ -3,4 +3,6 @@
 pub mod application;
 pub mod component;
 pub mod consumer;
+pub mod deployment;
 pub mod engine;
+pub mod life;

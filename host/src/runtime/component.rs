@@ -8,6 +8,7 @@ use wasmtime::component::InstancePre;
 use wasmtime::{Engine, Store};
 use wasmtime_wasi::WasiCtx;
 
+use super::life::{Life, Work};
 use crate::capabilities::Capability;
 use crate::manifest;
 
@@ -25,11 +26,25 @@ pub struct Component {
     pub(super) engine: Engine,
     pub(super) pre: InstancePre<State>,
     pub(super) capabilities: Arc<[Arc<dyn Capability>]>,
+    pub(super) life: Arc<Life>,
 }
 
 impl Component {
     pub fn pre(&self) -> &InstancePre<State> {
         &self.pre
+    }
+
+    /// What this version has in hand.
+    pub fn life(&self) -> &Arc<Life> {
+        &self.life
+    }
+
+    /// The same code, to begin a new life with.
+    pub(super) fn again(&self) -> Self {
+        Self {
+            life: Arc::default(),
+            ..self.clone()
+        }
     }
 
     /// A store for one new instance: its grants, its memory limit, and an epoch deadline at which
@@ -48,6 +63,7 @@ impl Component {
         for capability in self.capabilities.iter() {
             capability.attach(&self.manifest, &mut state);
         }
+        state.attach(self.life.begin(Work::Instance));
         let mut store = Store::new(&self.engine, state);
         store.limiter(|state| &mut state.limits);
         store.set_epoch_deadline(1);
@@ -63,5 +79,10 @@ impl Component {
     pub fn event_timeout(&self) -> Duration {
         let set = self.manifest.tool.praxis.event_timeout_ms;
         Duration::from_millis(set.unwrap_or(EVENT_TIMEOUT_MS_DEFAULT))
+    }
+
+    /// How long any call may take.
+    pub(super) fn longest_call(&self) -> Duration {
+        self.request_timeout().max(self.event_timeout())
     }
 }

@@ -40,5 +40,5 @@ impl Limits {
 /// Requests that an instance answers, one after the other, before a fresh one takes its place.
 pub fn requests_per_instance_max(tool: &ComponentTool) -> usize {
     let set = tool.requests_per_instance_max;
-    set.map_or(REQUESTS_PER_INSTANCE_MAX, u32::from) as usize
+    set.unwrap_or(REQUESTS_PER_INSTANCE_MAX) as usize
 }
