@@ -6,3 +6,4 @@ pub mod consumer;
 pub mod deployment;
 pub mod engine;
 pub mod life;
+pub mod turns;

@@ -4,15 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow, bail, ensure};
-use praxis_wasi::State;
 use sha2::{Digest as _, Sha256};
 use wasmtime::Engine;
-use wasmtime::component::Linker;
 use wasmtime::component::types::ComponentItem;
 
 use super::component::{Component, MEMORY_BYTES_DEFAULT};
 use super::deployment::{Made, Version};
-use super::engine::MEMORY_BYTES_CEILING;
+use super::engine::{Engines, MEMORY_BYTES_CEILING};
 use crate::capabilities::Capability;
 use crate::clock;
 use crate::manifest::{self, Manifest};
@@ -37,24 +35,22 @@ pub struct Application {
 
 /// Makes components out of files: what the manifest says of them holds for every version.
 pub(super) struct Workshop {
-    engine: Engine,
+    engines: Engines,
     manifest: Manifest,
     capabilities: Vec<Arc<dyn Capability>>,
-    base: Linker<State>,
 }
 
 impl Application {
     /// Compiles and links every component; says all that is wrong at once.
     pub fn load(
-        engine: &Engine,
+        engines: &Engines,
         manifest: &Manifest,
         capabilities: &[Arc<dyn Capability>],
     ) -> anyhow::Result<Self> {
         let workshop = Workshop {
-            engine: engine.clone(),
+            engines: engines.clone(),
             manifest: manifest.clone(),
             capabilities: capabilities.to_vec(),
-            base: praxis_wasi::linker(engine)?,
         };
         let mut versions = BTreeMap::new();
         let mut faults = Vec::new();
@@ -122,10 +118,10 @@ impl Workshop {
     /// If the manifest has no such component: whoever calls has its place.
     pub(super) fn make(&self, id: &str, wasm: &[u8]) -> anyhow::Result<Made> {
         let component = self.manifest.component(id);
-        let base = self.base.clone();
+        let engine = self.engines.of(&component.tool.praxis)?;
         Ok(Made {
             sha256: hex::encode(Sha256::digest(wasm)),
-            component: link(&self.engine, component, &self.capabilities, base, wasm)?,
+            component: link(engine, component, &self.capabilities, wasm)?,
         })
     }
 }
@@ -134,7 +130,6 @@ fn link(
     engine: &Engine,
     component: &manifest::Component,
     capabilities: &[Arc<dyn Capability>],
-    mut linker: Linker<State>,
     wasm: &[u8],
 ) -> anyhow::Result<Component> {
     let memory = component.tool.praxis.memory_bytes_max;
@@ -157,6 +152,7 @@ fn link(
         .map(|(name, _)| name.to_owned())
         .collect();
     check_grants(&imports, &granted, capabilities)?;
+    let mut linker = praxis_wasi::linker(engine)?;
     for capability in &granted {
         capability.link(&mut linker)?;
     }
