@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::compose;
 use super::settings::{Settings, uses};
 use crate::config::Config;
-use crate::manifest::{Manifest, Service};
+use crate::manifest::{Manifest, Route, Service};
 use crate::triggers::http::auth::Claims;
 use crate::triggers::http::issuer::Issuer;
 
@@ -116,11 +116,9 @@ fn plain(address: &str, manifest: &Manifest) -> String {
     let name = &manifest.application.name;
     let mut greeting = format!("\n{name} is up: {address}\n\n");
     for trigger in &manifest.trigger.http {
-        let _ = writeln!(
-            greeting,
-            "  {address}{}  {}",
-            trigger.route, trigger.component
-        );
+        if let Route::Public(route) = &trigger.route {
+            let _ = writeln!(greeting, "  {address}{route}  {}", trigger.component);
+        }
     }
     greeting.push_str("\nCtrl-C stops it.\n");
     greeting
