@@ -9,3 +9,4 @@ pub mod engine;
 pub mod fitting;
 pub mod grants;
 pub mod life;
+pub mod turns;
