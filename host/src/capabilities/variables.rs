@@ -1,7 +1,5 @@
 //! The application's variables, and `spin:variables@3.0.0`.
 
-mod template;
-
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -11,7 +9,7 @@ use praxis_wasi::State;
 use wasmtime::component::{Accessor, HasData, Linker};
 
 use crate::capabilities::Capability;
-use crate::manifest::{Component, Manifest};
+use crate::manifest::{Component, Manifest, check_variable, template};
 
 mod bindings {
     wasmtime::component::bindgen!({
@@ -54,10 +52,6 @@ impl Variables {
     ) -> anyhow::Result<Self> {
         let mut values = BTreeMap::new();
         for (name, variable) in &manifest.variables {
-            ensure!(
-                is_name(name),
-                "[variables] {name:?} is no name: lowercase letters, digits and single underscores"
-            );
             let from_environment =
                 || environment(&format!("{ENVIRONMENT_PREFIX}{}", name.to_uppercase()));
             let value = overrides
@@ -102,7 +96,6 @@ impl Variables {
     fn of_component(&self, component: &Component) -> anyhow::Result<BTreeMap<String, String>> {
         let mut values = BTreeMap::new();
         for (name, text) in &component.variables {
-            ensure!(is_name(name), "{name:?} is no name");
             let value = self.expand(text).with_context(|| format!("in {name}"))?;
             values.insert(name.clone(), value);
         }
@@ -114,16 +107,6 @@ impl fmt::Debug for Variables {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.values.keys()).finish()
     }
-}
-
-/// Spin's rule: starts with a letter, no double and no trailing underscore.
-fn is_name(name: &str) -> bool {
-    name.starts_with(|c: char| c.is_ascii_lowercase())
-        && name
-            .bytes()
-            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'_')
-        && !name.contains("__")
-        && !name.ends_with('_')
 }
 
 /// Each component sees the variables that its manifest gives it.
@@ -151,7 +134,7 @@ struct Instance(Arc<BTreeMap<String, String>>);
 
 impl Instance {
     fn get(&self, name: &str) -> Result<String, bindings::Error> {
-        if !is_name(name) {
+        if check_variable(name).is_err() {
             return Err(bindings::Error::InvalidName(name.to_owned()));
         }
         let value = self.0.get(name).cloned();
