@@ -37,7 +37,7 @@ struct Watched {
 
 impl Watch {
     /// Watches what `build.watch` names, and the file itself of a component that names nothing.
-    pub fn start(manifest: &Manifest, manifest_file: &Path) -> anyhow::Result<Self> {
+    pub fn start(manifest: &Manifest) -> anyhow::Result<Self> {
         let (sender, changes) = unbounded_channel();
         let mut watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
             for path in event.into_iter().filter(changes_something).flat_map(|e| e.paths) {
@@ -45,9 +45,7 @@ impl Watch {
                 let _ = sender.send(path);
             }
         })?;
-        let manifest_file = manifest_file
-            .canonicalize()
-            .with_context(|| format!("could not find {}", manifest_file.display()))?;
+        let manifest_file = manifest.path.canonicalize()?;
         let mut folders = BTreeSet::new();
         folders.extend(manifest_file.parent().map(|folder| (folder.to_owned(), false)));
         let mut watched = Vec::new();
