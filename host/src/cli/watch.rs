@@ -1,109 +1,113 @@
 //! `praxis up --watch`: what changes is built again, and swapped while the application runs.
+//!
+//! Files are looked at again and again, rather than waited for: it costs little for the sources of
+//! a few components, and works where no file system tells of changes, as in many containers.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context as _;
-use globset::{Glob, GlobBuilder, GlobMatcher};
-use notify::event::{AccessKind, AccessMode};
-use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use glob::{MatchOptions, Pattern};
 use tokio_util::sync::CancellationToken;
 
 use super::build::{build, workdir};
 use crate::manifest::{Component, Manifest};
 use crate::runtime::deployment::Deployments;
 
+/// How long a change may go unseen.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// Changes that follow each other faster than this are one.
-const QUIET: Duration = Duration::from_millis(150);
+const QUIET: Duration = Duration::from_millis(100);
+/// Of the time, at most one part in so many goes into looking.
+const TIME_PER_LOOK: u32 = 20;
 
-/// Watches for as long as it lives.
+const OPTIONS: MatchOptions = MatchOptions {
+    case_sensitive: true,
+    require_literal_separator: true,
+    require_literal_leading_dot: true,
+};
+
+/// What is watched, and how it was when it was last looked at.
 pub struct Watch {
     manifest: Manifest,
-    manifest_file: PathBuf,
-    watched: Vec<Watched>,
-    changes: UnboundedReceiver<PathBuf>,
-    /// Dropped, it would send no more.
-    _watcher: RecommendedWatcher,
+    patterns: Arc<Patterns>,
+    seen: Seen,
 }
 
-/// A component, and the files whose change concerns it.
-struct Watched {
-    id: String,
-    patterns: Vec<GlobMatcher>,
+/// Patterns of files, by the id of the component that they belong to.
+type Patterns = BTreeMap<String, Vec<Pattern>>;
+/// The files that match, by component, and the manifest.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Seen {
+    files: BTreeMap<String, BTreeMap<PathBuf, Stamp>>,
+    manifest: Option<Stamp>,
 }
+/// When a file was changed, and how many bytes it has.
+type Stamp = (SystemTime, u64);
 
 impl Watch {
     /// Watches what `build.watch` names, and the file itself of a component that names nothing.
     pub fn start(manifest: &Manifest) -> anyhow::Result<Self> {
-        let (sender, changes) = unbounded_channel();
-        let mut watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
-            for path in event.into_iter().filter(changes_something).flat_map(|e| e.paths) {
-                // Nobody listens any more: the host stops.
-                let _ = sender.send(path);
-            }
-        })?;
-        let manifest_file = manifest.path.canonicalize()?;
-        let mut folders = BTreeSet::new();
-        folders.extend(manifest_file.parent().map(|folder| (folder.to_owned(), false)));
-        let mut watched = Vec::new();
-        for component in manifest.component.values() {
-            let mut patterns = Vec::new();
-            for pattern in patterns_of(manifest, component)? {
-                folders.insert(pattern.folder);
-                patterns.push(pattern.glob.compile_matcher());
-            }
-            watched.push(Watched {
-                id: component.id.clone(),
-                patterns,
-            });
-        }
-        for (folder, is_deep) in &folders {
-            let mode = if *is_deep {
-                RecursiveMode::Recursive
-            } else {
-                RecursiveMode::NonRecursive
-            };
-            watcher
-                .watch(folder, mode)
-                .with_context(|| format!("could not watch {}", folder.display()))?;
+        let mut patterns = Patterns::new();
+        for (id, component) in &manifest.component {
+            patterns.insert(id.clone(), patterns_of(manifest, component)?);
         }
         Ok(Self {
+            seen: look(&manifest.path, &patterns),
             manifest: manifest.clone(),
-            manifest_file,
-            watched,
-            changes,
-            _watcher: watcher,
+            patterns: Arc::new(patterns),
         })
     }
 
     /// Builds and swaps what changes, until `stop`.
     pub async fn run(mut self, deployments: Arc<Deployments>, stop: CancellationToken) {
-        println!("watching for changes");
         let work = async {
-            while let Some(paths) = self.next().await {
-                if paths.contains(&self.manifest_file) {
-                    println!("the manifest has changed: start again to have that take effect");
-                }
-                for watched in &self.watched {
-                    if paths.iter().any(|path| watched.is_concerned(path)) {
-                        self.renew(&watched.id, &deployments).await;
-                    }
+            loop {
+                let changed = self.next().await;
+                for id in changed {
+                    self.renew(&id, &deployments).await;
                 }
             }
         };
         stop.run_until_cancelled(work).await;
     }
 
-    /// What has changed, once it is quiet again.
-    async fn next(&mut self) -> Option<BTreeSet<PathBuf>> {
-        let mut paths = BTreeSet::from([self.changes.recv().await?]);
-        while let Ok(Some(path)) = tokio::time::timeout(QUIET, self.changes.recv()).await {
-            paths.insert(path);
+    /// The components of which something has changed, once it is quiet again.
+    async fn next(&mut self) -> Vec<String> {
+        let mut pause = LOOK_EVERY;
+        loop {
+            tokio::time::sleep(pause).await;
+            let started = Instant::now();
+            let mut now = self.look().await;
+            pause = LOOK_EVERY.max(started.elapsed() * TIME_PER_LOOK);
+            if now == self.seen {
+                continue;
+            }
+            loop {
+                tokio::time::sleep(QUIET).await;
+                let again = self.look().await;
+                if again == now {
+                    break;
+                }
+                now = again;
+            }
+            if now.manifest != self.seen.manifest {
+                println!("the manifest has changed: start again to have that take effect");
+            }
+            let changed = now.changed_since(&self.seen);
+            self.seen = now;
+            return changed;
         }
-        Some(paths)
+    }
+
+    async fn look(&self) -> Seen {
+        let patterns = Arc::clone(&self.patterns);
+        let manifest = self.manifest.path.clone();
+        let looked = tokio::task::spawn_blocking(move || look(&manifest, &patterns));
+        // It can only fail where the runtime ends.
+        looked.await.unwrap_or_else(|_| self.seen.clone())
     }
 
     /// Whatever goes wrong, the version that is live stays.
@@ -135,129 +139,122 @@ impl Watch {
     }
 }
 
-impl Watched {
-    fn is_concerned(&self, path: &Path) -> bool {
-        self.patterns.iter().any(|pattern| pattern.is_match(path))
+impl Seen {
+    fn changed_since(&self, before: &Self) -> Vec<String> {
+        let files = self.files.iter();
+        let changed = files.filter(|(id, files)| before.files.get(*id) != Some(files));
+        changed.map(|(id, _)| id.clone()).collect()
     }
 }
 
-/// Files that match, and the folder to watch for them: with all that is below it, or alone.
-struct Pattern {
-    glob: Glob,
-    folder: (PathBuf, bool),
+fn look(manifest: &Path, patterns: &Patterns) -> Seen {
+    let files = patterns.iter().map(|(id, patterns)| {
+        let found = patterns.iter().flat_map(files);
+        (id.clone(), found.collect())
+    });
+    Seen {
+        files: files.collect(),
+        manifest: stamp(manifest),
+    }
+}
+
+fn files(pattern: &Pattern) -> Vec<(PathBuf, Stamp)> {
+    let paths = glob::glob_with(pattern.as_str(), OPTIONS);
+    let paths = paths.expect("it was parsed before").flatten();
+    paths
+        .filter_map(|path| stamp(&path).map(|stamp| (path, stamp)))
+        .collect()
+}
+
+/// None if it is no file, or gone.
+fn stamp(path: &Path) -> Option<Stamp> {
+    let metadata = path.metadata().ok().filter(std::fs::Metadata::is_file)?;
+    Some((metadata.modified().ok()?, metadata.len()))
 }
 
 fn patterns_of(manifest: &Manifest, component: &Component) -> anyhow::Result<Vec<Pattern>> {
     let build = component.build.as_ref();
     let watch = build.map_or(&[][..], |build| &build.watch);
+    if watch.is_empty() {
+        let source = manifest.folder.join(&component.source);
+        let source = Pattern::escape(&source.to_string_lossy());
+        return Ok(vec![Pattern::new(&source)?]);
+    }
     let folder = workdir(manifest, component);
-    let folder = folder
-        .canonicalize()
-        .with_context(|| format!("could not find {}", folder.display()))?;
-    if !watch.is_empty() {
-        let patterns = watch.iter().map(|written| pattern(&folder, written));
-        return patterns.collect();
-    }
-    let source = manifest.folder.join(&component.source);
-    let source = source
-        .canonicalize()
-        .with_context(|| format!("could not find {}", source.display()))?;
-    let folder = source.parent().unwrap_or(Path::new("/"));
-    let name = source.file_name().unwrap_or_default().to_string_lossy();
-    Ok(vec![pattern(folder, &globset::escape(&name))?])
-}
-
-/// A pattern that starts in `folder`: `*` stands for a part of a name, `**` for folders.
-fn pattern(folder: &Path, written: &str) -> anyhow::Result<Pattern> {
-    let fixed = fixed(written);
-    let base = folder.join(&fixed);
-    // Parts above, `../`, are taken out: paths of changes hold none.
-    let (base, rest) = match base.canonicalize() {
-        Ok(base) if base.is_dir() => (base, &written[fixed.len()..]),
-        Ok(_) | Err(_) => (folder.to_owned(), written),
-    };
-    let is_deep = rest.contains('/') || rest.contains("**");
-    let absolute = format!(
-        "{}/{}",
-        globset::escape(&base.to_string_lossy()),
-        rest.trim_start_matches('/')
-    );
-    let glob = GlobBuilder::new(absolute.trim_end_matches('/'))
-        .literal_separator(true)
-        .build()
-        .with_context(|| format!("{written:?} is not a pattern of files"))?;
-    Ok(Pattern {
-        glob,
-        folder: (base, is_deep),
-    })
-}
-
-/// The folders before the first part that has a special character, or before the file's name.
-fn fixed(written: &str) -> String {
-    let special = written.find(['*', '?', '[', '{', '\\']);
-    let plain = &written[..special.unwrap_or(written.len())];
-    match plain.rfind('/') {
-        Some(end) => plain[..end].to_owned(),
-        None => String::new(),
-    }
-}
-
-/// Reading a file is an event, too: a build would start the next one.
-fn changes_something(event: &Event) -> bool {
-    match event.kind {
-        EventKind::Access(AccessKind::Close(AccessMode::Write)) => true,
-        EventKind::Access(_) => false,
-        EventKind::Any
-        | EventKind::Create(_)
-        | EventKind::Modify(_)
-        | EventKind::Remove(_)
-        | EventKind::Other => true,
-    }
+    let folder = Pattern::escape(&folder.to_string_lossy());
+    let patterns = watch.iter().map(|written| {
+        Pattern::new(&format!("{folder}/{written}")).with_context(|| {
+            format!(
+                "[component.{}.build] watches {written:?}, which is no pattern",
+                component.id
+            )
+        })
+    });
+    patterns.collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn concerns(written: &str, path: &str) -> bool {
+    const MANIFEST: &str = "spin_manifest_version = 2\n[application]\nname = \"a\"\n\
+        [component.a]\nsource = \"a.wasm\"\n\
+        [component.b]\nsource = \"b.wasm\"\n\
+        [component.b.build]\ncommand = \"true\"\nworkdir = \"b\"\n\
+        watch = [\"src/**/*.rs\", \"Cargo.toml\", \"../shared/*\"]\n";
+
+    fn changed_by(change: impl FnOnce(&Path)) -> (Vec<String>, bool) {
         let folder = tempfile::tempdir().unwrap();
-        let root = folder.path().canonicalize().unwrap();
-        std::fs::create_dir_all(root.join("guest/src/deep")).unwrap();
-        std::fs::create_dir_all(root.join("shared")).unwrap();
-        let pattern = pattern(&root.join("guest"), written).unwrap();
-        pattern.glob.compile_matcher().is_match(root.join(path))
+        let root = folder.path();
+        for folder in ["b/src/deep", "shared/deep"] {
+            std::fs::create_dir_all(root.join(folder)).unwrap();
+        }
+        for (file, text) in [
+            ("spin.toml", MANIFEST),
+            ("a.wasm", "a"),
+            ("b.wasm", "b"),
+            ("b/src/deep/one.rs", "1"),
+            ("b/Cargo.toml", "1"),
+        ] {
+            std::fs::write(root.join(file), text).unwrap();
+        }
+        let manifest = Manifest::load(&root.join("spin.toml")).unwrap();
+        let watch = Watch::start(&manifest).unwrap();
+        change(root);
+        let now = look(&manifest.path, &watch.patterns);
+        let manifest = now.manifest != watch.seen.manifest;
+        (now.changed_since(&watch.seen), manifest)
     }
 
     #[test]
-    fn patterns_start_in_the_folder_of_the_build() {
-        for (written, path, is_concerned) in [
-            ("src/**/*.rs", "guest/src/lib.rs", true),
-            ("src/**/*.rs", "guest/src/deep/a.rs", true),
-            ("src/**/*.rs", "guest/src/a.txt", false),
-            ("src/*.rs", "guest/src/deep/a.rs", false),
-            ("Cargo.toml", "guest/Cargo.toml", true),
-            ("Cargo.toml", "shared/Cargo.toml", false),
-            ("../shared/*.rs", "shared/a.rs", true),
-            ("**/*.rs", "guest/a.rs", true),
+    fn a_change_concerns_the_components_that_watch_the_file() {
+        for (file, concerned) in [
+            ("b/src/deep/one.rs", &["b"][..]),
+            ("b/src/two.rs", &["b"]),
+            ("b/Cargo.toml", &["b"]),
+            ("shared/x", &["b"]),
+            ("shared/deep/x", &[]),
+            ("b/src/two.txt", &[]),
+            ("b/src/.one.rs.swp", &[]),
+            ("b.wasm", &[]),
+            ("a.wasm", &["a"]),
         ] {
-            assert_eq!(concerns(written, path), is_concerned, "{written} {path}");
+            let (changed, manifest) =
+                changed_by(|root| std::fs::write(root.join(file), "changed").unwrap());
+            assert_eq!(changed, concerned, "{file}");
+            assert!(!manifest);
         }
     }
 
     #[test]
-    fn a_single_file_needs_no_deep_watch() {
-        let folder = tempfile::tempdir().unwrap();
-        let root = folder.path().canonicalize().unwrap();
-        let one = pattern(&root, "Cargo.toml").unwrap();
-        assert_eq!(one.folder, (root.clone(), false));
-        let all = pattern(&root, "**/*.rs").unwrap();
-        assert_eq!(all.folder, (root, true));
+    fn a_file_that_goes_is_a_change() {
+        let gone = |root: &Path| std::fs::remove_file(root.join("b/src/deep/one.rs")).unwrap();
+        assert_eq!(changed_by(gone), (vec!["b".to_owned()], false));
     }
 
     #[test]
-    fn reading_is_no_change() {
-        let kind = |kind| changes_something(&Event::new(kind));
-        assert!(!kind(EventKind::Access(AccessKind::Open(AccessMode::Any))));
-        assert!(kind(EventKind::Access(AccessKind::Close(AccessMode::Write))));
+    fn the_manifest_is_watched_for_itself() {
+        let changed = |root: &Path| std::fs::write(root.join("spin.toml"), "").unwrap();
+        assert_eq!(changed_by(changed), (vec![], true));
     }
 }
