@@ -35,7 +35,9 @@ impl Project {
         let folder = place.join(name);
         let _ = std::fs::remove_dir_all(&folder);
         let path = folder.to_str().unwrap();
-        let made = praxis().args(["new", template, name, "--path", path]).status();
+        let made = praxis()
+            .args(["new", template, name, "--path", path])
+            .status();
         assert!(made.unwrap().success());
 
         let target = place.join("target");
@@ -52,7 +54,11 @@ impl Project {
     }
 
     fn build(&self) -> (bool, String) {
-        let output = praxis().arg("build").current_dir(&self.folder).output().unwrap();
+        let output = praxis()
+            .arg("build")
+            .current_dir(&self.folder)
+            .output()
+            .unwrap();
         let text = [output.stdout, output.stderr].concat();
         let text = String::from_utf8_lossy(&text).into_owned();
         (output.status.success(), text)
@@ -104,7 +110,11 @@ impl Project {
                 return;
             }
             let log = || self.log();
-            assert!(Instant::now() < deadline, "{answer:?} instead of {text:?}:\n{}", log());
+            assert!(
+                Instant::now() < deadline,
+                "{answer:?} instead of {text:?}:\n{}",
+                log()
+            );
         }
     }
 }
@@ -130,7 +140,9 @@ async fn a_new_http_component_answers_and_is_swapped_when_its_source_changes() {
     project.until_logged("version 2 is live").await;
 
     project.edit("Greetings from", "Greetings\" from");
-    project.until_logged("not built, the old version stays").await;
+    project
+        .until_logged("not built, the old version stays")
+        .await;
     project.until_answered("Greetings from new-http").await;
     let (built, output) = project.build();
     assert!(!built && output.contains("not built: new-http"), "{output}");
@@ -155,5 +167,7 @@ async fn a_new_kafka_component_handles_events() {
         )
         .await
         .unwrap();
-    project.until_logged("new-kafka: SomethingHappened of k1").await;
+    project
+        .until_logged("new-kafka: SomethingHappened of k1")
+        .await;
 }

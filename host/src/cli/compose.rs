@@ -33,7 +33,7 @@ use crate::triggers::http::operations::{Operations, Probe};
 use crate::triggers::relay::Relay;
 use crate::triggers::{cron, kafka};
 
-const COMPILED_FOLDER: &str = "compiled";
+pub const COMPILED_FOLDER: &str = "compiled";
 const METRICS_UPKEEP: Duration = Duration::from_secs(5);
 /// From a cache hit to the longest that a request may take.
 const SECONDS_BUCKETS: [f64; 12] = [
@@ -183,7 +183,10 @@ fn publish(
     tasks.spawn(relay.run(stop.clone()));
     let mut jobs = Vec::new();
     for trigger in &manifest.trigger.cron {
-        jobs.push(cron::Job::new(trigger, seating.handler(&trigger.component)?)?);
+        jobs.push(cron::Job::new(
+            trigger,
+            seating.handler(&trigger.component)?,
+        )?);
     }
     let timers = cron::run(pool.clone(), Arc::clone(broker), jobs, stop.clone());
     tasks.spawn(timers);

@@ -37,18 +37,45 @@ type File = (&'static str, &'static str);
 const GITIGNORE: File = (".gitignore", include_str!("../../templates/gitignore"));
 const HTTP: [File; 5] = [
     GITIGNORE,
-    ("Cargo.toml", include_str!("../../templates/http/Cargo.toml.jinja")),
-    ("README.md", include_str!("../../templates/http/README.md.jinja")),
-    ("spin.toml", include_str!("../../templates/http/spin.toml.jinja")),
-    ("src/lib.rs", include_str!("../../templates/http/lib.rs.jinja")),
+    (
+        "Cargo.toml",
+        include_str!("../../templates/http/Cargo.toml.jinja"),
+    ),
+    (
+        "README.md",
+        include_str!("../../templates/http/README.md.jinja"),
+    ),
+    (
+        "spin.toml",
+        include_str!("../../templates/http/spin.toml.jinja"),
+    ),
+    (
+        "src/lib.rs",
+        include_str!("../../templates/http/lib.rs.jinja"),
+    ),
 ];
 const KAFKA: [File; 6] = [
     GITIGNORE,
-    ("Cargo.toml", include_str!("../../templates/kafka/Cargo.toml.jinja")),
-    ("README.md", include_str!("../../templates/kafka/README.md.jinja")),
-    ("spin.toml", include_str!("../../templates/kafka/spin.toml.jinja")),
-    ("src/lib.rs", include_str!("../../templates/kafka/lib.rs.jinja")),
-    ("wit/events.wit", include_str!("../../../wit/events/events.wit")),
+    (
+        "Cargo.toml",
+        include_str!("../../templates/kafka/Cargo.toml.jinja"),
+    ),
+    (
+        "README.md",
+        include_str!("../../templates/kafka/README.md.jinja"),
+    ),
+    (
+        "spin.toml",
+        include_str!("../../templates/kafka/spin.toml.jinja"),
+    ),
+    (
+        "src/lib.rs",
+        include_str!("../../templates/kafka/lib.rs.jinja"),
+    ),
+    (
+        "wit/events.wit",
+        include_str!("../../../wit/events/events.wit"),
+    ),
 ];
 
 impl New {
@@ -83,7 +110,8 @@ pub fn make(template: Template, name: &str, folder: &Path) -> anyhow::Result<()>
         let parent = path.parent().unwrap_or(folder);
         std::fs::create_dir_all(parent)
             .with_context(|| format!("could not make {}", parent.display()))?;
-        std::fs::write(&path, text).with_context(|| format!("could not write {}", path.display()))?;
+        std::fs::write(&path, text)
+            .with_context(|| format!("could not write {}", path.display()))?;
     }
     Ok(())
 }
@@ -138,7 +166,10 @@ mod tests {
         let file = folder.path().join("README.md");
         std::fs::write(&file, "mine").unwrap();
         let refused = make(Template::Http, "a", folder.path()).unwrap_err();
-        assert!(refused.to_string().contains("nothing is overwritten"), "{refused}");
+        assert!(
+            refused.to_string().contains("nothing is overwritten"),
+            "{refused}"
+        );
         assert_eq!(std::fs::read_to_string(file).unwrap(), "mine");
     }
 

@@ -51,12 +51,7 @@ impl Rollback {
 }
 
 impl Host {
-    async fn call(
-        &self,
-        component: &str,
-        verb: &str,
-        wasm: Option<Vec<u8>>,
-    ) -> anyhow::Result<()> {
+    async fn call(&self, component: &str, verb: &str, wasm: Option<Vec<u8>>) -> anyhow::Result<()> {
         let mut url = self.url.clone();
         url.path_segments_mut()
             .map_err(|()| anyhow!("{} is not the address of a host", self.url))?

@@ -92,7 +92,8 @@ impl Host {
     async fn swap(&self, id: &str, wasm: Vec<u8>) -> (StatusCode, Value) {
         let path = format!("/v1/ops/components/{id}:swap");
         let request = self.request(Method::POST, &path);
-        self.ask(request.header("content-type", WASM).body(wasm)).await
+        self.ask(request.header("content-type", WASM).body(wasm))
+            .await
     }
 
     async fn rollback(&self, id: &str) -> (StatusCode, Value) {
@@ -158,7 +159,9 @@ async fn a_refusal_says_why() {
     let json = host.request(Method::POST, &path).json(&json!({}));
     assert_eq!(host.ask(json).await.0, 415);
     let large = host.request(Method::POST, &path);
-    let large = large.header("content-type", WASM).body(vec![0; COMPONENT_BYTES_MAX + 1]);
+    let large = large
+        .header("content-type", WASM)
+        .body(vec![0; COMPONENT_BYTES_MAX + 1]);
     let answer = large.bearer_auth(host.token("operator")).send().await;
     // The host may have hung up before all of it was sent.
     assert!(answer.is_err() || answer.is_ok_and(|answer| answer.status() == 413));

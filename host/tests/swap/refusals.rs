@@ -49,7 +49,11 @@ async fn a_component_must_be_there() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_swap_at_a_time() {
     let application = Application::start().await;
-    let swap = || application.deployments.swap(ID, "upload".into(), named("version-2"));
+    let swap = || {
+        application
+            .deployments
+            .swap(ID, "upload".into(), named("version-2"))
+    };
     let (first, second) = tokio::join!(swap(), swap());
     assert_eq!(first.unwrap().version, 2);
     assert!(matches!(second, Err(Refused::Busy(id)) if id == ID));

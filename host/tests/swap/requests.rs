@@ -47,7 +47,10 @@ async fn no_request_is_lost_while_versions_are_swapped() {
     }
     let versions: Vec<_> = seen.keys().map(String::as_str).collect();
     assert_eq!(versions, ["version-1", "version-2"], "{seen:?}");
-    assert_eq!(application.report().version, 1 + u32::try_from(SWAPS).unwrap());
+    assert_eq!(
+        application.report().version,
+        1 + u32::try_from(SWAPS).unwrap()
+    );
     application.drained().await;
 }
 

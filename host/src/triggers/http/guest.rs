@@ -1,6 +1,6 @@
 //! A component behind a route: what bounds it, and its version that answers now.
 
-mod limits;
+pub mod limits;
 mod version;
 mod worker;
 

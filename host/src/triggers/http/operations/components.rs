@@ -96,9 +96,7 @@ async fn upload(request: Request<Incoming>) -> Result<Vec<u8>, Problem> {
     match tokio::time::timeout(UPLOAD_TIMEOUT, body).await {
         Ok(Ok(body)) => Ok(body.to_bytes().into()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
-        Ok(Err(error)) => Err(Problem::bad_request(format!(
-            "the body broke off: {error}"
-        ))),
+        Ok(Err(error)) => Err(Problem::bad_request(format!("the body broke off: {error}"))),
         Err(_) => Err(Problem::bad_request(format!(
             "the body was not there within {} ms",
             UPLOAD_TIMEOUT.as_millis()
