@@ -101,7 +101,10 @@ fn every_crate_is_under_the_rules() {
             "servers",
             "wasi",
             "tests",
+            "benches",
+            "hello",
             "probe",
+            "sql",
             "wasi02",
         ])
         .map(|name| format!("praxis-{name}"))
