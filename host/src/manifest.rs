@@ -1,7 +1,6 @@
 //! `spin.toml`, read once and validated once: https://spinframework.dev/manifest-reference, version 2.
 
 use std::collections::BTreeMap;
-use std::num::{NonZeroU32, NonZeroU64};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail, ensure};
@@ -292,24 +291,24 @@ pub struct ComponentTool {
     /// Wall-clock time for one event.
     #[serde(default)]
     pub event_timeout_ms: Option<u64>,
-    /// Instructions, roughly, for one instance; without it none are counted.
+    /// Instructions for one request or event; without it none are counted.
     #[serde(default)]
-    pub fuel_max: Option<NonZeroU64>,
+    pub fuel_max: Option<u64>,
     /// Requests that are worked on at one time.
     #[serde(default)]
-    pub requests_in_flight_max: Option<NonZeroU32>,
-    /// Requests that wait for one of those places.
+    pub requests_in_flight_max: Option<u32>,
+    /// Requests that wait for one of those.
     #[serde(default)]
     pub requests_queued_max: Option<u32>,
-    /// How long they wait.
+    /// How long a request waits, at most.
     #[serde(default)]
     pub queue_timeout_ms: Option<u64>,
-    /// What a request's body may hold.
+    /// A request's body.
     #[serde(default)]
     pub body_bytes_max: Option<u64>,
-    /// Requests that an instance answers, one after the other, before a fresh one takes its place.
+    /// Requests that one instance answers before a fresh one takes over.
     #[serde(default)]
-    pub requests_per_instance_max: Option<NonZeroU32>,
+    pub requests_per_instance_max: Option<u32>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]

@@ -3,4 +3,7 @@
 pub mod application;
 pub mod component;
 pub mod consumer;
+pub mod deployment;
 pub mod engine;
+pub mod life;
+pub mod turns;

@@ -23,7 +23,7 @@ use crate::manifest::{Manifest, Route};
 use crate::runtime::application::Application;
 use crate::runtime::consumer::{Consumer, Handler};
 use crate::runtime::engine;
-use crate::triggers::http::Server;
+use crate::triggers::http::{About, Server};
 use crate::triggers::http::auth::{Source, Verifier};
 use crate::triggers::http::development::Development;
 use crate::triggers::http::guest::Guest;
@@ -83,6 +83,10 @@ impl Host {
             Some(_) | None => None,
         };
         let server = Server::new(
+            About {
+                name: manifest.application.name.clone(),
+                version: manifest.application.version.clone(),
+            },
             guests(&manifest, &application)?,
             verifier(config, settings).await?,
             operations,

@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use praxis_wasi::State;
 use wasmtime::component::InstancePre;
-use wasmtime::{Engine, Store};
+use wasmtime::{AsContextMut as _, Engine, Store, StoreContextMut, UpdateDeadline};
 use wasmtime_wasi::WasiCtx;
 
+use super::life::{Life, Work};
+use super::turns;
 use crate::capabilities::Capability;
 use crate::manifest;
 
@@ -25,6 +27,7 @@ pub struct Component {
     pub(super) engine: Engine,
     pub(super) pre: InstancePre<State>,
     pub(super) capabilities: Arc<[Arc<dyn Capability>]>,
+    pub(super) life: Arc<Life>,
 }
 
 impl Component {
@@ -32,8 +35,21 @@ impl Component {
         &self.pre
     }
 
-    /// A store for one new instance: its grants, its memory limit, and an epoch deadline at which
-    /// it yields, so that a time-out around the call takes effect even in a busy loop.
+    /// What this version has in hand.
+    pub fn life(&self) -> &Arc<Life> {
+        &self.life
+    }
+
+    /// The same code, to begin a new life with.
+    pub(super) fn again(&self) -> Self {
+        Self {
+            life: Arc::default(),
+            ..self.clone()
+        }
+    }
+
+    /// A store for one new instance: its grants, its limits, and an epoch deadline at which it lets
+    /// others run, so that a time-out around the call takes effect even in a busy loop.
     pub fn store(&self) -> Store<State> {
         let tool = &self.manifest.tool.praxis;
         let mut wasi = WasiCtx::builder();
@@ -48,11 +64,23 @@ impl Component {
         for capability in self.capabilities.iter() {
             capability.attach(&self.manifest, &mut state);
         }
+        state.attach(self.life.begin(Work::Instance));
         let mut store = Store::new(&self.engine, state);
         store.limiter(|state| &mut state.limits);
-        store.set_epoch_deadline(1);
-        store.epoch_deadline_async_yield_and_update(1);
+        store.epoch_deadline_callback(|_| {
+            Ok(UpdateDeadline::YieldCustom(1, Box::pin(turns::next())))
+        });
+        self.refill(store.as_context_mut());
         store
+    }
+
+    /// Gives an instance what one call may use of the processor: a tick until it lets others run,
+    /// and its fuel. For an instance that is used again.
+    pub fn refill(&self, mut store: StoreContextMut<'_, State>) {
+        store.set_epoch_deadline(1);
+        if let Some(fuel) = self.manifest.tool.praxis.fuel_max {
+            store.set_fuel(fuel).expect("a component with fuel_max has an engine that counts");
+        }
     }
 
     pub fn request_timeout(&self) -> Duration {
@@ -63,5 +91,10 @@ impl Component {
     pub fn event_timeout(&self) -> Duration {
         let set = self.manifest.tool.praxis.event_timeout_ms;
         Duration::from_millis(set.unwrap_or(EVENT_TIMEOUT_MS_DEFAULT))
+    }
+
+    /// How long any call may take.
+    pub(super) fn longest_call(&self) -> Duration {
+        self.request_timeout().max(self.event_timeout())
     }
 }

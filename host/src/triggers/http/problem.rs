@@ -58,6 +58,15 @@ impl Problem {
         .header("allow", allowed)
     }
 
+    pub fn not_implemented(detail: &'static str) -> Self {
+        Self::new(
+            StatusCode::NOT_IMPLEMENTED,
+            "not-implemented",
+            "Not implemented",
+        )
+        .detail(detail)
+    }
+
     pub fn too_large(bytes_max: u64) -> Self {
         Self::new(
             StatusCode::PAYLOAD_TOO_LARGE,
@@ -103,15 +112,38 @@ impl Problem {
             "timeout",
             "Not answered in time",
         )
+        .detail("the component did not answer in its time")
     }
 
-    /// The component trapped. What it was is in the log, not in the answer.
-    pub fn failed() -> Self {
+    /// The component failed. What it was is in the log, not in the answer.
+    pub fn failed(detail: &'static str) -> Self {
         Self::new(
             StatusCode::INTERNAL_SERVER_ERROR,
             "internal",
             "Something went wrong here",
         )
+        .detail(detail)
+    }
+
+    /// The component did more than `fuel_max` lets it do for one request.
+    pub fn out_of_fuel() -> Self {
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "out-of-fuel",
+            "Too much work",
+        )
+        .detail("the component used up what it may compute for one request")
+    }
+
+    /// The client stopped sending in the middle of a body.
+    pub fn body_too_slow() -> Self {
+        Self::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "body-too-slow",
+            "The body did not arrive",
+        )
+        .detail("the request's body stopped arriving")
+        .header("connection", "close")
     }
 
     pub fn into_response(self) -> Response {
