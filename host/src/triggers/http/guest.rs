@@ -77,7 +77,7 @@ impl Guest {
             () = call.ended() => Err(TrapOrPanicError.into()),
         };
         match answer {
-            Ok(response) => Ok(body::outgoing(&method, response, interest)),
+            Ok(response) => Ok(body::prompt(body::outgoing(&method, response, interest)).await),
             Err(error) => Err(inner.problem(&call, error).await),
         }
     }

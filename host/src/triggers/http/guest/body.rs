@@ -6,6 +6,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::poll;
 use http::header::CONTENT_LENGTH;
 use http::{Method, StatusCode};
 use http_body_util::{BodyExt as _, Empty};
@@ -18,6 +19,8 @@ use super::call::{Call, Fate, Interest};
 
 /// A client that sends no more of a body for so long, while the component waits for it, is given up.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+/// How often others may run before a head is sent without the end of its body.
+const PROMPT_TURNS_MAX: u32 = 4;
 
 /// A request's body for a component: bounded in length, and in how long it may stall.
 pub fn incoming<B>(body: B, bytes_max: u64, call: &Arc<Call>) -> WasiBody
@@ -114,6 +117,78 @@ pub fn outgoing(method: &Method, response: Response, mut interest: Interest) -> 
         };
         outgoing.boxed_unsync()
     })
+}
+
+/// Waits for a short body that is about to end, but not for time to pass: its length is known then,
+/// it leaves together with its head, and the client is woken once.
+pub async fn prompt(response: Response) -> Response {
+    let (head, mut body) = response.into_parts();
+    let mut frames = [None, None];
+    let mut has_ended = body.is_end_stream();
+    let mut turns = 0;
+    while !has_ended && frames[1].is_none() && turns < PROMPT_TURNS_MAX {
+        match poll!(body.frame()) {
+            Poll::Ready(None) => has_ended = true,
+            Poll::Ready(frame) if frames[0].is_none() => frames[0] = frame,
+            Poll::Ready(frame) => frames[1] = frame,
+            Poll::Pending => {
+                turns += 1;
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+    let begun = Begun {
+        frames,
+        body,
+        has_ended,
+    };
+    http::Response::from_parts(head, begun.boxed_unsync())
+}
+
+/// A body of which something was read already.
+struct Begun {
+    frames: [Option<Result<Frame<Bytes>, Error>>; 2],
+    body: WasiBody,
+    has_ended: bool,
+}
+
+impl Body for Begun {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        if let Some(frame) = self.frames.iter_mut().find_map(Option::take) {
+            return Poll::Ready(Some(frame));
+        }
+        if self.has_ended {
+            return Poll::Ready(None);
+        }
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        let is_read = self.frames.iter().all(Option::is_none);
+        is_read && (self.has_ended || self.body.is_end_stream())
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let mut bytes = 0;
+        for frame in self.frames.iter().flatten() {
+            match frame.as_ref().ok().and_then(Frame::data_ref) {
+                Some(data) => bytes += data.len() as u64,
+                // An error or trailers: the client is to see them.
+                None => return SizeHint::default(),
+            }
+        }
+        if self.has_ended {
+            SizeHint::with_exact(bytes)
+        } else {
+            SizeHint::default()
+        }
+    }
 }
 
 struct Outgoing {
