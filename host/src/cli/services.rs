@@ -22,6 +22,7 @@ use crate::capabilities::index::embedded::Embedded;
 use crate::capabilities::index::opensearch::Opensearch;
 use crate::capabilities::index::{self, Index, Indexes};
 use crate::capabilities::key_value::KeyValue;
+use crate::capabilities::key_value::redis::OnRedis;
 use crate::capabilities::outbound::{self, Outbound};
 use crate::capabilities::postgres::Postgres;
 use crate::capabilities::redis::{self, Redis};
@@ -100,11 +101,14 @@ impl Services {
         let sms = catcher.clone().map(|catcher| catcher as _);
         let push = catcher.clone().map(|catcher| catcher as _);
         let capabilities: Vec<Arc<dyn Capability>> = vec![
-            Arc::new(outbound::Http::new(Arc::clone(&outbound))),
+            Arc::new(outbound::Http::new(
+                Arc::clone(&outbound),
+                outbound::Networks::default(),
+            )),
             Arc::new(Postgres::new(Arc::clone(&outbound))),
             Arc::new(Redis::new(outbound)),
             variables,
-            Arc::new(KeyValue::new(&redis_url)?),
+            Arc::new(KeyValue::new(Arc::new(OnRedis::new(&redis_url)?))),
             Arc::new(Producer::new(Arc::clone(&broker))),
             Arc::new(index.clone()),
             Arc::new(EmailChannel::new(email)),
