@@ -4,6 +4,7 @@ pub mod compose;
 pub mod migrate;
 pub mod serve;
 pub mod services;
+pub mod settings;
 pub mod token;
 pub mod up;
 

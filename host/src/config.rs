@@ -17,10 +17,10 @@ pub struct Config {
     /// Where to listen for HTTP.
     #[arg(long, env = "PRAXIS_LISTEN", default_value = "127.0.0.1:3000")]
     pub listen: SocketAddr,
-    /// PostgreSQL: postgres://user:password@host:port/database. `serve` needs it.
+    /// PostgreSQL: postgres://user:password@host:port/database. Needed where the application uses it.
     #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
     pub database_url: Option<String>,
-    /// Redis: redis://host:port/0. `serve` needs it.
+    /// Redis: redis://host:port/0. Needed where the application uses it.
     #[arg(long, env = "REDIS_URL", hide_env_values = true)]
     pub redis_url: Option<String>,
     /// Kafka's bootstrap servers, host:port,… Without them events are kept in PostgreSQL.
@@ -35,7 +35,7 @@ pub struct Config {
     /// Put before every index.
     #[arg(long, env = "PRAXIS_INDEX_PREFIX", default_value = "")]
     pub index_prefix: String,
-    /// The mail server: smtp://user:password@host:587?tls=required. Needed outside development.
+    /// The mail server: smtp://user:password@host:587?tls=required. Needed outside development where mail is sent.
     #[arg(long, env = "SMTP_URL", hide_env_values = true)]
     pub smtp_url: Option<String>,
     /// Whom mail comes from: "Praxis <praxis@example.org>".
@@ -54,31 +54,4 @@ pub struct Config {
     /// The `aud` that tokens must carry.
     #[arg(long, env = "PRAXIS_JWT_AUDIENCE", default_value = "praxis")]
     pub jwt_audience: String,
-}
-
-impl Config {
-    /// What a host can't do without and nobody has set, all of it at once.
-    pub fn missing(&self, development: bool) -> Vec<&'static str> {
-        let needed = [
-            (
-                self.database_url.is_none(),
-                "DATABASE_URL, where PostgreSQL is",
-            ),
-            (self.redis_url.is_none(), "REDIS_URL, where Redis is"),
-            (
-                self.smtp_url.is_none() && !development,
-                "SMTP_URL, which mail server sends",
-            ),
-            (
-                self.jwks.is_none() && !development,
-                "PRAXIS_JWKS, where the keys are that verify tokens",
-            ),
-            (
-                self.jwt_issuer.is_none() && (self.jwks.is_some() || !development),
-                "PRAXIS_JWT_ISSUER, whose tokens count",
-            ),
-        ];
-        let missing = needed.iter().filter(|(is_missing, _)| *is_missing);
-        missing.map(|(_, what)| *what).collect()
-    }
 }

@@ -1,6 +1,7 @@
 //! `spin.toml`, read once and validated once: https://spinframework.dev/manifest-reference, version 2.
 
 use std::collections::BTreeMap;
+use std::num::{NonZeroU32, NonZeroU64};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail, ensure};
@@ -44,6 +45,17 @@ pub struct Application {
 pub struct ApplicationTriggers {
     #[serde(default)]
     pub kafka: Topics,
+    #[serde(default)]
+    pub redis: RedisDefaults,
+}
+
+/// What holds for every `[[trigger.redis]]` that does not say otherwise.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RedisDefaults {
+    /// A template: `{{ name }}` stands for a variable.
+    #[serde(default)]
+    pub address: Option<String>,
 }
 
 /// The topics that the application needs: made at start-up if they are not there.
@@ -83,6 +95,36 @@ pub struct ApplicationTool {
     /// The search indexes and the type of each field.
     #[serde(default)]
     pub indexes: BTreeMap<String, BTreeMap<String, FieldType>>,
+    /// Servers that the host connects to. It gives their addresses to the application's variables
+    /// `database_url` and `redis_url`.
+    #[serde(default)]
+    pub services: Vec<Service>,
+    /// How the host finds out who asks, before a component is called. Without it requests pass as
+    /// they are.
+    #[serde(default)]
+    pub authentication: Option<Authentication>,
+    /// Serve `/health`, `/metrics` and `/v1/ops` beside the application's own routes.
+    #[serde(default)]
+    pub operations: bool,
+    /// Let `praxis up` fill the directory with invented practices.
+    #[serde(default)]
+    pub demo_directory: bool,
+}
+
+/// A server that an application uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Service {
+    Postgres,
+    Redis,
+}
+
+/// How a request's sender is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Authentication {
+    /// A bearer token (RFC 6750) that is a JWT; the verified claims go on as `praxis-claims`.
+    Jwt,
 }
 
 /// How an index treats a field.
@@ -119,6 +161,22 @@ pub struct Triggers {
     pub kafka: Vec<KafkaTrigger>,
     #[serde(default)]
     pub cron: Vec<CronTrigger>,
+    #[serde(default)]
+    pub redis: Vec<RedisTrigger>,
+}
+
+/// A channel of a Redis server, and the component that gets what is published there.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RedisTrigger {
+    #[serde(default)]
+    pub id: Option<String>,
+    /// A template; by default `[application.trigger.redis]` says it.
+    #[serde(default)]
+    pub address: Option<String>,
+    /// A template.
+    pub channel: String,
+    pub component: String,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -126,8 +184,18 @@ pub struct Triggers {
 pub struct HttpTrigger {
     #[serde(default)]
     pub id: Option<String>,
-    pub route: String,
+    pub route: Route,
     pub component: String,
+}
+
+/// Where a component answers.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+pub enum Route {
+    /// `/exact`, `/:name`, `/rest/...`.
+    Public(String),
+    /// `{ private = true }`: no path leads there, only other components do.
+    Private { private: bool },
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -224,6 +292,24 @@ pub struct ComponentTool {
     /// Wall-clock time for one event.
     #[serde(default)]
     pub event_timeout_ms: Option<u64>,
+    /// Instructions, roughly, for one instance; without it none are counted.
+    #[serde(default)]
+    pub fuel_max: Option<NonZeroU64>,
+    /// Requests that are worked on at one time.
+    #[serde(default)]
+    pub requests_in_flight_max: Option<NonZeroU32>,
+    /// Requests that wait for one of those places.
+    #[serde(default)]
+    pub requests_queued_max: Option<u32>,
+    /// How long they wait.
+    #[serde(default)]
+    pub queue_timeout_ms: Option<u64>,
+    /// What a request's body may hold.
+    #[serde(default)]
+    pub body_bytes_max: Option<u64>,
+    /// Requests that an instance answers, one after the other, before a fresh one takes its place.
+    #[serde(default)]
+    pub requests_per_instance_max: Option<NonZeroU32>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -263,7 +349,8 @@ impl Manifest {
         let http = self.trigger.http.iter().map(|t| ("http", &t.component));
         let kafka = self.trigger.kafka.iter().map(|t| ("kafka", &t.component));
         let cron = self.trigger.cron.iter().map(|t| ("cron", &t.component));
-        for (kind, component) in http.chain(kafka).chain(cron) {
+        let redis = self.trigger.redis.iter().map(|t| ("redis", &t.component));
+        for (kind, component) in http.chain(kafka).chain(cron).chain(redis) {
             if !self.component.contains_key(component) {
                 let known: Vec<_> = self.component.keys().map(String::as_str).collect();
                 bail!(

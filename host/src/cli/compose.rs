@@ -5,19 +5,21 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, anyhow, bail, ensure};
+use anyhow::{Context as _, anyhow, ensure};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use serde_json::{Value, json};
+use sqlx::PgPool;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::services::Services;
+use super::settings::{Settings, Tokens};
 use super::token::ISSUER_FOLDER;
 use crate::capabilities::events::{Broker, Lag};
 use crate::config::Config;
-use crate::manifest::Manifest;
+use crate::manifest::{Manifest, Route};
 use crate::runtime::application::Application;
 use crate::runtime::consumer::{Consumer, Handler};
 use crate::runtime::engine;
@@ -48,63 +50,47 @@ impl Host {
     /// Starts everything that the manifest names. In development, tokens are given to anybody and
     /// mail is kept here unless a mail server is named.
     pub async fn start(
+        application: Prepared,
         config: &Config,
+        settings: &Settings,
         development: bool,
         stop: CancellationToken,
     ) -> anyhow::Result<Self> {
-        ensure!(
-            !development || config.listen.ip().is_loopback(),
-            "a development host gives tokens to anybody: it listens on a loopback address only, \
-             not on {}",
-            config.listen
-        );
-        let manifest = Manifest::load(&config.manifest)?;
+        let Prepared { manifest, listener } = application;
         let metrics = metrics()?;
-        let services = Services::connect(config, &manifest, development, &stop).await?;
+        let services = Services::connect(config, settings, &manifest, development, &stop).await?;
         let engine = engine::start(&config.data_dir.join(COMPILED_FOLDER))?;
         let application = Application::load(&engine, &manifest, &services.capabilities)?;
-        let topics = &manifest.application.trigger.kafka.topics;
-        services
-            .broker
-            .ensure_topics(topics)
-            .await
-            .context("could not make the topics")?;
 
         let tasks = TaskTracker::new();
         tasks.spawn(keep_up(metrics.clone(), stop.clone()));
-        let relay = Relay::new(
-            services.pool.clone(),
-            Arc::clone(&services.broker),
-            &manifest.application.name,
-        );
-        tasks.spawn(relay.run(stop.clone()));
-        let handlers = Handlers(&application);
         let groups = kafka::groups(&manifest);
-        for group in &groups {
-            let handler = handlers.of(&group.component)?;
-            let broker = Arc::clone(&services.broker);
-            tasks.spawn(kafka::run(broker, group.clone(), handler, stop.clone()));
+        if let Some(broker) = &services.broker {
+            consume(broker, &groups, &manifest, &application, &tasks, &stop).await?;
+            if let Some(pool) = &services.pool {
+                publish(broker, pool, &manifest, &application, &tasks, &stop)?;
+            }
         }
-        let mut jobs = Vec::new();
-        for trigger in &manifest.trigger.cron {
-            jobs.push(cron::Job::new(trigger, handlers.of(&trigger.component)?)?);
-        }
-        let broker = Arc::clone(&services.broker);
-        tasks.spawn(cron::run(services.pool.clone(), broker, jobs, stop.clone()));
 
+        let operations = manifest.application.tool.praxis.operations;
+        let operations = operations.then(|| Operations {
+            metrics,
+            dependencies: services.dependencies(),
+            consumers: consumers(services.broker.clone(), groups),
+        });
+        let issuer = match &settings.tokens {
+            Some(_) if development => Some(Issuer::open(&config.data_dir.join(ISSUER_FOLDER))?),
+            Some(_) | None => None,
+        };
         let server = Server::new(
             guests(&manifest, &application)?,
-            verifier(config, development).await?,
-            Operations {
-                metrics,
-                dependencies: services.dependencies(),
-                consumers: consumers(Arc::clone(&services.broker), groups),
+            verifier(config, settings).await?,
+            operations,
+            Development {
+                issuer,
+                catcher: services.catcher.clone(),
             },
-            development_pages(config, &services)?,
         )?;
-        let listener = TcpListener::bind(config.listen)
-            .await
-            .with_context(|| format!("could not listen on {}", config.listen))?;
         let address = listener.local_addr()?;
         tasks.spawn(Arc::new(server).serve(listener, stop.clone()));
         tasks.close();
@@ -125,6 +111,73 @@ impl Host {
         self.tasks.wait().await;
         Ok(())
     }
+}
+
+/// What is looked at before anything is started: a manifest that is good, and a port that is free.
+pub struct Prepared {
+    pub manifest: Manifest,
+    listener: TcpListener,
+}
+
+impl Prepared {
+    pub async fn new(config: &Config, development: bool) -> anyhow::Result<Self> {
+        ensure!(
+            !development || config.listen.ip().is_loopback(),
+            "a development host gives tokens to anybody: it listens on a loopback address only, \
+             not on {}",
+            config.listen
+        );
+        let manifest = Manifest::load(&config.manifest)?;
+        let listener = TcpListener::bind(config.listen)
+            .await
+            .with_context(|| format!("could not listen on {}", config.listen))?;
+        Ok(Self { manifest, listener })
+    }
+}
+
+/// Starts what reads topics.
+async fn consume(
+    broker: &Arc<dyn Broker>,
+    groups: &[kafka::Group],
+    manifest: &Manifest,
+    application: &Application,
+    tasks: &TaskTracker,
+    stop: &CancellationToken,
+) -> anyhow::Result<()> {
+    let topics = &manifest.application.trigger.kafka.topics;
+    broker
+        .ensure_topics(topics)
+        .await
+        .context("could not make the topics")?;
+    let handlers = Handlers(application);
+    for group in groups {
+        let handler = handlers.of(&group.component)?;
+        let broker = Arc::clone(broker);
+        tasks.spawn(kafka::run(broker, group.clone(), handler, stop.clone()));
+    }
+    Ok(())
+}
+
+/// Starts what makes events: the outbox's relay, and the timers.
+fn publish(
+    broker: &Arc<dyn Broker>,
+    pool: &PgPool,
+    manifest: &Manifest,
+    application: &Application,
+    tasks: &TaskTracker,
+    stop: &CancellationToken,
+) -> anyhow::Result<()> {
+    let source = &manifest.application.name;
+    let relay = Relay::new(pool.clone(), Arc::clone(broker), source);
+    tasks.spawn(relay.run(stop.clone()));
+    let handlers = Handlers(application);
+    let mut jobs = Vec::new();
+    for trigger in &manifest.trigger.cron {
+        jobs.push(cron::Job::new(trigger, handlers.of(&trigger.component)?)?);
+    }
+    let timers = cron::run(pool.clone(), Arc::clone(broker), jobs, stop.clone());
+    tasks.spawn(timers);
+    Ok(())
 }
 
 /// Cancelled at the first Ctrl-C or SIGTERM; a second one ends the process.
@@ -179,35 +232,27 @@ fn guests(manifest: &Manifest, application: &Application) -> anyhow::Result<Vec<
                 guest
             }
         };
-        guests.push((trigger.route.clone(), guest));
+        if let Route::Public(route) = &trigger.route {
+            guests.push((route.clone(), guest));
+        }
     }
     Ok(guests)
 }
 
-async fn verifier(config: &Config, development: bool) -> anyhow::Result<Verifier> {
-    match (&config.jwks, development) {
-        (Some(jwks), _) => {
-            let issuer = config.jwt_issuer.clone();
-            let issuer = issuer.context("PRAXIS_JWT_ISSUER is not set: say whose tokens count")?;
-            Verifier::new(Source::parse(jwks), issuer, config.jwt_audience.clone()).await
-        }
-        (None, true) => {
+async fn verifier(config: &Config, settings: &Settings) -> anyhow::Result<Option<Verifier>> {
+    let verifier = match &settings.tokens {
+        None => return Ok(None),
+        Some(Tokens::Issued) => {
             let issuer = Issuer::open(&config.data_dir.join(ISSUER_FOLDER))?;
-            Verifier::new(Source::Fixed(issuer.keys()), ISSUER.into(), AUDIENCE.into()).await
+            Verifier::new(Source::Fixed(issuer.keys()), ISSUER.into(), AUDIENCE.into()).await?
         }
-        (None, false) => {
-            bail!("PRAXIS_JWKS is not set: say where the keys are that verify tokens")
-        }
-    }
-}
-
-/// Where there is a catcher, somebody develops.
-fn development_pages(config: &Config, services: &Services) -> anyhow::Result<Option<Development>> {
-    let Some(catcher) = services.catcher.clone() else {
-        return Ok(None);
+        Some(Tokens::Foreign {
+            keys,
+            issuer,
+            audience,
+        }) => Verifier::new(keys.clone(), issuer.clone(), audience.clone()).await?,
     };
-    let issuer = Issuer::open(&config.data_dir.join(ISSUER_FOLDER))?;
-    Ok(Some(Development { issuer, catcher }))
+    Ok(Some(verifier))
 }
 
 /// Components as handlers of events.
@@ -227,12 +272,15 @@ impl Handlers<'_> {
 }
 
 /// How far behind each group is, partition by partition.
-fn consumers(broker: Arc<dyn Broker>, groups: Vec<kafka::Group>) -> Probe {
+fn consumers(broker: Option<Arc<dyn Broker>>, groups: Vec<kafka::Group>) -> Probe {
     Arc::new(move || {
-        let broker = Arc::clone(&broker);
+        let broker = broker.clone();
         let groups = groups.clone();
         Box::pin(async move {
             let mut items = Vec::new();
+            let Some(broker) = broker else {
+                return Ok(Value::Array(items));
+            };
             for group in groups {
                 let topics: Vec<_> = group.attempts_max.keys().cloned().collect();
                 let lags = broker.lag(&group.name, &topics).await;

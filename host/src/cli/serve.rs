@@ -1,9 +1,9 @@
 //! `praxis serve`: the application against services that are given.
 
-use anyhow::{Context as _, ensure};
 use clap::Args;
 
-use super::{compose, migrate};
+use super::compose;
+use super::settings::Settings;
 use crate::config::Config;
 
 #[derive(Debug, Args)]
@@ -20,15 +20,14 @@ pub struct Serve {
 
 impl Serve {
     pub async fn run(self) -> anyhow::Result<()> {
-        let missing = self.config.missing(self.dev);
-        ensure!(missing.is_empty(), "not set: {}", missing.join("; "));
-        let url = self.config.database_url.as_deref();
-        let url = url.context("DATABASE_URL is not set: say where PostgreSQL is")?;
+        let application = compose::Prepared::new(&self.config, self.dev).await?;
+        let settings = Settings::resolve(&self.config, &application.manifest, self.dev)?;
         if !self.no_migrate {
-            migrate::migrate(url).await?;
+            settings.migrate().await?;
         }
         let stop = compose::stop_on_signal()?;
-        let host = compose::Host::start(&self.config, self.dev, stop.clone()).await?;
+        let host = compose::Host::start(application, &self.config, &settings, self.dev, stop);
+        let host = host.await?;
         println!("praxis serves http://{}", host.address);
         host.finish().await
     }

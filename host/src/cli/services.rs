@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use tokio_util::sync::CancellationToken;
 
+use super::settings::{Email, Events, Settings};
 use crate::capabilities::Capability;
 use crate::capabilities::delivery::catcher::Catcher;
 use crate::capabilities::delivery::smtp::Smtp;
@@ -21,9 +22,9 @@ use crate::capabilities::events::producer::Producer;
 use crate::capabilities::index::embedded::Embedded;
 use crate::capabilities::index::opensearch::Opensearch;
 use crate::capabilities::index::{self, Index, Indexes};
-use crate::capabilities::key_value::KeyValue;
 use crate::capabilities::key_value::redis::OnRedis;
-use crate::capabilities::outbound::{self, Outbound};
+use crate::capabilities::key_value::{self, KeyValue, KeyValueStore};
+use crate::capabilities::outbound::{self, Networks, Outbound};
 use crate::capabilities::postgres::Postgres;
 use crate::capabilities::redis::{self, Redis};
 use crate::capabilities::variables::Variables;
@@ -34,6 +35,7 @@ use crate::triggers::http::operations::{Dependency, Probe};
 use crate::triggers::relay::backlog;
 
 const INDEX_FOLDER: &str = "index";
+const KEY_VALUE_FOLDER: &str = "key-value";
 /// Says what mails point to; in development the host knows it by itself.
 const PUBLIC_URL_VARIABLE: &str = "SPIN_VARIABLE_PUBLIC_URL";
 const MAIL_FOLDER: &str = "mail";
@@ -45,89 +47,135 @@ const HOST_LOCK_TIMEOUT: &str = "10s";
 
 /// Everything that is shared by all components, and the capabilities made of it.
 pub struct Services {
-    pub pool: PgPool,
-    pub broker: Arc<dyn Broker>,
+    /// The host's own connections to the application's database.
+    pub pool: Option<PgPool>,
+    pub broker: Option<Arc<dyn Broker>>,
     pub capabilities: Vec<Arc<dyn Capability>>,
+    /// Among the capabilities, too: it is told where the application listens.
+    pub http: Arc<outbound::Http>,
+    pub variables: Arc<Variables>,
     /// In development, where mail is kept.
     pub catcher: Option<Arc<Catcher>>,
-    index: Indexes,
-    redis: Arc<redis::Server>,
+    index: Option<Indexes>,
+    redis: Option<Arc<redis::Server>>,
 }
 
 impl Services {
     /// Chooses and opens; nothing waits for a server that is down.
     pub async fn connect(
         config: &Config,
+        settings: &Settings,
         manifest: &Manifest,
         development: bool,
         stop: &CancellationToken,
     ) -> anyhow::Result<Self> {
-        let database_url = config.database_url.as_deref();
-        let database_url =
-            database_url.context("DATABASE_URL is not set: say where PostgreSQL is")?;
-        let redis_url = config.redis_url.clone();
-        let redis_url = redis_url.context("REDIS_URL is not set: say where Redis is")?;
-        let database: PgConnectOptions = database_url
-            .parse()
-            .context("DATABASE_URL is not an address of PostgreSQL")?;
-        let pool = PgPoolOptions::new()
-            .max_connections(HOST_CONNECTIONS_MAX)
-            .acquire_timeout(HOST_ACQUIRE_TIMEOUT)
-            .connect_lazy_with(database.options([
-                ("statement_timeout", HOST_STATEMENT_TIMEOUT),
-                ("lock_timeout", HOST_LOCK_TIMEOUT),
-            ]));
-        let broker: Arc<dyn Broker> = match &config.kafka_brokers {
-            Some(brokers) => {
+        let pool = settings.database_url.as_deref().map(pool).transpose()?;
+        let broker: Option<Arc<dyn Broker>> = match (&settings.events, &pool) {
+            (Some(Events::Kafka(brokers)), _) => {
                 let options = kafka::Options::new(brokers, &config.topic_prefix);
-                Arc::new(Kafka::new(options)?)
+                Some(Arc::new(Kafka::new(options)?))
             }
-            None => Log::start(pool.clone(), &config.topic_prefix, stop.clone()),
+            (Some(Events::Postgres), Some(pool)) => {
+                let log = Log::start(pool.clone(), &config.topic_prefix, stop.clone());
+                Some(log)
+            }
+            (Some(Events::Postgres), None) | (None, _) => None,
         };
         let index = indexes(config, manifest)?;
-        let (email, catcher) = mail(config, development)?;
+        let (email, catcher) = mail(config, settings, development)?;
+        let redis = match &settings.redis_url {
+            Some(url) => Some(Arc::new(redis::Server::new(url)?)),
+            None => None,
+        };
 
-        let mut known = BTreeMap::from([
-            ("database_url".to_owned(), database_url.to_owned()),
-            ("redis_url".to_owned(), redis_url.clone()),
-        ]);
-        let is_named = std::env::var_os(PUBLIC_URL_VARIABLE).is_some();
-        if development && !is_named && config.listen.port() != 0 {
-            known.insert("public_url".into(), format!("http://{}", config.listen));
-        }
+        let known = known_variables(config, settings, development);
         let variables = Variables::resolve(manifest, |name| std::env::var(name).ok(), &known)?;
         let variables = Arc::new(variables);
         let outbound = Arc::new(Outbound::resolve(manifest, &variables)?);
-        let sms = catcher.clone().map(|catcher| catcher as _);
-        let push = catcher.clone().map(|catcher| catcher as _);
-        let capabilities: Vec<Arc<dyn Capability>> = vec![
-            Arc::new(outbound::Http::new(
-                Arc::clone(&outbound),
-                outbound::Networks::default(),
-            )),
+        let blocked = Networks::parse(config.block_networks.iter().map(String::as_str))
+            .context("in PRAXIS_BLOCK_NETWORKS")?;
+        let http = Arc::new(outbound::Http::new(Arc::clone(&outbound), blocked));
+        let mut capabilities: Vec<Arc<dyn Capability>> = vec![
+            Arc::clone(&http) as _,
             Arc::new(Postgres::new(Arc::clone(&outbound))),
             Arc::new(Redis::new(outbound)),
-            variables,
-            Arc::new(KeyValue::new(Arc::new(OnRedis::new(&redis_url)?))),
-            Arc::new(Producer::new(Arc::clone(&broker))),
-            Arc::new(index.clone()),
-            Arc::new(EmailChannel::new(email)),
-            Arc::new(SmsChannel::new(sms)),
-            Arc::new(PushChannel::new(push)),
+            Arc::clone(&variables) as _,
         ];
+        if manifest.component.values().any(|component| !component.key_value_stores.is_empty()) {
+            let product: Arc<dyn KeyValueStore> = match &settings.redis_url {
+                Some(url) => Arc::new(OnRedis::new(url)?),
+                None => Arc::new(key_value::embedded::Embedded::open(
+                    &config.data_dir.join(KEY_VALUE_FOLDER),
+                )?),
+            };
+            capabilities.push(Arc::new(KeyValue::new(product)));
+        }
+        if let Some(broker) = &broker {
+            capabilities.push(Arc::new(Producer::new(Arc::clone(broker))));
+        }
+        if let Some(index) = &index {
+            capabilities.push(Arc::new(index.clone()));
+        }
+        if let Some(email) = email {
+            let sms = catcher.clone().map(|catcher| catcher as _);
+            let push = catcher.clone().map(|catcher| catcher as _);
+            capabilities.push(Arc::new(EmailChannel::new(email)));
+            capabilities.push(Arc::new(SmsChannel::new(sms)));
+            capabilities.push(Arc::new(PushChannel::new(push)));
+        }
         Ok(Self {
             pool,
             broker,
             capabilities,
+            http,
+            variables,
             catcher,
             index,
-            redis: Arc::new(redis::Server::new(&redis_url)?),
+            redis,
         })
     }
 }
 
-fn indexes(config: &Config, manifest: &Manifest) -> anyhow::Result<Indexes> {
-    let schemas = index::schemas(&manifest.application.tool.praxis.indexes)?;
+/// The host's own connections. Nothing is sent yet.
+fn pool(database_url: &str) -> anyhow::Result<PgPool> {
+    let database: PgConnectOptions = database_url
+        .parse()
+        .context("DATABASE_URL is not an address of PostgreSQL")?;
+    Ok(PgPoolOptions::new()
+        .max_connections(HOST_CONNECTIONS_MAX)
+        .acquire_timeout(HOST_ACQUIRE_TIMEOUT)
+        .connect_lazy_with(database.options([
+            ("statement_timeout", HOST_STATEMENT_TIMEOUT),
+            ("lock_timeout", HOST_LOCK_TIMEOUT),
+        ])))
+}
+
+/// What the host knows better than the environment.
+fn known_variables(
+    config: &Config,
+    settings: &Settings,
+    development: bool,
+) -> BTreeMap<String, String> {
+    let mut known = BTreeMap::new();
+    if let Some(url) = &settings.database_url {
+        known.insert("database_url".into(), url.clone());
+    }
+    if let Some(url) = &settings.redis_url {
+        known.insert("redis_url".into(), url.clone());
+    }
+    let is_named = std::env::var_os(PUBLIC_URL_VARIABLE).is_some();
+    if development && !is_named && config.listen.port() != 0 {
+        known.insert("public_url".into(), format!("http://{}", config.listen));
+    }
+    known
+}
+
+fn indexes(config: &Config, manifest: &Manifest) -> anyhow::Result<Option<Indexes>> {
+    let declared = &manifest.application.tool.praxis.indexes;
+    if declared.is_empty() {
+        return Ok(None);
+    }
+    let schemas = index::schemas(declared)?;
     let product: Arc<dyn Index> = match &config.opensearch_url {
         Some(url) => Arc::new(Opensearch::new(url, &config.index_prefix, &schemas)?),
         None => {
@@ -135,27 +183,26 @@ fn indexes(config: &Config, manifest: &Manifest) -> anyhow::Result<Indexes> {
             Arc::new(Embedded::open(&folder, &config.index_prefix, &schemas)?)
         }
     };
-    Ok(Indexes::new(schemas, product))
+    Ok(Some(Indexes::new(schemas, product)))
 }
 
 /// Who takes the mail, and in development who keeps what others would send.
-type Mail = (Arc<dyn SendEmail>, Option<Arc<Catcher>>);
+type Mail = (Option<Arc<dyn SendEmail>>, Option<Arc<Catcher>>);
 
-fn mail(config: &Config, development: bool) -> anyhow::Result<Mail> {
+fn mail(config: &Config, settings: &Settings, development: bool) -> anyhow::Result<Mail> {
+    let Some(email) = &settings.email else {
+        return Ok((None, None));
+    };
     let catcher = if development {
         let folder = config.data_dir.join(MAIL_FOLDER);
-        Some(Arc::new(Catcher::open(
-            &folder,
-            &config.mail_from,
-            clock::now,
-        )?))
+        let catcher = Catcher::open(&folder, &config.mail_from, clock::now)?;
+        Some(Arc::new(catcher))
     } else {
         None
     };
-    let email: Arc<dyn SendEmail> = match (&config.smtp_url, &catcher) {
-        (Some(url), _) => Arc::new(Smtp::new(url, &config.mail_from)?),
-        (None, Some(catcher)) => Arc::clone(catcher) as _,
-        (None, None) => bail!("SMTP_URL is not set: say which mail server sends"),
+    let email = match email {
+        Email::Smtp(url) => Some(Arc::new(Smtp::new(url, &config.mail_from)?) as _),
+        Email::Caught => catcher.clone().map(|catcher| catcher as _),
     };
     Ok((email, catcher))
 }
@@ -163,35 +210,47 @@ fn mail(config: &Config, development: bool) -> anyhow::Result<Mail> {
 impl Services {
     /// How each dependency is asked for its health.
     pub fn dependencies(&self) -> Vec<Dependency> {
-        let postgres = probe(self.pool.clone(), |pool| async move {
-            let asked = sqlx::query("select 1").execute(&pool).await;
-            asked.map(|_| Value::Null).map_err(text)
-        });
-        let redis = probe(Arc::clone(&self.redis), |server| async move {
-            redis::health(&server).await.map(|()| Value::Null)
-        });
-        let events = probe(Arc::clone(&self.broker), |broker| async move {
-            broker.health().await.map(|()| Value::Null).map_err(text)
-        });
-        let index = probe(self.index.clone(), |index| async move {
-            index.health().await.map(|()| Value::Null).map_err(text)
-        });
-        let outbox = probe(self.pool.clone(), |pool| async move {
-            let waiting = backlog(&pool).await.map_err(text)?;
-            Ok(json!({ "events": waiting.events, "oldest_ms": waiting.oldest_ms }))
-        });
-        let dependency = |name, essential, probe| Dependency {
-            name,
-            essential,
-            probe,
+        let mut dependencies = Vec::new();
+        let mut add = |name, essential, probe| {
+            dependencies.push(Dependency {
+                name,
+                essential,
+                probe,
+            });
         };
-        vec![
-            dependency("postgres", true, postgres),
-            dependency("redis", false, redis),
-            dependency("events", false, events),
-            dependency("index", false, index),
-            dependency("outbox", false, outbox),
-        ]
+        if let Some(pool) = &self.pool {
+            let ask = |pool: PgPool| async move {
+                let asked = sqlx::query("select 1").execute(&pool).await;
+                asked.map(|_| Value::Null).map_err(text)
+            };
+            add("postgres", true, probe(pool.clone(), ask));
+        }
+        if let Some(redis) = &self.redis {
+            let ask = |server: Arc<redis::Server>| async move {
+                redis::health(&server).await.map(|()| Value::Null)
+            };
+            add("redis", false, probe(Arc::clone(redis), ask));
+        }
+        if let Some(broker) = &self.broker {
+            let ask = |broker: Arc<dyn Broker>| async move {
+                broker.health().await.map(|()| Value::Null).map_err(text)
+            };
+            add("events", false, probe(Arc::clone(broker), ask));
+        }
+        if let Some(index) = &self.index {
+            let ask = |index: Indexes| async move {
+                index.health().await.map(|()| Value::Null).map_err(text)
+            };
+            add("index", false, probe(index.clone(), ask));
+        }
+        if let (Some(pool), Some(_)) = (&self.pool, &self.broker) {
+            let ask = |pool: PgPool| async move {
+                let waiting = backlog(&pool).await.map_err(text)?;
+                Ok(json!({ "events": waiting.events, "oldest_ms": waiting.oldest_ms }))
+            };
+            add("outbox", false, probe(pool.clone(), ask));
+        }
+        dependencies
     }
 }
 

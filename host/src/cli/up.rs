@@ -1,14 +1,18 @@
 //! `praxis up`: everything on this machine, from nothing to a page that books.
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use anyhow::Context as _;
 use clap::Args;
 use praxis_directory::import_ndjson;
 use praxis_servers::{Durability, Server, postgres, redis};
+use tokio_util::sync::CancellationToken;
 
-use super::{compose, migrate};
+use super::compose;
+use super::settings::{Settings, uses};
 use crate::config::Config;
+use crate::manifest::{Manifest, Route, Service};
 use crate::triggers::http::auth::Claims;
 use crate::triggers::http::issuer::Issuer;
 
@@ -27,11 +31,14 @@ pub struct Up {
 impl Up {
     pub async fn run(self) -> anyhow::Result<()> {
         let mut config = self.config;
+        let application = compose::Prepared::new(&config, true).await?;
+        let manifest = application.manifest.clone();
         let stop = compose::stop_on_signal()?;
-        let mut servers = Servers::start(&mut config).await?;
-        let host = compose::Host::start(&config, true, stop.clone()).await;
-        let outcome = match host {
-            Ok(host) => greet_and_wait(host, &config, self.empty).await,
+        let mut servers = Servers::start(&mut config, &manifest).await?;
+        let is_filled = manifest.application.tool.praxis.demo_directory && !self.empty;
+        let started = start(application, &config, stop).await;
+        let outcome = match started {
+            Ok(host) => greet_and_wait(host, &config, &manifest, is_filled).await,
             Err(error) => Err(error),
         };
         servers.stop().await;
@@ -39,26 +46,34 @@ impl Up {
     }
 }
 
-/// The servers that were not given, as children.
+async fn start(
+    application: compose::Prepared,
+    config: &Config,
+    stop: CancellationToken,
+) -> anyhow::Result<compose::Host> {
+    let settings = Settings::resolve(config, &application.manifest, true)?;
+    settings.migrate().await?;
+    compose::Host::start(application, config, &settings, true, stop).await
+}
+
+/// The servers that the application uses and nobody named, as children.
 struct Servers(Vec<Server>);
 
 impl Servers {
-    async fn start(config: &mut Config) -> anyhow::Result<Self> {
+    async fn start(config: &mut Config, manifest: &Manifest) -> anyhow::Result<Self> {
         let mut servers = Self(Vec::new());
-        if config.database_url.is_none() {
+        if uses(manifest, Service::Postgres) && config.database_url.is_none() {
             let folder = config.data_dir.join(POSTGRES_FOLDER);
             let server = postgres::start(&folder, Durability::Durable).await?;
             config.database_url = Some(server.url());
             servers.0.push(server);
         }
-        if config.redis_url.is_none() {
+        if uses(manifest, Service::Redis) && config.redis_url.is_none() {
             let folder = config.data_dir.join(REDIS_FOLDER);
             let server = redis::start(&folder, Durability::Durable).await?;
             config.redis_url = Some(server.url());
             servers.0.push(server);
         }
-        let url = config.database_url.as_deref();
-        migrate::migrate(url.expect("it was given or started above")).await?;
         Ok(servers)
     }
 
@@ -71,10 +86,22 @@ impl Servers {
     }
 }
 
-async fn greet_and_wait(host: compose::Host, config: &Config, empty: bool) -> anyhow::Result<()> {
+async fn greet_and_wait(
+    host: compose::Host,
+    config: &Config,
+    manifest: &Manifest,
+    is_filled: bool,
+) -> anyhow::Result<()> {
     let address = format!("http://{}", host.address);
+    let greeting = async {
+        if manifest.application.tool.praxis.demo_directory {
+            demo(&address, &config.data_dir, is_filled).await
+        } else {
+            Ok(plain(&address, manifest))
+        }
+    };
     let greeting = tokio::select! {
-        greeting = prepare(&address, &config.data_dir, empty) => greeting,
+        greeting = greeting => greeting,
         () = host.stopped() => Ok(String::new()),
     };
     match greeting {
@@ -84,8 +111,21 @@ async fn greet_and_wait(host: compose::Host, config: &Config, empty: bool) -> an
     host.finish().await
 }
 
+/// Where an application is that has no demo.
+fn plain(address: &str, manifest: &Manifest) -> String {
+    let name = &manifest.application.name;
+    let mut greeting = format!("\n{name} is up: {address}\n\n");
+    for trigger in &manifest.trigger.http {
+        if let Route::Public(route) = &trigger.route {
+            let _ = writeln!(greeting, "  {address}{route}  {}", trigger.component);
+        }
+    }
+    greeting.push_str("\nCtrl-C stops it.\n");
+    greeting
+}
+
 /// Fills the directory and says what to try.
-async fn prepare(address: &str, data_dir: &Path, empty: bool) -> anyhow::Result<String> {
+async fn demo(address: &str, data_dir: &Path, is_filled: bool) -> anyhow::Result<String> {
     let issuer = Issuer::open(&data_dir.join(super::token::ISSUER_FOLDER))?;
     let token = |person: &praxis_directory::Person| {
         issuer.mint(&Claims {
@@ -98,7 +138,7 @@ async fn prepare(address: &str, data_dir: &Path, empty: bool) -> anyhow::Result<
             locale: None,
         })
     };
-    if !empty {
+    if is_filled {
         let operator = token(&praxis_directory::OPERATOR)?;
         import_ndjson(address, &operator, praxis_directory::DEMO.as_bytes())
             .await

@@ -29,8 +29,6 @@ use wasmtime_wasi_http::WasiBody;
 use self::guest::Guest;
 use self::problem::Problem;
 
-/// What a request's body may hold. Components set lower limits of their own.
-const BODY_BYTES_MAX: u64 = 64 << 20;
 /// The request line and all headers together.
 const HEAD_BYTES_MAX: usize = 32 << 10;
 /// A client that takes longer to send its head is cut off.
@@ -46,9 +44,9 @@ pub type Response = http::Response<WasiBody>;
 /// Everything that answers requests.
 pub struct Server {
     routes: routes::Routes<Target>,
-    auth: auth::Verifier,
-    operations: operations::Operations,
-    development: Option<development::Development>,
+    auth: Option<auth::Verifier>,
+    operations: Option<operations::Operations>,
+    development: development::Development,
 }
 
 /// Who answers a route.
@@ -62,21 +60,21 @@ impl Server {
     /// The manifest's routes and the host's own, which the manifest can't take over.
     pub fn new(
         guests: Vec<(String, Guest)>,
-        auth: auth::Verifier,
-        operations: operations::Operations,
-        development: Option<development::Development>,
+        auth: Option<auth::Verifier>,
+        operations: Option<operations::Operations>,
+        development: development::Development,
     ) -> anyhow::Result<Self> {
         let mut routes = routes::Routes::default();
         for (route, guest) in guests {
             routes.add(&route, Target::Guest(guest))?;
         }
-        for (route, operation) in operations::ROUTES {
-            routes.add(route, Target::Operations(operation))?;
-        }
-        if development.is_some() {
-            for (route, page) in development::ROUTES {
-                routes.add(route, Target::Development(page))?;
+        if operations.is_some() {
+            for (route, operation) in operations::ROUTES {
+                routes.add(route, Target::Operations(operation))?;
             }
+        }
+        for (route, page) in development.routes() {
+            routes.add(route, Target::Development(page))?;
         }
         Ok(Self {
             routes,
@@ -196,13 +194,17 @@ impl Server {
         request: http::Request<Incoming>,
         client: SocketAddr,
     ) -> Result<Response, Problem> {
-        if declared_length(&request).is_some_and(|length| length > BODY_BYTES_MAX) {
-            return Err(Problem::too_large(BODY_BYTES_MAX));
-        }
-        let claims = self.auth.verify(request.headers()).await?;
+        let claims = match &self.auth {
+            Some(auth) => auth.verify(request.headers()).await?,
+            None => None,
+        };
         match found.target {
             Target::Guest(guest) => {
-                let mut request = request.map(|body| guest::limited(body, BODY_BYTES_MAX));
+                let bytes_max = guest.body_bytes_max();
+                if declared_length(&request).is_some_and(|length| length > bytes_max) {
+                    return Err(Problem::too_large(bytes_max));
+                }
+                let mut request = request.map(|body| guest::limited(body, bytes_max));
                 let headers = request.headers_mut();
                 auth::pass_on(headers, claims.as_ref());
                 let uri = request.uri().clone();
@@ -211,15 +213,11 @@ impl Server {
             }
             Target::Operations(operation) => {
                 get_only(request.method())?;
-                self.operations.answer(*operation, claims.as_ref()).await
+                let operations = self.operations.as_ref();
+                let operations = operations.expect("its routes are added only with it");
+                operations.answer(*operation, claims.as_ref()).await
             }
-            Target::Development(page) => {
-                let development = self
-                    .development
-                    .as_ref()
-                    .expect("development's routes are added only with it");
-                development.answer(*page, &found, request).await
-            }
+            Target::Development(page) => self.development.answer(*page, &found, request).await,
         }
     }
 }

@@ -13,8 +13,8 @@ use super::{Problem, Response, Target, response};
 use crate::capabilities::delivery::catcher::Catcher;
 use crate::capabilities::delivery::page;
 
-pub const ROUTES: [(&str, Page); 4] = [
-    ("/dev/token", Page::Token),
+const TOKEN_ROUTES: [(&str, Page); 1] = [("/dev/token", Page::Token)];
+const MAIL_ROUTES: [(&str, Page); 3] = [
     ("/dev/mail", Page::Mail),
     ("/dev/mail.json", Page::MailJson),
     ("/dev/mail/:id", Page::MailItem),
@@ -32,57 +32,62 @@ pub enum Page {
     MailItem,
 }
 
-/// The development issuer and the mail catcher.
+/// The development issuer and the mail catcher, each where the application has use for it.
+/// Outside development neither is there.
+#[derive(Default)]
 pub struct Development {
-    pub issuer: Issuer,
-    pub catcher: Arc<Catcher>,
+    pub issuer: Option<Issuer>,
+    pub catcher: Option<Arc<Catcher>>,
 }
 
 impl Development {
+    pub fn routes(&self) -> impl Iterator<Item = (&'static str, Page)> {
+        let tokens = self.issuer.iter().flat_map(|_| TOKEN_ROUTES);
+        let mail = self.catcher.iter().flat_map(|_| MAIL_ROUTES);
+        tokens.chain(mail)
+    }
+
     pub async fn answer(
         &self,
         page: Page,
         found: &Found<'_, Target>,
         request: http::Request<Incoming>,
     ) -> Result<Response, Problem> {
-        match page {
-            Page::Token => self.token(request).await,
-            Page::Mail => Ok(response(
-                StatusCode::OK,
-                HTML,
-                page::list(&self.catcher.list()),
-            )),
-            Page::MailJson => Ok(response(
-                StatusCode::OK,
-                JSON,
-                page::json(&self.catcher.list()),
-            )),
-            Page::MailItem => {
+        match (page, &self.issuer, &self.catcher) {
+            (Page::Token, Some(issuer), _) => token(issuer, request).await,
+            (Page::Mail, _, Some(catcher)) => {
+                Ok(response(StatusCode::OK, HTML, page::list(&catcher.list())))
+            }
+            (Page::MailJson, _, Some(catcher)) => {
+                Ok(response(StatusCode::OK, JSON, page::json(&catcher.list())))
+            }
+            (Page::MailItem, _, Some(catcher)) => {
                 let id = found.name("id").unwrap_or_default();
-                let mail = self.catcher.find(id).ok_or_else(Problem::not_found)?;
+                let mail = catcher.find(id).ok_or_else(Problem::not_found)?;
                 Ok(response(StatusCode::OK, HTML, page::mail(&mail)))
             }
+            _ => Err(Problem::not_found()),
         }
     }
+}
 
-    /// `POST /dev/token`: the body is the claims that the token shall carry.
-    async fn token(&self, request: http::Request<Incoming>) -> Result<Response, Problem> {
-        if request.method() != Method::POST {
-            return Err(Problem::method_not_allowed("POST"));
-        }
-        let body = http_body_util::Limited::new(request.into_body(), BODY_BYTES_MAX);
-        let body = body
-            .collect()
-            .await
-            .map_err(|_| Problem::too_large(BODY_BYTES_MAX as u64))?
-            .to_bytes();
-        let claims: Claims = serde_json::from_slice(&body)
-            .map_err(|error| Problem::bad_request(error.to_string()))?;
-        let token = self.issuer.mint(&claims).map_err(|error| {
-            tracing::error!(error = format!("{error:#}"), "could not mint a token");
-            Problem::failed()
-        })?;
-        let answer = serde_json::json!({ "token": token });
-        Ok(response(StatusCode::OK, JSON, answer.to_string()))
+/// `POST /dev/token`: the body is the claims that the token shall carry.
+async fn token(issuer: &Issuer, request: http::Request<Incoming>) -> Result<Response, Problem> {
+    if request.method() != Method::POST {
+        return Err(Problem::method_not_allowed("POST"));
     }
+    let body = http_body_util::Limited::new(request.into_body(), BODY_BYTES_MAX);
+    let body = body
+        .collect()
+        .await
+        .map_err(|_| Problem::too_large(BODY_BYTES_MAX as u64))?
+        .to_bytes();
+    let claims: Claims =
+        serde_json::from_slice(&body).map_err(|error| Problem::bad_request(error.to_string()))?;
+    let token = issuer.mint(&claims).map_err(|error| {
+        tracing::error!(error = format!("{error:#}"), "could not mint a token");
+        Problem::failed()
+    })?;
+    let answer = serde_json::json!({ "token": token });
+    Ok(response(StatusCode::OK, JSON, answer.to_string()))
 }

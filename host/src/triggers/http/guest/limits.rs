@@ -1,0 +1,44 @@
+//! What bounds one component's requests: `[component.X.tool.praxis]`, or the defaults.
+
+use std::time::Duration;
+
+use crate::manifest::ComponentTool;
+
+const REQUESTS_IN_FLIGHT_MAX: u32 = 64;
+const REQUESTS_QUEUED_MAX: u32 = 1024;
+const QUEUE_TIMEOUT_MS: u64 = 5_000;
+const REQUESTS_PER_INSTANCE_MAX: u32 = 128;
+const BODY_BYTES_MAX: u64 = 64 << 20;
+
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Requests that the component works on at one time.
+    pub requests_in_flight_max: usize,
+    /// Requests that wait for one of those places.
+    pub requests_queued_max: usize,
+    /// How long they wait.
+    pub queue_timeout: Duration,
+    /// What a request's body may hold.
+    pub body_bytes_max: u64,
+}
+
+impl Limits {
+    pub fn new(tool: &ComponentTool) -> Self {
+        let in_flight = tool
+            .requests_in_flight_max
+            .map_or(REQUESTS_IN_FLIGHT_MAX, u32::from);
+        let queued = tool.requests_queued_max.unwrap_or(REQUESTS_QUEUED_MAX);
+        Self {
+            requests_in_flight_max: in_flight as usize,
+            requests_queued_max: queued as usize,
+            queue_timeout: Duration::from_millis(tool.queue_timeout_ms.unwrap_or(QUEUE_TIMEOUT_MS)),
+            body_bytes_max: tool.body_bytes_max.unwrap_or(BODY_BYTES_MAX),
+        }
+    }
+}
+
+/// Requests that an instance answers, one after the other, before a fresh one takes its place.
+pub fn requests_per_instance_max(tool: &ComponentTool) -> usize {
+    let set = tool.requests_per_instance_max;
+    set.map_or(REQUESTS_PER_INSTANCE_MAX, u32::from) as usize
+}
