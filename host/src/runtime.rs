@@ -2,5 +2,7 @@
 
 pub mod application;
 pub mod component;
+mod console;
 pub mod consumer;
 pub mod engine;
+pub mod subscriber;

@@ -30,7 +30,7 @@ use crate::triggers::http::guest::Guest;
 use crate::triggers::http::issuer::{AUDIENCE, ISSUER, Issuer};
 use crate::triggers::http::operations::{Operations, Probe};
 use crate::triggers::relay::Relay;
-use crate::triggers::{cron, kafka};
+use crate::triggers::{cron, kafka, redis};
 
 const COMPILED_FOLDER: &str = "compiled";
 const METRICS_UPKEEP: Duration = Duration::from_secs(5);
@@ -91,7 +91,11 @@ impl Host {
                 catcher: services.catcher.clone(),
             },
         )?;
+        for subscription in redis::subscriptions(&manifest, &services.variables, &application)? {
+            tasks.spawn(redis::run(subscription, stop.clone()));
+        }
         let address = listener.local_addr()?;
+        services.http.set_own(address);
         tasks.spawn(Arc::new(server).serve(listener, stop.clone()));
         tasks.close();
         Ok(Self {

@@ -101,7 +101,11 @@ impl Services {
             Arc::new(Redis::new(outbound)),
             Arc::clone(&variables) as _,
         ];
-        if manifest.component.values().any(|component| !component.key_value_stores.is_empty()) {
+        if manifest
+            .component
+            .values()
+            .any(|component| !component.key_value_stores.is_empty())
+        {
             let product: Arc<dyn KeyValueStore> = match &settings.redis_url {
                 Some(url) => Arc::new(OnRedis::new(url)?),
                 None => Arc::new(key_value::embedded::Embedded::open(
