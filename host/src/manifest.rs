@@ -1,5 +1,7 @@
 //! `spin.toml`, read once and validated once: https://spinframework.dev/manifest-reference, version 2.
 
+pub mod network;
+
 use std::collections::BTreeMap;
 use std::num::{NonZeroU32, NonZeroU64};
 use std::path::{Path, PathBuf};

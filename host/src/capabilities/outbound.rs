@@ -3,7 +3,6 @@
 mod client;
 mod grant;
 mod http;
-mod networks;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -17,7 +16,7 @@ use crate::capabilities::variables::Variables;
 use crate::manifest::{Component, Manifest};
 
 pub use self::http::{Components, Http};
-pub use self::networks::Networks;
+pub use crate::manifest::network::Networks;
 
 /// The grants of every component, read once at start-up.
 #[derive(Debug, Default)]

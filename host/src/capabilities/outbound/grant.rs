@@ -7,7 +7,7 @@ use std::ops::Range;
 use anyhow::{Context as _, bail, ensure};
 use url::Url;
 
-use super::networks::Network;
+use crate::manifest::network::Network;
 
 /// Hosts that are components of this application.
 const CHAINED_SUFFIX: &str = ".spin.internal";
