@@ -4,7 +4,7 @@ CARGO ?= cargo
 COMPONENTS := practitioner availability search booking notification web
 
 # Guests link only for wasm32-wasip2.
-GUESTS := platform hello probe sql wasi02 $(COMPONENTS)
+GUESTS := platform hello probe sql subscriber wasi02 $(COMPONENTS)
 NATIVE := --release --workspace $(GUESTS:%=--exclude praxis-%)
 GUEST := --profile guest --target wasm32-wasip2
 DENY := target/tools/bin/cargo-deny --log-level error check
@@ -16,7 +16,7 @@ up: setup-run components host
 	target/release/praxis up
 
 # Its last lines are the summary of the last tests.
-test: setup-test check components component-hello component-probe component-wasi02 host
+test: setup-test check components component-hello component-probe component-subscriber component-wasi02 host
 	$(CARGO) test $(NATIVE) --tests
 
 check: fmt deny lint
