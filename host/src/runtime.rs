@@ -3,9 +3,11 @@
 pub mod application;
 pub mod code;
 pub mod component;
+mod console;
 pub mod consumer;
 pub mod deployment;
 pub mod engine;
 pub mod fitting;
 pub mod grants;
 pub mod life;
+pub mod subscriber;

@@ -13,6 +13,8 @@ mod in_a_guest;
 mod on_postgres;
 #[path = "spin_contract/on_redis.rs"]
 mod on_redis;
+#[path = "spin_contract/on_stores.rs"]
+mod on_stores;
 
 /// A port where nobody listens.
 fn free_port() -> u16 {

@@ -25,12 +25,13 @@ use crate::runtime::consumer::{Consumer, Handler};
 use crate::runtime::engine;
 use crate::triggers::http::Server;
 use crate::triggers::http::auth::{Source, Verifier};
+use crate::triggers::http::chain::Chain;
 use crate::triggers::http::development::Development;
 use crate::triggers::http::guest::Guest;
 use crate::triggers::http::issuer::{AUDIENCE, ISSUER, Issuer};
 use crate::triggers::http::operations::{Operations, Probe};
 use crate::triggers::relay::Relay;
-use crate::triggers::{cron, kafka};
+use crate::triggers::{cron, kafka, redis};
 
 pub const COMPILED_FOLDER: &str = "compiled";
 const METRICS_UPKEEP: Duration = Duration::from_secs(5);
@@ -82,8 +83,10 @@ impl Host {
             Some(_) if development => Some(Issuer::open(&config.data_dir.join(ISSUER_FOLDER))?),
             Some(_) | None => None,
         };
+        let (guests, routes) = guests(&manifest, &application)?;
+        services.http.set_components(Arc::new(Chain::new(guests)));
         let server = Server::new(
-            guests(&manifest, &application)?,
+            routes,
             verifier(config, settings).await?,
             operations,
             Development {
@@ -91,7 +94,11 @@ impl Host {
                 catcher: services.catcher.clone(),
             },
         )?;
+        for subscription in redis::subscriptions(&manifest, &services.variables, &application)? {
+            tasks.spawn(redis::run(subscription, stop.clone()));
+        }
         let address = listener.local_addr()?;
+        services.http.set_own(address);
         tasks.spawn(Arc::new(server).serve(listener, stop.clone()));
         tasks.close();
         Ok(Self {
@@ -220,23 +227,26 @@ async fn keep_up(metrics: PrometheusHandle, stop: CancellationToken) {
     }
 }
 
-fn guests(manifest: &Manifest, application: &Application) -> anyhow::Result<Vec<(String, Guest)>> {
-    let mut by_component: BTreeMap<&str, Guest> = BTreeMap::new();
-    let mut guests = Vec::new();
+/// The components with an HTTP trigger, by id, and those that a path leads to, by route.
+type Guests = (BTreeMap<String, Guest>, Vec<(String, Guest)>);
+
+fn guests(manifest: &Manifest, application: &Application) -> anyhow::Result<Guests> {
+    let mut by_component: BTreeMap<String, Guest> = BTreeMap::new();
+    let mut routes = Vec::new();
     for trigger in &manifest.trigger.http {
-        let guest = match by_component.get(trigger.component.as_str()) {
+        let guest = match by_component.get(&trigger.component) {
             Some(guest) => guest.clone(),
             None => {
                 let guest = Guest::new(application.component(&trigger.component))?;
-                by_component.insert(&trigger.component, guest.clone());
+                by_component.insert(trigger.component.clone(), guest.clone());
                 guest
             }
         };
         if let Route::Public(route) = &trigger.route {
-            guests.push((route.clone(), guest));
+            routes.push((route.clone(), guest));
         }
     }
-    Ok(guests)
+    Ok((by_component, routes))
 }
 
 async fn verifier(config: &Config, settings: &Settings) -> anyhow::Result<Option<Verifier>> {

@@ -8,6 +8,7 @@ use wasmtime::component::InstancePre;
 use wasmtime::{Engine, Store};
 use wasmtime_wasi::WasiCtx;
 
+use super::console::Console;
 use super::life::{Life, Work};
 use crate::capabilities::Capability;
 use crate::manifest;
@@ -55,7 +56,9 @@ impl Component {
         for (name, value) in &self.manifest.environment {
             wasi.env(name, value);
         }
-        wasi.inherit_stderr();
+        let id = self.manifest.id.as_str();
+        wasi.stdout(Console::new(id, "stdout"));
+        wasi.stderr(Console::new(id, "stderr"));
         let mut state = State::new(
             wasi.build(),
             tool.memory_bytes_max.unwrap_or(MEMORY_BYTES_DEFAULT),

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use http_body_util::{BodyExt as _, Empty};
 use praxis_host::capabilities::Capability;
 use praxis_host::capabilities::key_value::KeyValue;
-use praxis_host::capabilities::outbound::{Http, Outbound};
+use praxis_host::capabilities::key_value::redis::OnRedis;
+use praxis_host::capabilities::outbound::{Http, Networks, Outbound};
 use praxis_host::capabilities::postgres::{Pools, Postgres};
 use praxis_host::capabilities::redis::Redis;
 use praxis_host::capabilities::variables::Variables;
@@ -75,10 +76,10 @@ fn application(
     let variables = Arc::new(Variables::resolve(&manifest, |_| None, known)?);
     let outbound = Arc::new(Outbound::resolve(&manifest, &variables)?);
     let capabilities: Vec<Arc<dyn Capability>> = vec![
-        Arc::new(Http::new(Arc::clone(&outbound))),
+        Arc::new(Http::new(Arc::clone(&outbound), Networks::default())),
         Arc::new(Postgres::new(Arc::clone(&outbound))),
         Arc::new(Redis::new(outbound)),
-        Arc::new(KeyValue::new(&known["redis_url"])?),
+        Arc::new(KeyValue::new(Arc::new(OnRedis::new(&known["redis_url"])?))),
         variables,
     ];
     // Not in the test's own folder: a thread of the engine tidies up there, and outlives the test.
