@@ -58,7 +58,16 @@ impl Grant {
         let place = authority
             .rsplit_once('@')
             .map_or(authority, |(_, place)| place);
-        let (host, port) = split_port(place)?;
+        let (host, mut port) = split_port(place)?;
+        // A network's port comes after its prefix: 10.0.0.0/8:443.
+        let mut path = path;
+        if let Some((prefix, after)) = path.split_once(':')
+            && port.is_none()
+            && host.parse::<IpAddr>().is_ok()
+        {
+            path = prefix;
+            port = Some(after);
+        }
         ensure!(!host.is_empty(), "it names no host");
         let port = match (port, &scheme) {
             (Some(port), _) => Port::parse(port)?,

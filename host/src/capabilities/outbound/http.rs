@@ -16,8 +16,8 @@ use wasmtime_wasi_http::{Error, RequestOptions, Result, WasiBody};
 use super::client::Client;
 use super::{Grants, Networks, Outbound};
 use crate::capabilities::Capability;
-use crate::manifest::grant::Target;
 use crate::manifest::Component;
+use crate::manifest::grant::Target;
 
 /// The components of the application that answer requests, so that one may ask another without
 /// leaving the process: `http://ID.spin.internal`.
