@@ -11,7 +11,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use self::rehearsal::Rehearsal;
+pub use self::rehearsal::Rehearsal;
 use crate::manifest::{Component, Fault, Manifest, Reading, Route};
 use crate::runtime::code::Surface;
 
