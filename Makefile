@@ -3,8 +3,10 @@
 CARGO ?= cargo
 COMPONENTS := practitioner availability search booking notification web
 
+# The components that exist for tests only.
+TEST_GUESTS := $(patsubst tests/guests/%/Cargo.toml,%,$(wildcard tests/guests/*/Cargo.toml))
 # Guests link only for wasm32-wasip2.
-GUESTS := platform hello probe sql subscriber wasi02 $(COMPONENTS)
+GUESTS := platform $(TEST_GUESTS) $(COMPONENTS)
 NATIVE := --release --workspace $(GUESTS:%=--exclude praxis-%)
 GUEST := --profile guest --target wasm32-wasip2
 DENY := target/tools/bin/cargo-deny --log-level error check
@@ -16,7 +18,7 @@ up: setup-run components host
 	target/release/praxis up
 
 # Its last lines are the summary of the last tests.
-test: setup-test check components component-hello component-probe component-subscriber component-wasi02 host
+test: setup-test check components $(TEST_GUESTS:%=component-%) host
 	$(CARGO) test $(NATIVE) --tests
 
 check: fmt deny lint

@@ -1,8 +1,14 @@
 //! Components at work: compiled, linked with what they are granted, instantiated, limited.
 
 pub mod application;
+pub mod code;
 pub mod component;
 mod console;
 pub mod consumer;
+pub mod deployment;
 pub mod engine;
+mod files;
+pub mod fitting;
+pub mod grants;
+pub mod life;
 pub mod subscriber;

@@ -101,9 +101,10 @@ fn every_crate_is_under_the_rules() {
             "servers",
             "wasi",
             "tests",
-            "probe",
-            "wasi02",
+            "benches",
         ])
+        .map(|name| (*name).to_owned())
+        .chain(guests())
         .map(|name| format!("praxis-{name}"))
         .chain(["praxis".to_owned()])
         .collect();
@@ -113,6 +114,15 @@ fn every_crate_is_under_the_rules() {
         strangers.is_empty(),
         "{strangers:?}: say in this test whom a new crate may know"
     );
+}
+
+#[test]
+fn the_guests_of_the_tests_are_anybodys_components() {
+    let house = House::look();
+    for guest in guests() {
+        let ours = house.ours(&format!("praxis-{guest}"));
+        assert!(ours.is_empty(), "praxis-{guest} depends on {ours:?}");
+    }
 }
 
 #[test]
@@ -140,6 +150,16 @@ fn no_folder_has_a_mod_rs() {
 }
 
 /// The crates of the workspace, and what `cargo metadata` knows about everybody.
+/// The components that exist for tests only: the crates under `tests/guests`.
+fn guests() -> Vec<String> {
+    let entries = fs::read_dir(place::root().join("tests/guests")).unwrap();
+    let folders = entries.map(|entry| entry.unwrap().path());
+    folders
+        .filter(|folder| folder.join("Cargo.toml").exists())
+        .map(|folder| folder.file_name().unwrap().to_str().unwrap().to_owned())
+        .collect()
+}
+
 struct House {
     /// What each of our crates needs to run: no dev-dependencies.
     dependencies: BTreeMap<String, BTreeSet<String>>,

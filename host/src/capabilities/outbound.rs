@@ -1,7 +1,6 @@
 //! `allowed_outbound_hosts`: where a component may connect to. Nothing that is not granted.
 
 mod client;
-mod grant;
 mod http;
 
 use std::collections::BTreeMap;
@@ -11,8 +10,8 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use url::Url;
 
-use self::grant::{Grant, Target};
 use crate::capabilities::variables::Variables;
+use crate::manifest::grant::{Grant, Target};
 use crate::manifest::{Component, Manifest};
 
 pub use self::http::{Components, Http};
@@ -82,7 +81,7 @@ impl Grants {
             return Err(Refused(format!("{target} is not an address of {protocol}")));
         }
         let is_granted = if target.is_own() {
-            self.0.iter().any(Grant::covers_own)
+            self.0.iter().any(|grant| grant.covers_own(protocol))
         } else {
             self.0.iter().any(|grant| grant.covers(&target))
         };

@@ -33,7 +33,7 @@ use crate::triggers::http::operations::{Operations, Probe};
 use crate::triggers::relay::Relay;
 use crate::triggers::{cron, kafka, redis};
 
-const COMPILED_FOLDER: &str = "compiled";
+pub const COMPILED_FOLDER: &str = "compiled";
 const METRICS_UPKEEP: Duration = Duration::from_secs(5);
 /// From a cache hit to the longest that a request may take.
 const SECONDS_BUCKETS: [f64; 12] = [

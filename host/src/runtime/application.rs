@@ -3,31 +3,26 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use anyhow::{Context as _, anyhow, bail, ensure};
+use anyhow::{anyhow, bail, ensure};
+use sha2::{Digest as _, Sha256};
 use wasmtime::Engine;
-use wasmtime::component::types::ComponentItem;
 
-use super::component::{Component, MEMORY_BYTES_DEFAULT};
-use super::engine::MEMORY_BYTES_CEILING;
+use super::component::Component;
+use super::deployment::{Made, Version};
+use super::files::Files;
+use super::fitting::{Bench, Fitted};
 use crate::capabilities::Capability;
-use crate::manifest::{self, Manifest};
-
-/// What every component may import: it reaches nothing outside by itself.
-const ALWAYS_GRANTED: [&str; 6] = [
-    "wasi:cli/",
-    "wasi:clocks/",
-    "wasi:io/",
-    "wasi:random/",
-    "wasi:filesystem/",
-    "wasi:http/",
-];
-/// Linked because the Rust standard library imports it; no address is ever granted.
-const LINKED_WITHOUT_GRANTS: &str = "wasi:sockets/";
+use crate::clock;
+use crate::manifest::{self, Fault, Manifest};
 
 /// The components of one application, by id.
 pub struct Application {
-    components: BTreeMap<String, Component>,
+    workshop: Arc<Workshop>,
+    versions: BTreeMap<String, Version>,
 }
+
+/// Makes components out of files: what the manifest says of them holds for every version.
+pub(super) struct Workshop(Bench);
 
 impl Application {
     /// Compiles and links every component; says all that is wrong at once.
@@ -36,21 +31,22 @@ impl Application {
         manifest: &Manifest,
         capabilities: &[Arc<dyn Capability>],
     ) -> anyhow::Result<Self> {
-        let base = praxis_wasi::linker(engine)?;
-        let mut components = BTreeMap::new();
+        let workshop = Workshop(Bench::new(engine, manifest, capabilities)?);
+        let mut versions = BTreeMap::new();
         let mut faults = Vec::new();
         for (id, component) in &manifest.component {
-            let linked = link(engine, manifest, component, capabilities, base.clone())
-                .with_context(|| format!("component {id:?}"));
-            match linked {
-                Ok(component) => {
-                    components.insert(id.clone(), component);
+            match workshop.first(component) {
+                Ok(version) => {
+                    versions.insert(id.clone(), version);
                 }
-                Err(fault) => faults.push(format!("{fault:#}")),
+                Err(found) => faults.extend(found.iter().map(Fault::to_string)),
             }
         }
         ensure!(faults.is_empty(), "{}", faults.join("\n"));
-        Ok(Self { components })
+        Ok(Self {
+            workshop: Arc::new(workshop),
+            versions,
+        })
     }
 
     /// A component that a trigger names.
@@ -58,99 +54,77 @@ impl Application {
     /// # Panics
     /// If it is not there: the manifest's check has seen every name.
     pub fn component(&self, id: &str) -> &Component {
-        self.components
-            .get(id)
+        let version = self.versions.get(id);
+        &version
             .expect("the manifest's check has seen every trigger's component")
+            .component
     }
 
     pub fn components(&self) -> impl Iterator<Item = &Component> {
-        self.components.values()
+        self.versions.values().map(|version| &version.component)
+    }
+
+    pub(super) fn into_parts(self) -> (Arc<Workshop>, BTreeMap<String, Version>) {
+        (self.workshop, self.versions)
     }
 }
 
-fn link(
-    engine: &Engine,
-    manifest: &Manifest,
-    component: &manifest::Component,
-    capabilities: &[Arc<dyn Capability>],
-    mut linker: wasmtime::component::Linker<praxis_wasi::State>,
-) -> anyhow::Result<Component> {
-    let memory = component.tool.praxis.memory_bytes_max;
-    ensure!(
-        memory.unwrap_or(MEMORY_BYTES_DEFAULT) <= MEMORY_BYTES_CEILING,
-        "memory_bytes_max is more than {MEMORY_BYTES_CEILING}"
-    );
-    let path = manifest.folder.join(&component.source);
-    ensure!(
-        path.exists(),
-        "its source {} is not there: build the components first",
-        path.display()
-    );
-    let compiled = wasmtime::component::Component::from_file(engine, &path)
-        .map_err(|fault| anyhow!("could not compile {}: {fault:#}", path.display()))?;
-
-    let granted: Vec<_> = capabilities
-        .iter()
-        .filter(|capability| capability.is_granted(component))
-        .cloned()
-        .collect();
-    let imports: Vec<String> = compiled
-        .component_type()
-        .imports(engine)
-        .filter(|(_, item)| does_something(engine, &item.ty))
-        .map(|(name, _)| name.to_owned())
-        .collect();
-    check_grants(&imports, &granted, capabilities)?;
-    for capability in &granted {
-        capability.link(&mut linker)?;
+impl Workshop {
+    /// What the component's `source` is now, or all that is wrong with it.
+    fn first(&self, component: &manifest::Component) -> Result<Version, Vec<Fault>> {
+        let Self(bench) = self;
+        let wasm = bench.read(component);
+        let wasm = wasm.map_err(|why| vec![bench.fault(component, &why)])?;
+        let fitted = bench.fit(component, &wasm).map_err(|misfit| {
+            let faults = misfit.faults.iter();
+            faults
+                .map(|why| bench.fault(component, why))
+                .collect::<Vec<_>>()
+        })?;
+        let made = self.finish(component, fitted, &wasm);
+        let made = made.map_err(|why| vec![bench.fault(component, &why)])?;
+        Ok(Version {
+            number: 1,
+            sha256: made.sha256,
+            source: component.source.display().to_string(),
+            since: clock::now(),
+            component: made.component,
+        })
     }
-    let pre = linker.instantiate_pre(&compiled)?;
-    Ok(Component {
-        manifest: Arc::new(component.clone()),
-        engine: engine.clone(),
-        pre,
-        capabilities: granted.into(),
-    })
-}
 
-/// Whether an import holds a function or a resource. Plain types need no grant.
-fn does_something(engine: &Engine, item: &ComponentItem) -> bool {
-    match item {
-        ComponentItem::ComponentInstance(interface) => interface
-            .exports(engine)
-            .any(|(_, export)| does_something(engine, &export.ty)),
-        ComponentItem::Type(_) => false,
-        _ => true,
-    }
-}
-
-/// Every import must be granted; what is not is named.
-fn check_grants(
-    imports: &[String],
-    granted: &[Arc<dyn Capability>],
-    known: &[Arc<dyn Capability>],
-) -> anyhow::Result<()> {
-    let provides = |capabilities: &[Arc<dyn Capability>], name: &str| {
-        capabilities
-            .iter()
-            .any(|capability| capability.interfaces().contains(&name))
-    };
-    let mut faults = Vec::new();
-    for import in imports {
-        let name = import.split('@').next().unwrap_or(import);
-        let always = ALWAYS_GRANTED.iter().any(|prefix| name.starts_with(prefix))
-            || name.starts_with(LINKED_WITHOUT_GRANTS);
-        if always || provides(granted, name) {
-            continue;
+    /// A version of the component that is linked with what its table in the manifest grants.
+    ///
+    /// # Panics
+    /// If the manifest has no such component: whoever calls has its place.
+    pub(super) fn make(&self, id: &str, wasm: &[u8]) -> anyhow::Result<Made> {
+        let component = self.0.manifest.component(id);
+        match self.0.fit(component, wasm) {
+            Ok(fitted) => {
+                let made = self.finish(component, fitted, wasm);
+                made.map_err(|why| anyhow!(why))
+            }
+            Err(misfit) => bail!("{}", misfit.faults.join("; ")),
         }
-        faults.push(if provides(known, name) {
-            format!("it imports {import}, which its table in the manifest does not grant")
-        } else {
-            format!("it imports {import}, which this host does not have")
-        });
     }
-    if !faults.is_empty() {
-        bail!("{}", faults.join("; "));
+
+    fn finish(
+        &self,
+        component: &manifest::Component,
+        fitted: Fitted,
+        wasm: &[u8],
+    ) -> Result<Made, String> {
+        let files = Files::gather(&self.0.manifest.folder, component);
+        let files = files.map_err(|error| format!("{error:#}"))?;
+        Ok(Made {
+            sha256: hex::encode(Sha256::digest(wasm)),
+            component: Component {
+                manifest: Arc::new(component.clone()),
+                engine: self.0.engine.clone(),
+                pre: fitted.pre,
+                capabilities: fitted.granted.into(),
+                life: Arc::default(),
+                files: files.map(Arc::new),
+            },
+        })
     }
-    Ok(())
 }

@@ -9,6 +9,8 @@ use wasmtime::{Engine, Store};
 use wasmtime_wasi::WasiCtx;
 
 use super::console::Console;
+use super::files::Files;
+use super::life::{Life, Work};
 use crate::capabilities::Capability;
 use crate::manifest;
 
@@ -26,11 +28,26 @@ pub struct Component {
     pub(super) engine: Engine,
     pub(super) pre: InstancePre<State>,
     pub(super) capabilities: Arc<[Arc<dyn Capability>]>,
+    pub(super) life: Arc<Life>,
+    pub(super) files: Option<Arc<Files>>,
 }
 
 impl Component {
     pub fn pre(&self) -> &InstancePre<State> {
         &self.pre
+    }
+
+    /// What this version has in hand.
+    pub fn life(&self) -> &Arc<Life> {
+        &self.life
+    }
+
+    /// The same code, to begin a new life with.
+    pub(super) fn again(&self) -> Self {
+        Self {
+            life: Arc::default(),
+            ..self.clone()
+        }
     }
 
     /// A store for one new instance: its grants, its memory limit, and an epoch deadline at which
@@ -44,6 +61,9 @@ impl Component {
         let id = self.manifest.id.as_str();
         wasi.stdout(Console::new(id, "stdout"));
         wasi.stderr(Console::new(id, "stderr"));
+        if let Some(files) = &self.files {
+            files.mount(&mut wasi);
+        }
         let mut state = State::new(
             wasi.build(),
             tool.memory_bytes_max.unwrap_or(MEMORY_BYTES_DEFAULT),
@@ -51,6 +71,7 @@ impl Component {
         for capability in self.capabilities.iter() {
             capability.attach(&self.manifest, &mut state);
         }
+        state.attach(self.life.begin(Work::Instance));
         let mut store = Store::new(&self.engine, state);
         store.limiter(|state| &mut state.limits);
         store.set_epoch_deadline(1);
@@ -66,5 +87,10 @@ impl Component {
     pub fn event_timeout(&self) -> Duration {
         let set = self.manifest.tool.praxis.event_timeout_ms;
         Duration::from_millis(set.unwrap_or(EVENT_TIMEOUT_MS_DEFAULT))
+    }
+
+    /// How long any call may take.
+    pub(super) fn longest_call(&self) -> Duration {
+        self.request_timeout().max(self.event_timeout())
     }
 }

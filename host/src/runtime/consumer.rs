@@ -1,9 +1,15 @@
 //! Components that are called once per event: `praxis:events/consumer`.
 
+use std::sync::Arc;
+
+use anyhow::anyhow;
+use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use wasmtime::component::InstancePre;
 
 use super::component::Component;
+use super::deployment::{Commit, Seat};
+use super::life::Work;
 use crate::capabilities::events::producer::Publications;
 pub use crate::capabilities::events::{Event, Publication};
 use praxis_wasi::State;
@@ -57,19 +63,45 @@ pub trait Handler: Send + Sync {
     async fn handle(&self, delivery: &Delivery) -> Outcome;
 }
 
-/// A component behind `praxis:events/consumer`: a fresh instance for each event.
-pub struct Consumer {
+/// A component behind `praxis:events/consumer`: a fresh instance for each event. An event is handled
+/// by the version that was live when its handling began.
+#[derive(Clone)]
+pub struct Consumer(Arc<ArcSwap<Version>>);
+
+/// What belongs to one version of the component.
+struct Version {
     component: Component,
     pre: bindings::ConsumerPre<State>,
 }
 
 impl Consumer {
     /// Fails if the component does not export the interface.
-    pub fn new(component: &Component) -> wasmtime::Result<Self> {
+    pub fn new(component: &Component) -> anyhow::Result<Self> {
+        let version = Version::new(component)?;
+        Ok(Self(Arc::new(ArcSwap::from_pointee(version))))
+    }
+}
+
+impl Seat for Consumer {
+    fn prepare(&self, component: &Component) -> anyhow::Result<Commit> {
+        let next = Arc::new(Version::new(component)?);
+        let seat = Arc::clone(&self.0);
+        Ok(Box::new(move || seat.store(next)))
+    }
+}
+
+impl Version {
+    fn new(component: &Component) -> anyhow::Result<Self> {
         let pre: InstancePre<State> = component.pre().clone();
+        let pre = bindings::ConsumerPre::new(pre).map_err(|_| {
+            anyhow!(
+                "component {:?} has an event trigger, but does not export praxis:events/consumer",
+                component.manifest.id
+            )
+        })?;
         Ok(Self {
             component: component.clone(),
-            pre: bindings::ConsumerPre::new(pre)?,
+            pre,
         })
     }
 
@@ -100,8 +132,10 @@ impl Consumer {
 #[async_trait]
 impl Handler for Consumer {
     async fn handle(&self, delivery: &Delivery) -> Outcome {
-        let limit = self.component.event_timeout();
-        match tokio::time::timeout(limit, self.call(delivery)).await {
+        let version = self.0.load_full();
+        let _event = version.component.life().begin(Work::Event);
+        let limit = version.component.event_timeout();
+        match tokio::time::timeout(limit, version.call(delivery)).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(trap)) => Outcome::Fault(format!("trapped: {:#}", trap.root_cause())),
             Err(_) => Outcome::Fault(format!("not done after {} ms", limit.as_millis())),

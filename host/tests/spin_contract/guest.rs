@@ -41,6 +41,8 @@ pub const SUBSCRIBER: &str = concat!(
 pub const GRANTS: &str = r#"
 allowed_outbound_hosts = ["{{ database_url }}", "{{ redis_url }}"]
 key_value_stores = ["default", "second"]
+files = ["data", { source = "data/deep/b.txt", destination = "/elsewhere/b.txt" }]
+exclude_files = ["data/left-out.txt"]
 environment = { SIZE = "large and {{ unexpanded }}" }
 [component.probe.variables]
 database_url = "{{ database_url }}"
@@ -69,6 +71,10 @@ pub fn manifest(folder: &Path, source: &str, grants: &str) -> Manifest {
          database_words = {{ required = true }}\nname = {{ default = \"world\" }}\n\
          [component.probe]\nsource = {source:?}\n{grants}"
     );
+    std::fs::create_dir_all(folder.join("data/deep")).unwrap();
+    for (file, text) in [("a.txt", "a"), ("deep/b.txt", "b"), ("left-out.txt", "c")] {
+        std::fs::write(folder.join("data").join(file), text).unwrap();
+    }
     let path = folder.join("spin.toml");
     std::fs::write(&path, text).unwrap();
     Manifest::load(&path).unwrap()

@@ -107,6 +107,12 @@ async fn variables_configuration_and_environment_are_the_components_own() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn files_are_shown_read_only_and_nothing_beside_them() {
+    let host = Host::start(GRANTS).await;
+    all_well(&host, &["/files"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn chance_and_time_are_there_and_sockets_lead_nowhere() {
     let host = Host::start(GRANTS).await;
     all_well(&host, &["/system/random", "/system/clocks"]).await;

@@ -14,10 +14,10 @@ use wasmtime::component::Linker;
 use wasmtime_wasi_http::{Error, RequestOptions, Result, WasiBody};
 
 use super::client::Client;
-use super::grant::Target;
 use super::{Grants, Networks, Outbound};
 use crate::capabilities::Capability;
 use crate::manifest::Component;
+use crate::manifest::grant::Target;
 
 /// The components of the application that answer requests, so that one may ask another without
 /// leaving the process: `http://ID.spin.internal`.

@@ -1,12 +1,13 @@
 //! A component behind a route: what bounds it, and its version that answers now.
 
-mod limits;
+pub mod limits;
 mod version;
 mod worker;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use arc_swap::ArcSwap;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use tokio::sync::Semaphore;
@@ -17,6 +18,7 @@ use self::limits::Limits;
 pub use self::version::Version;
 use super::{Problem, Response};
 use crate::runtime::component::Component;
+use crate::runtime::deployment::{Commit, Seat};
 
 /// A component that answers requests. Its places and its queue outlive its versions.
 #[derive(Clone)]
@@ -24,7 +26,7 @@ pub struct Guest(Arc<Inner>);
 
 struct Inner {
     component: String,
-    version: Version,
+    version: ArcSwap<Version>,
     limits: Limits,
     places: Semaphore,
     waiting: AtomicUsize,
@@ -36,7 +38,7 @@ impl Guest {
         let limits = Limits::new(&component.manifest.tool.praxis);
         Ok(Self(Arc::new(Inner {
             component: component.manifest.id.clone(),
-            version: Version::new(component)?,
+            version: ArcSwap::from_pointee(Version::new(component)?),
             places: Semaphore::new(limits.requests_in_flight_max),
             waiting: AtomicUsize::new(0),
             limits,
@@ -55,7 +57,9 @@ impl Guest {
             Ok(place) => place,
             Err(_) => inner.queue().await?,
         };
-        inner.version.answer(request).await.map_err(|error| {
+        // Taken late: a request that waited is answered by the version that is live now.
+        let version = inner.version.load_full();
+        version.answer(request).await.map_err(|error| {
             let component = &inner.component;
             if error.is::<ExpirationError>() {
                 tracing::warn!(component, "a request was not answered in time");
@@ -64,6 +68,14 @@ impl Guest {
             tracing::error!(component, error = format!("{error:#}"), "a request failed");
             Problem::failed()
         })
+    }
+}
+
+impl Seat for Guest {
+    fn prepare(&self, component: &Component) -> anyhow::Result<Commit> {
+        let next = Arc::new(Version::new(component)?);
+        let seat = self.clone();
+        Ok(Box::new(move || seat.0.version.store(next)))
     }
 }
 

@@ -1,5 +1,7 @@
 //! One version of a component: everything that a newer one replaces.
 
+use std::sync::Arc;
+
 use anyhow::anyhow;
 use wasmtime_wasi_http::handler::{ProxyHandler, ProxyPre};
 use wasmtime_wasi_http::{WasiBody, p2, p3};
@@ -7,10 +9,12 @@ use wasmtime_wasi_http::{WasiBody, p2, p3};
 use super::super::Response;
 use super::worker::Instances;
 use crate::runtime::component::Component;
+use crate::runtime::life::{Life, Work};
 
-/// A compiled component and its instances. Requests that it has taken end on it; once the last of
-/// them has and nobody holds it any more, its instances idle out.
+/// A compiled component and its instances. Requests that it has taken end on it; its instances
+/// hold it until the last of them is gone.
 pub struct Version {
+    life: Arc<Life>,
     handler: ProxyHandler<Instances>,
 }
 
@@ -30,11 +34,13 @@ impl Version {
             })?),
         };
         Ok(Self {
+            life: Arc::clone(component.life()),
             handler: ProxyHandler::new(Instances::new(component.clone(), pre)),
         })
     }
 
     pub async fn answer(&self, request: http::Request<WasiBody>) -> wasmtime::Result<Response> {
+        let _request = self.life.begin(Work::Request);
         self.handler.handle((), request).await
     }
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use praxis_wasi::State;
 use tokio::time::Sleep;
+use tokio_util::sync::WaitForCancellationFutureOwned;
 use wasmtime::component::GuestTaskId;
 use wasmtime::{Store, StoreContextMut};
 use wasmtime_wasi_http::WasiHttpView as _;
@@ -53,6 +54,7 @@ impl HandlerState for Instances {
             expiration: Expiration {
                 timeout: self.timeout,
                 sleep: Box::pin(tokio::time::sleep(self.timeout)),
+                over: Box::pin(self.component.life().over()),
             },
             state: Worker {
                 component: self.component.manifest.id.clone(),
@@ -68,6 +70,8 @@ impl HandlerState for Instances {
 pub struct Expiration {
     timeout: Duration,
     sleep: Pin<Box<Sleep>>,
+    /// Until a newer version of the component takes over: nothing more is to come then.
+    over: Pin<Box<WaitForCancellationFutureOwned>>,
 }
 
 impl WorkerExpiration for Expiration {
@@ -78,6 +82,9 @@ impl WorkerExpiration for Expiration {
         since: Instant,
     ) -> Poll<()> {
         let limit = match status {
+            WorkerStatus::Idle if self.over.as_mut().poll(context).is_ready() => {
+                return Poll::Ready(());
+            }
             WorkerStatus::Idle => IDLE_TIMEOUT,
             WorkerStatus::Requests | WorkerStatus::PostReturn => self.timeout,
         };

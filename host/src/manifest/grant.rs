@@ -25,12 +25,12 @@ pub struct Grant {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Host {
     Any,
+    /// The application itself: requests without a host, from one component to another.
+    Own,
     Exact(String),
     /// Whatever ends in a dot and this.
     Below(String),
     Within(Network),
-    /// The application's own routes.
-    Own,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,9 +81,9 @@ impl Grant {
             .is_none_or(|own| protocol(own) == protocol(scheme))
     }
 
-    /// Whether the application's own routes may be called, over HTTP.
-    pub fn covers_own(&self) -> bool {
-        self.has_scheme("http") && matches!(self.host, Host::Any | Host::Own)
+    /// Whether a component may call another one of its application by a path alone.
+    pub fn covers_own(&self, scheme: &str) -> bool {
+        self.has_scheme(scheme) && matches!(self.host, Host::Own | Host::Any)
     }
 
     pub fn covers(&self, target: &Target) -> bool {
@@ -121,7 +121,7 @@ impl Host {
         if host == "*" {
             return Ok(Self::Any);
         }
-        if host == "self" {
+        if matches!(host, "self" | "self.alt") {
             return Ok(Self::Own);
         }
         if let Ok(address) = host.parse() {
@@ -152,6 +152,7 @@ impl Host {
     fn covers(&self, host: &str) -> bool {
         match self {
             Self::Any => true,
+            Self::Own => false,
             Self::Exact(name) => name == host,
             Self::Below(domain) => host
                 .strip_suffix(domain.as_str())
@@ -159,7 +160,6 @@ impl Host {
             Self::Within(network) => host
                 .parse()
                 .is_ok_and(|address: IpAddr| network.covers(address)),
-            Self::Own => false,
         }
     }
 }
