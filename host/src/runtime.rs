@@ -12,3 +12,4 @@ pub mod fitting;
 pub mod grants;
 pub mod life;
 pub mod subscriber;
+pub mod turns;

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use anyhow::{anyhow, bail, ensure};
 use sha2::{Digest as _, Sha256};
-use wasmtime::Engine;
 
 use super::component::Component;
 use super::deployment::{Made, Version};
+use super::engine::Engines;
 use super::files::Files;
 use super::fitting::{Bench, Fitted};
 use crate::capabilities::Capability;
@@ -27,11 +27,11 @@ pub(super) struct Workshop(Bench);
 impl Application {
     /// Compiles and links every component; says all that is wrong at once.
     pub fn load(
-        engine: &Engine,
+        engines: &Engines,
         manifest: &Manifest,
         capabilities: &[Arc<dyn Capability>],
     ) -> anyhow::Result<Self> {
-        let workshop = Workshop(Bench::new(engine, manifest, capabilities)?);
+        let workshop = Workshop(Bench::new(engines, manifest, capabilities));
         let mut versions = BTreeMap::new();
         let mut faults = Vec::new();
         for (id, component) in &manifest.component {
@@ -119,7 +119,7 @@ impl Workshop {
             sha256: hex::encode(Sha256::digest(wasm)),
             component: Component {
                 manifest: Arc::new(component.clone()),
-                engine: self.0.engine.clone(),
+                engine: fitted.engine,
                 pre: fitted.pre,
                 capabilities: fitted.granted.into(),
                 life: Arc::default(),

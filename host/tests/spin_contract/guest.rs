@@ -1,6 +1,7 @@
 //! Components under the host's own runtime, over real servers.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::io::Write;
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -177,7 +178,8 @@ pub async fn see(guest: &Guest, path: &str, url: Option<&str>) -> String {
     if let Some(url) = url {
         request = request.header("probe-url", url);
     }
-    let body = Empty::new().map_err(|never| match never {}).boxed_unsync();
+    let body =
+        Empty::new().map_err(|never: Infallible| -> wasmtime_wasi_http::Error { match never {} });
     let answer = guest.answer(request.body(body).unwrap()).await;
     let answer = answer.unwrap_or_else(|problem| panic!("{path}: {problem:?}"));
     let status = answer.status();
