@@ -7,6 +7,8 @@ mod postgres;
 #[path = "support/redis.rs"]
 mod redis;
 
+#[path = "spin_contract/guest.rs"]
+mod guest;
 #[path = "spin_contract/in_a_guest.rs"]
 mod in_a_guest;
 #[path = "spin_contract/on_postgres.rs"]
@@ -15,6 +17,10 @@ mod on_postgres;
 mod on_redis;
 #[path = "spin_contract/on_stores.rs"]
 mod on_stores;
+#[path = "spin_contract/outbound_http.rs"]
+mod outbound_http;
+#[path = "spin_contract/subscribers.rs"]
+mod subscribers;
 
 /// A port where nobody listens.
 fn free_port() -> u16 {

@@ -81,7 +81,7 @@ impl Grants {
             return Err(Refused(format!("{target} is not an address of {protocol}")));
         }
         let is_granted = if target.is_own() {
-            self.0.iter().any(Grant::covers_own)
+            self.0.iter().any(|grant| grant.covers_own(protocol))
         } else {
             self.0.iter().any(|grant| grant.covers(&target))
         };

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, anyhow, ensure};
+use anyhow::{Context as _, ensure};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use serde_json::{Value, json};
 use sqlx::PgPool;
@@ -22,14 +22,15 @@ use crate::config::Config;
 use crate::manifest::{Manifest, Route};
 use crate::runtime::application::Application;
 use crate::runtime::consumer::{Consumer, Handler};
+use crate::runtime::deployment::{Deployments, Seats};
 use crate::runtime::engine;
-use crate::triggers::http::Server;
 use crate::triggers::http::auth::{Source, Verifier};
 use crate::triggers::http::chain::Chain;
 use crate::triggers::http::development::Development;
 use crate::triggers::http::guest::Guest;
 use crate::triggers::http::issuer::{AUDIENCE, ISSUER, Issuer};
 use crate::triggers::http::operations::{Operations, Probe};
+use crate::triggers::http::{About, Server};
 use crate::triggers::relay::Relay;
 use crate::triggers::{cron, kafka, redis};
 
@@ -43,6 +44,7 @@ const SECONDS_BUCKETS: [f64; 12] = [
 /// A running host.
 pub struct Host {
     pub address: SocketAddr,
+    pub deployments: Arc<Deployments>,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
@@ -65,27 +67,46 @@ impl Host {
 
         let tasks = TaskTracker::new();
         tasks.spawn(keep_up(metrics.clone(), stop.clone()));
+        let mut seating = Seating {
+            application: &application,
+            seats: Seats::default(),
+        };
         let groups = kafka::groups(&manifest);
         if let Some(broker) = &services.broker {
-            consume(broker, &groups, &manifest, &application, &tasks, &stop).await?;
+            consume(broker, &groups, &manifest, &mut seating, &tasks, &stop).await?;
             if let Some(pool) = &services.pool {
-                publish(broker, pool, &manifest, &application, &tasks, &stop)?;
+                publish(broker, pool, &manifest, &mut seating, &tasks, &stop)?;
             }
         }
+
+        let (guests, routes) = guests(&manifest, &mut seating)?;
+        services.http.set_components(Arc::new(Chain::new(guests)?));
+        for subscription in redis::subscriptions(&manifest, &services.variables, &application)? {
+            for subscriber in subscription.subscribers() {
+                let seat = Arc::new(subscriber.clone());
+                seating.seats.add(&subscriber.id(), seat);
+            }
+            tasks.spawn(redis::run(subscription, stop.clone()));
+        }
+        let seats = seating.seats;
+        let deployments = Arc::new(Deployments::new(application, seats));
 
         let operations = manifest.application.tool.praxis.operations;
         let operations = operations.then(|| Operations {
             metrics,
             dependencies: services.dependencies(),
             consumers: consumers(services.broker.clone(), groups),
+            deployments: Arc::clone(&deployments),
         });
         let issuer = match &settings.tokens {
             Some(_) if development => Some(Issuer::open(&config.data_dir.join(ISSUER_FOLDER))?),
             Some(_) | None => None,
         };
-        let (guests, routes) = guests(&manifest, &application)?;
-        services.http.set_components(Arc::new(Chain::new(guests)));
         let server = Server::new(
+            About {
+                name: manifest.application.name.clone(),
+                version: manifest.application.version.clone(),
+            },
             routes,
             verifier(config, settings).await?,
             operations,
@@ -94,15 +115,13 @@ impl Host {
                 catcher: services.catcher.clone(),
             },
         )?;
-        for subscription in redis::subscriptions(&manifest, &services.variables, &application)? {
-            tasks.spawn(redis::run(subscription, stop.clone()));
-        }
         let address = listener.local_addr()?;
         services.http.set_own(address);
         tasks.spawn(Arc::new(server).serve(listener, stop.clone()));
         tasks.close();
         Ok(Self {
             address,
+            deployments,
             stop,
             tasks,
         })
@@ -147,7 +166,7 @@ async fn consume(
     broker: &Arc<dyn Broker>,
     groups: &[kafka::Group],
     manifest: &Manifest,
-    application: &Application,
+    seating: &mut Seating<'_>,
     tasks: &TaskTracker,
     stop: &CancellationToken,
 ) -> anyhow::Result<()> {
@@ -156,9 +175,8 @@ async fn consume(
         .ensure_topics(topics)
         .await
         .context("could not make the topics")?;
-    let handlers = Handlers(application);
     for group in groups {
-        let handler = handlers.of(&group.component)?;
+        let handler = seating.handler(&group.component)?;
         let broker = Arc::clone(broker);
         tasks.spawn(kafka::run(broker, group.clone(), handler, stop.clone()));
     }
@@ -170,17 +188,19 @@ fn publish(
     broker: &Arc<dyn Broker>,
     pool: &PgPool,
     manifest: &Manifest,
-    application: &Application,
+    seating: &mut Seating<'_>,
     tasks: &TaskTracker,
     stop: &CancellationToken,
 ) -> anyhow::Result<()> {
     let source = &manifest.application.name;
     let relay = Relay::new(pool.clone(), Arc::clone(broker), source);
     tasks.spawn(relay.run(stop.clone()));
-    let handlers = Handlers(application);
     let mut jobs = Vec::new();
     for trigger in &manifest.trigger.cron {
-        jobs.push(cron::Job::new(trigger, handlers.of(&trigger.component)?)?);
+        jobs.push(cron::Job::new(
+            trigger,
+            seating.handler(&trigger.component)?,
+        )?);
     }
     let timers = cron::run(pool.clone(), Arc::clone(broker), jobs, stop.clone());
     tasks.spawn(timers);
@@ -230,14 +250,14 @@ async fn keep_up(metrics: PrometheusHandle, stop: CancellationToken) {
 /// The components with an HTTP trigger, by id, and those that a path leads to, by route.
 type Guests = (BTreeMap<String, Guest>, Vec<(String, Guest)>);
 
-fn guests(manifest: &Manifest, application: &Application) -> anyhow::Result<Guests> {
+fn guests(manifest: &Manifest, seating: &mut Seating<'_>) -> anyhow::Result<Guests> {
     let mut by_component: BTreeMap<String, Guest> = BTreeMap::new();
     let mut routes = Vec::new();
     for trigger in &manifest.trigger.http {
         let guest = match by_component.get(&trigger.component) {
             Some(guest) => guest.clone(),
             None => {
-                let guest = Guest::new(application.component(&trigger.component))?;
+                let guest = seating.guest(&trigger.component)?;
                 by_component.insert(trigger.component.clone(), guest.clone());
                 guest
             }
@@ -265,19 +285,23 @@ async fn verifier(config: &Config, settings: &Settings) -> anyhow::Result<Option
     Ok(Some(verifier))
 }
 
-/// Components as handlers of events.
-struct Handlers<'a>(&'a Application);
+/// Gives each component its seats in the triggers.
+struct Seating<'a> {
+    application: &'a Application,
+    seats: Seats,
+}
 
-impl Handlers<'_> {
-    fn of(&self, component: &str) -> anyhow::Result<Arc<dyn Handler>> {
-        let component = self.0.component(component);
-        let consumer = Consumer::new(component).map_err(|_| {
-            anyhow!(
-                "component {:?} has an event trigger, but does not export praxis:events/consumer",
-                component.manifest.id
-            )
-        })?;
+impl Seating<'_> {
+    fn handler(&mut self, component: &str) -> anyhow::Result<Arc<dyn Handler>> {
+        let consumer = Consumer::new(self.application.component(component))?;
+        self.seats.add(component, Arc::new(consumer.clone()));
         Ok(Arc::new(consumer))
+    }
+
+    fn guest(&mut self, component: &str) -> anyhow::Result<Guest> {
+        let guest = Guest::new(self.application.component(component))?;
+        self.seats.add(component, Arc::new(guest.clone()));
+        Ok(guest)
     }
 }
 

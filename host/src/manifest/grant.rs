@@ -29,8 +29,6 @@ enum Host {
     /// Whatever ends in a dot and this.
     Below(String),
     Within(Network),
-    /// The application's own routes.
-    Own,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,9 +88,9 @@ impl Grant {
             .is_none_or(|own| protocol(own) == protocol(scheme))
     }
 
-    /// Whether the application's own routes may be called, over HTTP.
-    pub fn covers_own(&self) -> bool {
-        self.has_scheme("http") && matches!(self.host, Host::Any | Host::Own)
+    /// Whether a component may call another one of its application by a path alone.
+    pub fn covers_own(&self, scheme: &str) -> bool {
+        self.has_scheme(scheme) && matches!(self.host, Host::Own | Host::Any)
     }
 
     pub fn covers(&self, target: &Target) -> bool {

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use anyhow::{bail, ensure};
+use anyhow::{anyhow, bail, ensure};
 use sha2::{Digest as _, Sha256};
-use wasmtime::Engine;
 
 use super::component::Component;
 use super::deployment::{Made, Version};
+use super::engine::Engines;
+use super::files::Files;
 use super::fitting::{Bench, Fitted};
 use crate::capabilities::Capability;
 use crate::clock;
@@ -26,11 +27,11 @@ pub(super) struct Workshop(Bench);
 impl Application {
     /// Compiles and links every component; says all that is wrong at once.
     pub fn load(
-        engine: &Engine,
+        engines: &Engines,
         manifest: &Manifest,
         capabilities: &[Arc<dyn Capability>],
     ) -> anyhow::Result<Self> {
-        let workshop = Workshop(Bench::new(engine, manifest, capabilities)?);
+        let workshop = Workshop(Bench::new(engines, manifest, capabilities));
         let mut versions = BTreeMap::new();
         let mut faults = Vec::new();
         for (id, component) in &manifest.component {
@@ -81,6 +82,7 @@ impl Workshop {
                 .collect::<Vec<_>>()
         })?;
         let made = self.finish(component, fitted, &wasm);
+        let made = made.map_err(|why| vec![bench.fault(component, &why)])?;
         Ok(Version {
             number: 1,
             sha256: made.sha256,
@@ -97,21 +99,32 @@ impl Workshop {
     pub(super) fn make(&self, id: &str, wasm: &[u8]) -> anyhow::Result<Made> {
         let component = self.0.manifest.component(id);
         match self.0.fit(component, wasm) {
-            Ok(fitted) => Ok(self.finish(component, fitted, wasm)),
+            Ok(fitted) => {
+                let made = self.finish(component, fitted, wasm);
+                made.map_err(|why| anyhow!(why))
+            }
             Err(misfit) => bail!("{}", misfit.faults.join("; ")),
         }
     }
 
-    fn finish(&self, component: &manifest::Component, fitted: Fitted, wasm: &[u8]) -> Made {
-        Made {
+    fn finish(
+        &self,
+        component: &manifest::Component,
+        fitted: Fitted,
+        wasm: &[u8],
+    ) -> Result<Made, String> {
+        let files = Files::gather(&self.0.manifest.folder, component);
+        let files = files.map_err(|error| format!("{error:#}"))?;
+        Ok(Made {
             sha256: hex::encode(Sha256::digest(wasm)),
             component: Component {
                 manifest: Arc::new(component.clone()),
-                engine: self.0.engine.clone(),
+                engine: fitted.engine,
                 pre: fitted.pre,
                 capabilities: fitted.granted.into(),
                 life: Arc::default(),
+                files: files.map(Arc::new),
             },
-        }
+        })
     }
 }

@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use praxis_wasi::State;
 use wasmtime::component::InstancePre;
-use wasmtime::{Engine, Store};
+use wasmtime::{AsContextMut as _, Engine, Store, StoreContextMut, UpdateDeadline};
 use wasmtime_wasi::WasiCtx;
 
 use super::console::Console;
+use super::files::Files;
 use super::life::{Life, Work};
+use super::turns;
 use crate::capabilities::Capability;
 use crate::manifest;
 
@@ -28,6 +30,7 @@ pub struct Component {
     pub(super) pre: InstancePre<State>,
     pub(super) capabilities: Arc<[Arc<dyn Capability>]>,
     pub(super) life: Arc<Life>,
+    pub(super) files: Option<Arc<Files>>,
 }
 
 impl Component {
@@ -48,8 +51,8 @@ impl Component {
         }
     }
 
-    /// A store for one new instance: its grants, its memory limit, and an epoch deadline at which
-    /// it yields, so that a time-out around the call takes effect even in a busy loop.
+    /// A store for one new instance: its grants, its limits, and an epoch deadline at which it lets
+    /// others run, so that a time-out around the call takes effect even in a busy loop.
     pub fn store(&self) -> Store<State> {
         let tool = &self.manifest.tool.praxis;
         let mut wasi = WasiCtx::builder();
@@ -59,6 +62,9 @@ impl Component {
         let id = self.manifest.id.as_str();
         wasi.stdout(Console::new(id, "stdout"));
         wasi.stderr(Console::new(id, "stderr"));
+        if let Some(files) = &self.files {
+            files.mount(&mut wasi);
+        }
         let mut state = State::new(
             wasi.build(),
             tool.memory_bytes_max.unwrap_or(MEMORY_BYTES_DEFAULT),
@@ -69,9 +75,22 @@ impl Component {
         state.attach(self.life.begin(Work::Instance));
         let mut store = Store::new(&self.engine, state);
         store.limiter(|state| &mut state.limits);
-        store.set_epoch_deadline(1);
-        store.epoch_deadline_async_yield_and_update(1);
+        store.epoch_deadline_callback(|_| {
+            Ok(UpdateDeadline::YieldCustom(1, Box::pin(turns::next())))
+        });
+        self.refill(store.as_context_mut());
         store
+    }
+
+    /// Gives an instance what one call may use of the processor: a tick until it lets others run,
+    /// and its fuel. For an instance that is used again.
+    pub fn refill(&self, mut store: StoreContextMut<'_, State>) {
+        store.set_epoch_deadline(1);
+        if let Some(fuel) = self.manifest.tool.praxis.fuel_max {
+            store
+                .set_fuel(fuel.get())
+                .expect("a component with fuel_max has an engine that counts");
+        }
     }
 
     pub fn request_timeout(&self) -> Duration {

@@ -1,6 +1,7 @@
-//! One engine a process: how components are compiled and where their memories come from.
+//! The engines of a process: how components are compiled and where their memories come from.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use wasmtime::{
@@ -8,12 +9,16 @@ use wasmtime::{
     PoolingAllocationConfig,
 };
 
+use crate::manifest::ComponentTool;
+
 /// Instances alive at one time, in all components together.
-pub const INSTANCES_MAX: u32 = 512;
+pub const INSTANCES_MAX: u32 = 1024;
+/// Instances alive at one time, in all components whose fuel is counted.
+const FUELLED_INSTANCES_MAX: u32 = 256;
 /// The largest linear memory that any component may be granted.
 pub const MEMORY_BYTES_CEILING: usize = 256 << 20;
-/// How often a running guest is made to yield, so that its deadline can be noticed.
-const EPOCH_TICK: Duration = Duration::from_millis(10);
+/// How long a guest may run before it lets others run: what a busy guest adds to their latency.
+const EPOCH_TICK: Duration = Duration::from_millis(1);
 /// Core modules in one component, at most.
 const CORE_INSTANCES_PER_COMPONENT: u32 = 8;
 const TABLES_PER_COMPONENT: u32 = 4;
@@ -22,15 +27,47 @@ const STACKS_PER_COMPONENT: u32 = 2;
 const KEEP_RESIDENT_BYTES: usize = 256 << 10;
 const STACK_KEEP_RESIDENT_BYTES: usize = 64 << 10;
 
-/// The engine, and a thread that ticks its epoch for as long as it lives. Compiled code is kept in
-/// `cache_folder`.
-pub fn start(cache_folder: &Path) -> wasmtime::Result<Engine> {
+/// The engine that runs components, and one that counts their fuel besides, made when the first
+/// component asks for it: counting slows a guest down.
+#[derive(Clone)]
+pub struct Engines {
+    plain: Engine,
+    fuelled: Arc<OnceLock<Engine>>,
+    cache_folder: PathBuf,
+}
+
+/// The engines, each with a thread that ticks its epoch for as long as it lives. Compiled code is
+/// kept in `cache_folder`.
+pub fn start(cache_folder: &Path) -> wasmtime::Result<Engines> {
+    let cache_folder = std::path::absolute(cache_folder)?;
+    Ok(Engines {
+        plain: engine(&cache_folder, INSTANCES_MAX, false)?,
+        fuelled: Arc::default(),
+        cache_folder,
+    })
+}
+
+impl Engines {
+    /// The engine for a component whose manifest says this.
+    pub fn of(&self, tool: &ComponentTool) -> wasmtime::Result<&Engine> {
+        if tool.fuel_max.is_none() {
+            return Ok(&self.plain);
+        }
+        if let Some(engine) = self.fuelled.get() {
+            return Ok(engine);
+        }
+        let engine = engine(&self.cache_folder, FUELLED_INSTANCES_MAX, true)?;
+        Ok(self.fuelled.get_or_init(|| engine))
+    }
+}
+
+fn engine(cache_folder: &Path, instances_max: u32, fuelled: bool) -> wasmtime::Result<Engine> {
     let mut pool = PoolingAllocationConfig::new();
-    pool.total_component_instances(INSTANCES_MAX)
-        .total_core_instances(INSTANCES_MAX * CORE_INSTANCES_PER_COMPONENT)
-        .total_memories(INSTANCES_MAX)
-        .total_tables(INSTANCES_MAX * TABLES_PER_COMPONENT)
-        .total_stacks(INSTANCES_MAX * STACKS_PER_COMPONENT)
+    pool.total_component_instances(instances_max)
+        .total_core_instances(instances_max * CORE_INSTANCES_PER_COMPONENT)
+        .total_memories(instances_max)
+        .total_tables(instances_max * TABLES_PER_COMPONENT)
+        .total_stacks(instances_max * STACKS_PER_COMPONENT)
         .max_memory_size(MEMORY_BYTES_CEILING)
         .linear_memory_keep_resident(KEEP_RESIDENT_BYTES)
         .table_keep_resident(STACK_KEEP_RESIDENT_BYTES)
@@ -38,12 +75,13 @@ pub fn start(cache_folder: &Path) -> wasmtime::Result<Engine> {
         .pagemap_scan(Enabled::Auto);
 
     let mut cache = CacheConfig::new();
-    cache.with_directory(std::path::absolute(cache_folder)?);
+    cache.with_directory(cache_folder);
 
     let mut config = Config::new();
     config
         .wasm_component_model_async(true)
         .epoch_interruption(true)
+        .consume_fuel(fuelled)
         .allocation_strategy(InstanceAllocationStrategy::Pooling(pool))
         .cache(Some(Cache::new(cache)?));
     let engine = Engine::new(&config)?;

@@ -6,26 +6,26 @@ use std::sync::Arc;
 
 use praxis_wasi::State;
 use wasmtime::Engine;
-use wasmtime::component::{InstancePre, Linker};
+use wasmtime::component::InstancePre;
 
 use super::code::{self, Surface};
 use super::component::MEMORY_BYTES_DEFAULT;
 use super::composition;
-use super::engine::MEMORY_BYTES_CEILING;
+use super::engine::{Engines, MEMORY_BYTES_CEILING};
 use super::grants;
 use crate::capabilities::Capability;
 use crate::manifest::{Component, Dependency, DependencySource, Fault, Manifest};
 
 /// What components are fitted with: shared by all of an application.
 pub struct Bench {
-    pub engine: Engine,
+    engines: Engines,
     pub manifest: Manifest,
     pub capabilities: Vec<Arc<dyn Capability>>,
-    base: Linker<State>,
 }
 
 /// A component that is ready to be instantiated.
 pub struct Fitted {
+    pub engine: Engine,
     pub pre: InstancePre<State>,
     pub granted: Vec<Arc<dyn Capability>>,
     pub surface: Surface,
@@ -49,16 +49,15 @@ impl Misfit {
 
 impl Bench {
     pub fn new(
-        engine: &Engine,
+        engines: &Engines,
         manifest: &Manifest,
         capabilities: &[Arc<dyn Capability>],
-    ) -> anyhow::Result<Self> {
-        Ok(Self {
-            engine: engine.clone(),
+    ) -> Self {
+        Self {
+            engines: engines.clone(),
             manifest: manifest.clone(),
             capabilities: capabilities.to_vec(),
-            base: praxis_wasi::linker(engine)?,
-        })
+        }
     }
 
     /// What the component's `source` holds now.
@@ -68,7 +67,8 @@ impl Bench {
 
     /// Compiles and links; says all that is wrong at once.
     pub fn fit(&self, component: &Component, wasm: &[u8]) -> Result<Fitted, Misfit> {
-        let engine = &self.engine;
+        let engine = self.engines.of(&component.tool.praxis);
+        let engine = engine.map_err(|fault| Misfit::one(format!("{fault:#}")))?;
         let composed = self.compose(component, wasm)?;
         let code = code::compile(engine, composed.as_deref().unwrap_or(wasm))
             .map_err(|why| Misfit::one(why.to_string()))?;
@@ -91,13 +91,9 @@ impl Bench {
         if !faults.is_empty() {
             return Err(Misfit { faults, surface });
         }
-        let mut linker = self.base.clone();
-        let linked = granted
-            .iter()
-            .try_for_each(|capability| capability.link(&mut linker))
-            .and_then(|()| linker.instantiate_pre(&code));
-        match linked {
+        match link(engine, &granted, &code) {
             Ok(pre) => Ok(Fitted {
+                engine: engine.clone(),
                 pre,
                 granted,
                 surface,
@@ -147,4 +143,16 @@ fn read(path: &Path) -> Result<Vec<u8>, String> {
         }
         _ => format!("could not read {}: {fault}", path.display()),
     })
+}
+
+fn link(
+    engine: &Engine,
+    granted: &[Arc<dyn Capability>],
+    code: &wasmtime::component::Component,
+) -> wasmtime::Result<InstancePre<State>> {
+    let mut linker = praxis_wasi::linker(engine)?;
+    for capability in granted {
+        capability.link(&mut linker)?;
+    }
+    linker.instantiate_pre(code)
 }

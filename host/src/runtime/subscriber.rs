@@ -2,9 +2,13 @@
 
 use std::sync::Arc;
 
+use anyhow::anyhow;
+use arc_swap::ArcSwap;
 use praxis_wasi::State;
 
 use super::component::Component;
+use super::deployment::{Commit, Seat};
+use super::life::Work;
 
 mod bindings {
     wasmtime::component::bindgen!({
@@ -22,44 +26,70 @@ mod bindings {
 
 use bindings::spin::redis::redis::Error;
 
-/// A component behind `spin:redis/inbound-redis`: a fresh instance for each message.
+/// A component behind `spin:redis/inbound-redis`: a fresh instance for each message. A message is
+/// handled by the version that was live when its handling began.
 #[derive(Clone)]
-pub struct Subscriber(Arc<Inner>);
+pub struct Subscriber(Arc<ArcSwap<Version>>);
 
-struct Inner {
+/// What belongs to one version of the component.
+struct Version {
     component: Component,
     pre: bindings::SubscriberPre<State>,
 }
 
 impl Subscriber {
     /// Fails if the component does not export the interface.
-    pub fn new(component: &Component) -> wasmtime::Result<Self> {
-        Ok(Self(Arc::new(Inner {
-            component: component.clone(),
-            pre: bindings::SubscriberPre::new(component.pre().clone())?,
-        })))
+    pub fn new(component: &Component) -> anyhow::Result<Self> {
+        let version = Version::new(component)?;
+        Ok(Self(Arc::new(ArcSwap::from_pointee(version))))
     }
 
     /// The component's id.
-    pub fn id(&self) -> &str {
-        &self.0.component.manifest.id
+    pub fn id(&self) -> String {
+        self.0.load().component.manifest.id.clone()
     }
 
     /// Hands the message over; fails with the reason that the component gives, with its trap, or
     /// when its time for one event is up.
     pub async fn handle(&self, message: Vec<u8>) -> Result<(), String> {
-        let limit = self.0.component.event_timeout();
-        match tokio::time::timeout(limit, self.call(message)).await {
+        let version = self.0.load_full();
+        let _event = version.component.life().begin(Work::Event);
+        let limit = version.component.event_timeout();
+        match tokio::time::timeout(limit, version.call(message)).await {
             Ok(Ok(Ok(()))) => Ok(()),
             Ok(Ok(Err(error))) => Err(spelled(error)),
             Ok(Err(trap)) => Err(format!("trapped: {:#}", trap.root_cause())),
             Err(_) => Err(format!("not done after {} ms", limit.as_millis())),
         }
     }
+}
+
+impl Seat for Subscriber {
+    fn prepare(&self, component: &Component) -> anyhow::Result<Commit> {
+        let next = Arc::new(Version::new(component)?);
+        let seat = Arc::clone(&self.0);
+        Ok(Box::new(move || seat.store(next)))
+    }
+}
+
+impl Version {
+    fn new(component: &Component) -> anyhow::Result<Self> {
+        let pre = bindings::SubscriberPre::new(component.pre().clone()).map_err(|_| {
+            anyhow!(
+                "component {:?} has a Redis trigger, but does not export \
+                 spin:redis/inbound-redis@3.0.0",
+                component.manifest.id
+            )
+        })?;
+        Ok(Self {
+            component: component.clone(),
+            pre,
+        })
+    }
 
     async fn call(&self, message: Vec<u8>) -> wasmtime::Result<Result<(), Error>> {
-        let mut store = self.0.component.store();
-        let instance = self.0.pre.instantiate_async(&mut store).await?;
+        let mut store = self.component.store();
+        let instance = self.pre.instantiate_async(&mut store).await?;
         store
             .run_concurrent(async |accessor| {
                 instance

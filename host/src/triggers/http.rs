@@ -2,52 +2,65 @@
 
 pub mod auth;
 pub mod chain;
+mod client;
+mod connection;
 pub mod development;
 pub mod guest;
 pub mod issuer;
+mod lanes;
+mod meters;
 pub mod operations;
 pub mod problem;
 pub mod routes;
 
-use std::convert::Infallible;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, HeaderValue};
+use http::header::{AUTHORIZATION, HeaderValue};
 use http::{Method, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use serde::Serialize;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 use wasmtime_wasi_http::WasiBody;
 
+use self::client::Client;
 use self::guest::Guest;
+use self::lanes::Lanes;
+use self::meters::Meters;
 use self::problem::Problem;
 
-/// The request line and all headers together.
-const HEAD_BYTES_MAX: usize = 32 << 10;
-/// A client that takes longer to send its head is cut off.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// Connections that are open at one time; further ones wait to be accepted.
 const CONNECTIONS_MAX: usize = 8192;
+/// How long to wait after a connection could not be accepted.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How long requests under way may go on once the server is to stop.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
+/// What Spin keeps for itself, whatever the manifest's routes are.
+const RESERVED_PREFIX: &str = "/.well-known/spin/";
 
 /// A body that the host makes itself, or that comes from a component.
 pub type Response = http::Response<WasiBody>;
 
 /// Everything that answers requests.
 pub struct Server {
+    about: About,
     routes: routes::Routes<Target>,
+    meters: Meters,
     auth: Option<auth::Verifier>,
     operations: Option<operations::Operations>,
     development: development::Development,
+}
+
+/// The application, as `/.well-known/spin/info` tells of it.
+#[derive(Debug, Clone, Serialize)]
+pub struct About {
+    pub name: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub version: String,
 }
 
 /// Who answers a route.
@@ -60,6 +73,7 @@ pub enum Target {
 impl Server {
     /// The manifest's routes and the host's own, which the manifest can't take over.
     pub fn new(
+        about: About,
         guests: Vec<(String, Guest)>,
         auth: Option<auth::Verifier>,
         operations: Option<operations::Operations>,
@@ -77,7 +91,10 @@ impl Server {
         for (route, page) in development.routes() {
             routes.add(route, Target::Development(page))?;
         }
+        let names = routes.written().chain(["none"]).map(str::to_owned);
         Ok(Self {
+            about,
+            meters: Meters::new(names),
             routes,
             auth,
             operations,
@@ -91,109 +108,109 @@ impl Server {
         listener: TcpListener,
         stop: CancellationToken,
     ) -> anyhow::Result<()> {
-        let connections = TaskTracker::new();
+        let lanes = Lanes::start()?;
         let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
         loop {
             let accepted = async {
                 let place = Arc::clone(&places).acquire_owned().await;
-                (place, listener.accept().await)
+                let (stream, client) = listener.accept().await?;
+                std::io::Result::Ok((place, stream.into_std()?, client))
             };
-            let (place, accepted) = tokio::select! {
+            let accepted = tokio::select! {
                 accepted = accepted => accepted,
                 () = stop.cancelled() => break,
             };
             match accepted {
-                Ok((stream, client)) => {
-                    let connection = Arc::clone(&self).connection(stream, client, stop.clone());
-                    connections.spawn(async move {
-                        connection.await;
+                Ok((place, stream, client)) => {
+                    let server = Arc::clone(&self);
+                    let stop = stop.clone();
+                    lanes.spawn(move || async move {
+                        match TcpStream::from_std(stream) {
+                            Ok(stream) => connection::serve(server, stream, client, stop).await,
+                            Err(error) => tracing::warn!(%error, "could not take a connection"),
+                        }
                         drop(place);
                     });
                 }
                 // Out of file descriptors, or the client is gone already: the next may fare better.
                 Err(error) => {
                     tracing::warn!(%error, "could not accept a connection");
-                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             }
         }
-        connections.close();
-        if tokio::time::timeout(DRAIN_TIMEOUT, connections.wait())
-            .await
-            .is_err()
-        {
+        // New clients are refused, not left to wait.
+        drop(listener);
+        if !lanes.finish(DRAIN_TIMEOUT).await {
             tracing::warn!("requests were still under way when the server stopped");
         }
         Ok(())
     }
 
-    async fn connection(
-        self: Arc<Self>,
-        stream: TcpStream,
-        client: SocketAddr,
-        stop: CancellationToken,
-    ) {
-        // Without it, small answers on a kept-alive connection wait for the client's delayed ACK.
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "could not set TCP_NODELAY");
-        }
-        let service = service_fn(move |request| {
-            let server = Arc::clone(&self);
-            async move { Ok::<_, Infallible>(server.answer(request, client).await) }
-        });
-        let connection = hyper::server::conn::http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(HEAD_TIMEOUT)
-            .max_buf_size(HEAD_BYTES_MAX)
-            .serve_connection(TokioIo::new(stream), service);
-        tokio::pin!(connection);
-        let result = tokio::select! {
-            result = connection.as_mut() => result,
-            () = stop.cancelled() => {
-                connection.as_mut().graceful_shutdown();
-                connection.await
-            }
-        };
-        if let Err(error) = result {
-            tracing::debug!(%error, "a connection ended early");
-        }
-    }
-
-    async fn answer(&self, request: http::Request<Incoming>, client: SocketAddr) -> Response {
+    async fn answer(&self, request: http::Request<Incoming>, client: &Client) -> Response {
         let started = Instant::now();
         let method = request.method().clone();
-        let (route, response) = self.routed(request, client).await;
-        let response = response.unwrap_or_else(Problem::into_response);
-        let labels = [
-            ("route", route),
-            ("method", label(&method).to_owned()),
-            ("status", response.status().as_u16().to_string()),
-        ];
-        metrics::counter!("http_requests_total", &labels).increment(1);
-        metrics::histogram!("http_request_seconds", &labels).record(started.elapsed());
+        let (place, answer) = match self.absolute(request, client) {
+            Ok(request) => self.routed(request, client).await,
+            Err(problem) => (self.nowhere(), Err(problem)),
+        };
+        let response = answer.unwrap_or_else(Problem::into_response);
+        let taken = started.elapsed();
+        self.meters.count(place, &method, response.status(), taken);
         response
     }
 
-    /// The route that was taken, and the answer.
+    /// The request, with its target as an absolute address.
+    fn absolute(
+        &self,
+        mut request: http::Request<Incoming>,
+        client: &Client,
+    ) -> Result<http::Request<Incoming>, Problem> {
+        if request.method() == Method::CONNECT {
+            return Err(Problem::not_implemented("this is not a proxy"));
+        }
+        *request.uri_mut() = client.absolute(&request)?;
+        Ok(request)
+    }
+
+    /// The place of the route that was taken, and the answer.
     async fn routed(
         &self,
         request: http::Request<Incoming>,
-        client: SocketAddr,
-    ) -> (String, Result<Response, Problem>) {
-        let path = request.uri().path().to_owned();
-        let Some(found) = self.routes.find(&path) else {
-            return ("none".into(), Err(Problem::not_found()));
-        };
-        let route = found.route.to_owned();
-        let response = self.dispatch(found, request, client).await;
-        (route, response)
+        client: &Client,
+    ) -> (usize, Result<Response, Problem>) {
+        let uri = request.uri().clone();
+        if let Some(reserved) = uri.path().strip_prefix(RESERVED_PREFIX) {
+            return (self.nowhere(), self.well_known(reserved));
+        }
+        match self.routes.find(uri.path()) {
+            Some(found) => (found.place, self.dispatch(found, request, client).await),
+            None => (self.nowhere(), Err(Problem::not_found())),
+        }
+    }
+
+    /// Where requests are counted that no route takes.
+    fn nowhere(&self) -> usize {
+        self.routes.written().count()
+    }
+
+    fn well_known(&self, name: &str) -> Result<Response, Problem> {
+        match name {
+            "health" => Ok(response(StatusCode::OK, "text/plain", "OK")),
+            "info" => {
+                let about = serde_json::to_string_pretty(&self.about);
+                let about = about.expect("it is a few strings");
+                Ok(response(StatusCode::OK, "application/json", about))
+            }
+            _ => Err(Problem::not_found()),
+        }
     }
 
     async fn dispatch(
         &self,
         found: routes::Found<'_, Target>,
-        request: http::Request<Incoming>,
-        client: SocketAddr,
+        mut request: http::Request<Incoming>,
+        client: &Client,
     ) -> Result<Response, Problem> {
         let claims = match &self.auth {
             Some(auth) => auth.verify(request.headers()).await?,
@@ -201,49 +218,24 @@ impl Server {
         };
         match found.target {
             Target::Guest(guest) => {
-                let bytes_max = guest.body_bytes_max();
-                if declared_length(&request).is_some_and(|length| length > bytes_max) {
-                    return Err(Problem::too_large(bytes_max));
-                }
-                let mut request = request.map(|body| guest::limited(body, bytes_max));
-                let headers = request.headers_mut();
-                auth::pass_on(headers, claims.as_ref());
                 let uri = request.uri().clone();
-                found.add_headers(request.headers_mut(), &uri, client);
+                let headers = request.headers_mut();
+                if self.auth.is_some() {
+                    headers.remove(AUTHORIZATION);
+                }
+                auth::pass_on(headers, claims.as_ref());
+                found.add_headers(headers, &uri, client);
                 guest.answer(request).await
             }
             Target::Operations(operation) => {
-                get_only(request.method())?;
                 let operations = self.operations.as_ref();
                 let operations = operations.expect("its routes are added only with it");
-                operations.answer(*operation, claims.as_ref()).await
+                let claims = claims.as_ref();
+                operations.answer(*operation, &found, request, claims).await
             }
             Target::Development(page) => self.development.answer(*page, &found, request).await,
         }
     }
-}
-
-/// A method as a metric's label. A client may invent methods, but not series.
-fn label(method: &Method) -> &str {
-    const KNOWN: [Method; 7] = [
-        Method::GET,
-        Method::HEAD,
-        Method::POST,
-        Method::PUT,
-        Method::PATCH,
-        Method::DELETE,
-        Method::OPTIONS,
-    ];
-    if KNOWN.contains(method) {
-        method.as_str()
-    } else {
-        "other"
-    }
-}
-
-fn declared_length(request: &http::Request<Incoming>) -> Option<u64> {
-    let value: &HeaderValue = request.headers().get(CONTENT_LENGTH)?;
-    value.to_str().ok()?.parse().ok()
 }
 
 fn get_only(method: &Method) -> Result<(), Problem> {

@@ -48,6 +48,13 @@ pub struct Subscription {
     channels: BTreeMap<String, Vec<Subscriber>>,
 }
 
+impl Subscription {
+    /// Who is called, to be told of new versions.
+    pub fn subscribers(&self) -> impl Iterator<Item = &Subscriber> {
+        self.channels.values().flatten()
+    }
+}
+
 /// The subscriptions that the manifest asks for, one a server.
 ///
 /// Fails with the channel if its trigger has no address, if a template in it cannot be expanded, or
@@ -68,14 +75,7 @@ pub fn subscriptions(
         let address = variables.expand(address.with_context(named)?);
         let address = address.with_context(named)?;
         let channel = variables.expand(&trigger.channel).with_context(named)?;
-        let component = application.component(&trigger.component);
-        let subscriber = Subscriber::new(component).map_err(|_| {
-            anyhow!(
-                "component {:?} has a Redis trigger, but does not export \
-                 spin:redis/inbound-redis@3.0.0",
-                trigger.component
-            )
-        })?;
+        let subscriber = Subscriber::new(application.component(&trigger.component))?;
         let subscription = match servers.get_mut(&address) {
             Some(subscription) => subscription,
             None => {
@@ -182,7 +182,7 @@ impl Inboxes {
             let (queue, waiting) = mpsc::channel(MESSAGES_QUEUED_MAX);
             work.spawn(work_off(subscriber.clone(), waiting, work.clone()));
             Inbox {
-                component: subscriber.id().to_owned(),
+                component: subscriber.id(),
                 queue,
                 bytes: Arc::new(Semaphore::new(QUEUED_BYTES_MAX)),
             }
@@ -231,7 +231,7 @@ async fn work_off(subscriber: Subscriber, mut waiting: mpsc::Receiver<Message>, 
 }
 
 async fn handle(subscriber: &Subscriber, message: Message) {
-    let component = subscriber.id();
+    let component = &subscriber.id();
     let mut pauses = backoff(RETRY_FIRST_MS, RETRY_MS_MAX);
     for attempt in 1..=ATTEMPTS_MAX {
         match subscriber.handle(message.payload.clone()).await {

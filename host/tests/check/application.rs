@@ -50,7 +50,9 @@ impl Application {
 
     pub fn lines(&self, faults: &[Fault]) -> Vec<String> {
         let folder = format!("{}/", self.0.path().display());
-        let lines = faults.iter().map(|fault| fault.to_string().replace(&folder, ""));
+        let lines = faults
+            .iter()
+            .map(|fault| fault.to_string().replace(&folder, ""));
         lines.collect()
     }
 }

@@ -22,12 +22,28 @@ async fn what_is_no_component_is_said_to_be_what_it_is() {
     let middle = damaged.len() / 2;
     damaged[middle..middle + 64].fill(0xff);
     for (wasm, reason, remedy) in [
-        (CORE_MODULE, "it is a core module, not a component", "build it for wasm32-wasip2"),
-        (b"\x7fELF random bytes", "it is not WebAssembly", "name the .wasm file"),
+        (
+            CORE_MODULE,
+            "it is a core module, not a component",
+            "build it for wasm32-wasip2",
+        ),
+        (
+            b"\x7fELF random bytes",
+            "it is not WebAssembly",
+            "name the .wasm file",
+        ),
         (b"", "it is empty", "build it again"),
         (b"\0as", "it is not WebAssembly", "name the .wasm file"),
-        (&cut, "could not compile it", "damaged or cut off, build it again"),
-        (&damaged, "could not compile it", "damaged or cut off, build it again"),
+        (
+            &cut,
+            "could not compile it",
+            "damaged or cut off, build it again",
+        ),
+        (
+            &damaged,
+            "could not compile it",
+            "damaged or cut off, build it again",
+        ),
     ] {
         let fault = fault(wasm, "").await;
         assert!(fault.contains(reason) && fault.contains(remedy), "{fault}");
@@ -62,7 +78,10 @@ async fn a_component_of_another_world_does_not_fit_its_trigger() {
          [component.a]\nsource = \"a.wasm\"\n",
     );
     let faults = application.with("a.wasm", &built("hello")).faults().await;
-    assert!(faults[0].contains("does not export praxis:events/consumer@0.1"), "{faults:?}");
+    assert!(
+        faults[0].contains("does not export praxis:events/consumer@0.1"),
+        "{faults:?}"
+    );
 }
 
 #[tokio::test]
@@ -108,6 +127,9 @@ async fn an_import_without_a_grant_is_said_with_the_line_to_add() {
         "add key_value_stores = [\"default\"] to [component.a]",
         "add variables = { name = \"{{ name }}\" } to [component.a]",
     ] {
-        assert!(faults.iter().any(|fault| fault.ends_with(line)), "{line}: {faults:#?}");
+        assert!(
+            faults.iter().any(|fault| fault.ends_with(line)),
+            "{line}: {faults:#?}"
+        );
     }
 }

@@ -39,7 +39,11 @@ async fn a_component_calls_another_one_inside_it() {
         "example:greeter",
     ] {
         let application = caller(&GREETER.replace("example:greeter/greet", name));
-        assert_eq!(see(&application, "/greet/Ada").await, "Hello, Ada", "{name}");
+        assert_eq!(
+            see(&application, "/greet/Ada").await,
+            "Hello, Ada",
+            "{name}"
+        );
     }
     let of_the_application = Application::of(
         "[[trigger.http]]\nroute = \"/...\"\ncomponent = \"a\"\n\
@@ -53,7 +57,11 @@ async fn a_component_calls_another_one_inside_it() {
     assert_eq!(see(&application, "/greet/Ada").await, "Hello, Ada");
     let findings = application.examine().await;
     assert_eq!(application.lines(&findings.warnings), [""; 0]);
-    assert!(findings.report.contains("from the component greeter, without grants"));
+    assert!(
+        findings
+            .report
+            .contains("from the component greeter, without grants")
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -67,7 +75,11 @@ async fn the_one_inside_sees_the_environment_only_if_it_inherits() {
     let seen = see(&inheriting, "/environment").await;
     assert_eq!(seen, "own [\"SECRET\"], inner [\"SECRET\"]");
     let all = "dependencies_inherit_configuration = true\n";
-    let seen = see(&caller(&format!("{environment}{all}{GREETER}")), "/environment").await;
+    let seen = see(
+        &caller(&format!("{environment}{all}{GREETER}")),
+        "/environment",
+    )
+    .await;
     assert_eq!(seen, "own [\"SECRET\"], inner [\"SECRET\"]");
 }
 
@@ -100,11 +112,16 @@ async fn what_cannot_be_composed_is_said() {
             "it does not export example:greeter/greet@0.1.0; there is none",
         ),
         (
-            caller(&format!("{GREETER}\"example:greeter\" = {{ path = \"greeter.wasm\" }}\n")),
+            caller(&format!(
+                "{GREETER}\"example:greeter\" = {{ path = \"greeter.wasm\" }}\n"
+            )),
             "its import example:greeter/greet@0.1.0 is satisfied by",
         ),
     ] {
         let faults = application.faults().await;
-        assert!(faults.iter().any(|fault| fault.contains(says)), "{says}: {faults:#?}");
+        assert!(
+            faults.iter().any(|fault| fault.contains(says)),
+            "{says}: {faults:#?}"
+        );
     }
 }

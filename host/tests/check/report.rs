@@ -23,7 +23,11 @@ async fn a_good_application_is_described() {
         "  imports     wasi:",
         "  limits      128 MiB of memory, 30000 ms a request, 60000 ms an event, no limit of fuel\n",
     ] {
-        assert!(findings.report.contains(line), "{line:?}: {}", findings.report);
+        assert!(
+            findings.report.contains(line),
+            "{line:?}: {}",
+            findings.report
+        );
     }
 }
 
@@ -37,8 +41,16 @@ async fn grants_are_shown_and_values_are_not() {
     );
     let application = application.with("a.wasm", &built("hello"));
     let findings = application.examine().await;
-    assert!(findings.report.contains("  variables   api_key\n"), "{}", findings.report);
-    assert!(findings.report.contains("  may reach   https://api.example.com\n"));
+    assert!(
+        findings.report.contains("  variables   api_key\n"),
+        "{}",
+        findings.report
+    );
+    assert!(
+        findings
+            .report
+            .contains("  may reach   https://api.example.com\n")
+    );
     assert!(findings.report.contains("  stores      default\n"));
     assert!(!findings.report.contains("hush-hush"));
     let warnings = application.lines(&findings.warnings);
@@ -73,7 +85,10 @@ async fn a_variable_without_a_value_and_a_component_without_a_trigger_are_warnin
     let application = application.with(".env", b"hush hush\n");
     let faults = application.faults().await;
     assert_eq!(faults.len(), 1, "{faults:?}");
-    assert!(faults[0].contains(".env") && !faults[0].contains("hush"), "{faults:?}");
+    assert!(
+        faults[0].contains(".env") && !faults[0].contains("hush"),
+        "{faults:?}"
+    );
 }
 
 #[tokio::test]
@@ -81,7 +96,9 @@ async fn faults_of_the_manifest_and_of_components_are_said_together() {
     let application = Application::of(
         "[component.a]\nsource = \"a.wasm\"\nsorce = 1\n[component.b]\nsource = \"b.wasm\"\n",
     );
-    let application = application.with("a.wasm", b"").with("b.wasm", &built("probe"));
+    let application = application
+        .with("a.wasm", b"")
+        .with("b.wasm", &built("probe"));
     let faults = application.faults().await;
     assert!(faults[0].starts_with("spin.toml:4:1: component \"a\" (a.wasm): it is empty"));
     assert!(faults[1].starts_with("spin.toml:6:1: [component.a] has no key \"sorce\""));
@@ -96,9 +113,15 @@ async fn an_application_with_events_needs_a_place_for_them() {
          [[trigger.kafka]]\ntopic = \"t\"\ncomponent = \"a\"\n\
          [component.a]\nsource = \"a.wasm\"\n",
     );
-    let faults = application.with("a.wasm", &built("versioned")).faults().await;
+    let faults = application
+        .with("a.wasm", &built("versioned"))
+        .faults()
+        .await;
     assert_eq!(faults.len(), 1, "{faults:?}");
-    assert!(faults[0].contains("services name \"postgres\""), "{faults:?}");
+    assert!(
+        faults[0].contains("services name \"postgres\""),
+        "{faults:?}"
+    );
 }
 
 #[tokio::test]
@@ -108,9 +131,15 @@ async fn every_interface_of_the_host_is_on_the_list_of_offers() {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let rehearsed = praxis_host::cli::check::Rehearsal::of(&reading.manifest, &compiled());
     let capabilities = rehearsed.await.unwrap().bench.capabilities;
-    let interfaces = capabilities.iter().map(Arc::clone).flat_map(|c| c.interfaces().to_vec());
+    let interfaces = capabilities
+        .iter()
+        .map(Arc::clone)
+        .flat_map(|c| c.interfaces().to_vec());
     for interface in interfaces {
-        assert!(Offer::of(interface).is_some(), "{interface} is not in OFFERS");
+        assert!(
+            Offer::of(interface).is_some(),
+            "{interface} is not in OFFERS"
+        );
     }
 }
 
@@ -118,7 +147,9 @@ async fn every_interface_of_the_host_is_on_the_list_of_offers() {
 async fn the_projects_own_application_is_good() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../spin.toml");
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let findings = examine(Reading::of_file(&path).unwrap(), &compiled()).await.unwrap();
+    let findings = examine(Reading::of_file(&path).unwrap(), &compiled())
+        .await
+        .unwrap();
     assert_eq!(findings.faults, []);
     assert_eq!(findings.warnings, []);
 }

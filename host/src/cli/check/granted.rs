@@ -4,7 +4,7 @@ use crate::manifest::{Channel, Component, DependencySource, FileMount, template}
 use crate::runtime::component::{
     EVENT_TIMEOUT_MS_DEFAULT, MEMORY_BYTES_DEFAULT, REQUEST_TIMEOUT_MS_DEFAULT,
 };
-use crate::triggers::http::guest::limits::{Limits, requests_per_instance_max};
+use crate::triggers::http::guest::limits::Limits;
 
 const MEBIBYTE: u64 = 1 << 20;
 
@@ -84,7 +84,7 @@ pub fn limits(component: &Component) -> Vec<String> {
             http.requests_queued_max,
             http.queue_timeout.as_millis(),
             bytes(http.body_bytes_max),
-            requests_per_instance_max(tool)
+            http.requests_per_instance_max
         ),
     ]
 }

@@ -71,9 +71,9 @@ impl Rehearsal {
                 Vec::new()
             }
         };
-        let engine = engine::start(&data_dir.join(COMPILED_FOLDER))?;
+        let engines = engine::start(&data_dir.join(COMPILED_FOLDER))?;
         Ok(Self {
-            bench: Bench::new(&engine, &acted, &capabilities)?,
+            bench: Bench::new(&engines, &acted, &capabilities),
             unset,
             faults,
             _folder: folder,

@@ -217,7 +217,6 @@ fn reason(error: &jsonwebtoken::errors::Error) -> &'static str {
 /// Hands the claims on to a component; what a client sent under that name is dropped.
 pub fn pass_on(headers: &mut HeaderMap, claims: Option<&Claims>) {
     headers.remove(CLAIMS_HEADER);
-    headers.remove(AUTHORIZATION);
     let Some(claims) = claims else { return };
     let json = serde_json::to_vec(claims).expect("claims are strings and lists of strings");
     let value = HeaderValue::try_from(URL_SAFE_NO_PAD.encode(json))

@@ -86,7 +86,7 @@ async fn token(issuer: &Issuer, request: http::Request<Incoming>) -> Result<Resp
         serde_json::from_slice(&body).map_err(|error| Problem::bad_request(error.to_string()))?;
     let token = issuer.mint(&claims).map_err(|error| {
         tracing::error!(error = format!("{error:#}"), "could not mint a token");
-        Problem::failed()
+        Problem::failed("the token could not be made")
     })?;
     let answer = serde_json::json!({ "token": token });
     Ok(response(StatusCode::OK, JSON, answer.to_string()))

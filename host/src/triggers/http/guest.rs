@@ -1,5 +1,7 @@
 //! A component behind a route: what bounds it, and its version that answers now.
 
+mod body;
+mod call;
 pub mod limits;
 mod version;
 mod worker;
@@ -8,12 +10,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use arc_swap::ArcSwap;
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use hyper::body::Incoming;
-use tokio::sync::Semaphore;
-use wasmtime_wasi_http::WasiBody;
-use wasmtime_wasi_http::handler::ExpirationError;
+use bytes::Bytes;
+use http::header::CONTENT_LENGTH;
+use hyper::body::Body;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
+use wasmtime_wasi_http::handler::{ExpirationError, InstantiationError, TrapOrPanicError};
 
+use self::call::{Call, Fate, Interest, Ticket};
 use self::limits::Limits;
 pub use self::version::Version;
 use super::{Problem, Response};
@@ -28,7 +31,7 @@ struct Inner {
     component: String,
     version: ArcSwap<Version>,
     limits: Limits,
-    places: Semaphore,
+    places: Arc<Semaphore>,
     waiting: AtomicUsize,
 }
 
@@ -39,35 +42,44 @@ impl Guest {
         Ok(Self(Arc::new(Inner {
             component: component.manifest.id.clone(),
             version: ArcSwap::from_pointee(Version::new(component)?),
-            places: Semaphore::new(limits.requests_in_flight_max),
+            places: Arc::new(Semaphore::new(limits.requests_in_flight_max)),
             waiting: AtomicUsize::new(0),
             limits,
         })))
     }
 
-    pub fn body_bytes_max(&self) -> u64 {
-        self.0.limits.body_bytes_max
-    }
-
-    /// The component's answer. The place is given back when its head is there: what streams on
-    /// after it is bounded by the instance's own deadline.
-    pub async fn answer(&self, request: http::Request<WasiBody>) -> Result<Response, Problem> {
+    /// The component's answer, as soon as its head is there. Dropped before its body has ended, or
+    /// before there is an answer, it stops the instance that is at it.
+    pub async fn answer<B>(&self, request: http::Request<B>) -> Result<Response, Problem>
+    where
+        B: Body<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: Into<wasmtime_wasi_http::Error>,
+    {
         let inner = &*self.0;
-        let _place = match inner.places.try_acquire() {
-            Ok(place) => place,
-            Err(_) => inner.queue().await?,
+        let body_bytes_max = inner.limits.body_bytes_max;
+        if declared_length(&request).is_some_and(|length| length > body_bytes_max) {
+            return Err(Problem::too_large(body_bytes_max));
+        }
+        let place = inner.place().await?;
+        let method = request.method().clone();
+        let call = Arc::new(Call::default());
+        let interest = Interest::new(Arc::clone(&call));
+        let ticket = Ticket {
+            call: Arc::clone(&call),
+            _place: place,
         };
+        let request = request.map(|body| body::incoming(body, body_bytes_max, &call));
         // Taken late: a request that waited is answered by the version that is live now.
         let version = inner.version.load_full();
-        version.answer(request).await.map_err(|error| {
-            let component = &inner.component;
-            if error.is::<ExpirationError>() {
-                tracing::warn!(component, "a request was not answered in time");
-                return Problem::timeout();
-            }
-            tracing::error!(component, error = format!("{error:#}"), "a request failed");
-            Problem::failed()
-        })
+        let answer = tokio::select! {
+            biased;
+            answer = version.answer(request, ticket) => answer,
+            () = call.ended() => Err(TrapOrPanicError.into()),
+        };
+        match answer {
+            Ok(response) => Ok(body::outgoing(&method, response, interest)),
+            Err(error) => Err(inner.problem(&call, error).await),
+        }
     }
 }
 
@@ -80,14 +92,66 @@ impl Seat for Guest {
 }
 
 impl Inner {
-    async fn queue(&self) -> Result<tokio::sync::SemaphorePermit<'_>, Problem> {
+    /// A place among the requests that the component works on.
+    async fn place(&self) -> Result<OwnedSemaphorePermit, Problem> {
+        let places = Arc::clone(&self.places);
+        match places.try_acquire_owned() {
+            Ok(place) => return Ok(place),
+            Err(TryAcquireError::NoPermits | TryAcquireError::Closed) => {}
+        }
         let _waiting = Waiting::enter(&self.waiting, self.limits.requests_queued_max)
             .ok_or_else(Problem::busy)?;
-        match tokio::time::timeout(self.limits.queue_timeout, self.places.acquire()).await {
+        let place = Arc::clone(&self.places).acquire_owned();
+        match tokio::time::timeout(self.limits.queue_timeout, place).await {
             Ok(Ok(place)) => Ok(place),
             Ok(Err(_)) | Err(_) => Err(Problem::busy()),
         }
     }
+
+    /// Why there is no answer.
+    async fn problem(&self, call: &Call, error: wasmtime::Error) -> Problem {
+        let component = &self.component;
+        if error.is::<ExpirationError>() {
+            return Problem::timeout();
+        }
+        if let Some(error) = error.downcast_ref::<InstantiationError<Ticket>>() {
+            let error = &error.error;
+            if worker::is_full(error) {
+                tracing::warn!(component, "there was no room for one more instance");
+                return Problem::busy();
+            }
+            if error.is::<ExpirationError>() {
+                tracing::warn!(component, "an instance did not start in time");
+                return Problem::timeout();
+            }
+            let error = format!("{error:#}");
+            tracing::error!(component, error, "could not start an instance");
+            return Problem::failed("the component could not be started");
+        }
+        if !error.is::<TrapOrPanicError>() {
+            let fate = Fate::of(&error);
+            let error = format!("{error:#}");
+            tracing::error!(component, error, "a request was not answered");
+            return match fate {
+                Fate::OutOfFuel => Problem::out_of_fuel(),
+                _ => Problem::failed("the component gave no answer"),
+            };
+        }
+        match call.obituary().await {
+            Fate::Expired => Problem::timeout(),
+            Fate::OutOfFuel => Problem::out_of_fuel(),
+            Fate::BodyTooLarge => Problem::too_large(self.limits.body_bytes_max),
+            Fate::BodyTooSlow => Problem::body_too_slow(),
+            Fate::Running | Fate::Abandoned | Fate::Trapped => {
+                Problem::failed("the component stopped before it had answered")
+            }
+        }
+    }
+}
+
+fn declared_length<B>(request: &http::Request<B>) -> Option<u64> {
+    let value = request.headers().get(CONTENT_LENGTH)?;
+    value.to_str().ok()?.parse().ok()
 }
 
 /// One request in the queue, for as long as it is there.
@@ -105,18 +169,4 @@ impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
-}
-
-/// A request's body that ends in an error once it is longer than allowed.
-pub fn limited(body: Incoming, bytes_max: u64) -> WasiBody {
-    let bytes = usize::try_from(bytes_max).unwrap_or(usize::MAX);
-    Limited::new(body, bytes)
-        .map_err(move |error| match error.downcast::<hyper::Error>() {
-            Ok(error) => wasmtime_wasi_http::Error::from(*error),
-            Err(error) if error.is::<LengthLimitError>() => {
-                wasmtime_wasi_http::Error::HttpRequestBodySize(Some(bytes_max))
-            }
-            Err(_) => wasmtime_wasi_http::Error::HttpRequestBodySize(None),
-        })
-        .boxed_unsync()
 }

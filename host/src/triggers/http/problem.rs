@@ -58,6 +58,15 @@ impl Problem {
         .header("allow", allowed)
     }
 
+    pub fn not_implemented(detail: &'static str) -> Self {
+        Self::new(
+            StatusCode::NOT_IMPLEMENTED,
+            "not-implemented",
+            "Not implemented",
+        )
+        .detail(detail)
+    }
+
     pub fn too_large(bytes_max: u64) -> Self {
         Self::new(
             StatusCode::PAYLOAD_TOO_LARGE,
@@ -65,6 +74,30 @@ impl Problem {
             "Body too large",
         )
         .detail(format!("a body may have {bytes_max} bytes"))
+    }
+
+    /// What is wanted does not go with what is there; `kind` says how.
+    pub fn conflict(kind: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, kind, "Not now").detail(detail)
+    }
+
+    pub fn unsupported_media_type(wanted: &'static str) -> Self {
+        Self::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "unsupported-media-type",
+            "Unsupported media type",
+        )
+        .detail(format!("the content-type must be {wanted}"))
+    }
+
+    /// A file that can't take the component's place; `detail` says why.
+    pub fn component_refused(detail: impl Into<String>) -> Self {
+        Self::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "component-refused",
+            "The component was refused",
+        )
+        .detail(detail)
     }
 
     /// The token is missing or bad; `detail` says how (RFC 6750).
@@ -103,15 +136,38 @@ impl Problem {
             "timeout",
             "Not answered in time",
         )
+        .detail("the component did not answer in its time")
     }
 
-    /// The component trapped. What it was is in the log, not in the answer.
-    pub fn failed() -> Self {
+    /// The component failed. What it was is in the log, not in the answer.
+    pub fn failed(detail: &'static str) -> Self {
         Self::new(
             StatusCode::INTERNAL_SERVER_ERROR,
             "internal",
             "Something went wrong here",
         )
+        .detail(detail)
+    }
+
+    /// The component did more than `fuel_max` lets it do for one request.
+    pub fn out_of_fuel() -> Self {
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "out-of-fuel",
+            "Too much work",
+        )
+        .detail("the component used up what it may compute for one request")
+    }
+
+    /// The client stopped sending in the middle of a body.
+    pub fn body_too_slow() -> Self {
+        Self::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "body-too-slow",
+            "The body did not arrive",
+        )
+        .detail("the request's body stopped arriving")
+        .header("connection", "close")
     }
 
     pub fn into_response(self) -> Response {

@@ -1,5 +1,6 @@
 //! What bounds one component's requests: `[component.X.tool.praxis]`, or the defaults.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use crate::manifest::ComponentTool;
@@ -20,25 +21,22 @@ pub struct Limits {
     pub queue_timeout: Duration,
     /// What a request's body may hold.
     pub body_bytes_max: u64,
+    /// Requests that an instance answers, one after the other, before a fresh one takes its place.
+    pub requests_per_instance_max: usize,
 }
 
 impl Limits {
     pub fn new(tool: &ComponentTool) -> Self {
-        let in_flight = tool
-            .requests_in_flight_max
-            .map_or(REQUESTS_IN_FLIGHT_MAX, u32::from);
-        let queued = tool.requests_queued_max.unwrap_or(REQUESTS_QUEUED_MAX);
+        let size = |set: Option<NonZeroU32>, default| set.map_or(default, NonZeroU32::get) as usize;
         Self {
-            requests_in_flight_max: in_flight as usize,
-            requests_queued_max: queued as usize,
+            requests_in_flight_max: size(tool.requests_in_flight_max, REQUESTS_IN_FLIGHT_MAX),
+            requests_queued_max: tool.requests_queued_max.unwrap_or(REQUESTS_QUEUED_MAX) as usize,
             queue_timeout: Duration::from_millis(tool.queue_timeout_ms.unwrap_or(QUEUE_TIMEOUT_MS)),
             body_bytes_max: tool.body_bytes_max.unwrap_or(BODY_BYTES_MAX),
+            requests_per_instance_max: size(
+                tool.requests_per_instance_max,
+                REQUESTS_PER_INSTANCE_MAX,
+            ),
         }
     }
-}
-
-/// Requests that an instance answers, one after the other, before a fresh one takes its place.
-pub fn requests_per_instance_max(tool: &ComponentTool) -> usize {
-    let set = tool.requests_per_instance_max;
-    set.map_or(REQUESTS_PER_INSTANCE_MAX, u32::from) as usize
 }

@@ -3,10 +3,13 @@
 use std::sync::Arc;
 
 use anyhow::anyhow;
+use praxis_wasi::State;
+use wasmtime::component::InstancePre;
 use wasmtime_wasi_http::handler::{ProxyHandler, ProxyPre};
 use wasmtime_wasi_http::{WasiBody, p2, p3};
 
-use super::super::Response;
+use super::super::{Response, lanes};
+use super::call::Ticket;
 use super::worker::Instances;
 use crate::runtime::component::Component;
 use crate::runtime::life::{Life, Work};
@@ -15,32 +18,45 @@ use crate::runtime::life::{Life, Work};
 /// hold it until the last of them is gone.
 pub struct Version {
     life: Arc<Life>,
-    handler: ProxyHandler<Instances>,
+    /// One a lane: an instance stays with the runtime that made it.
+    handlers: Box<[ProxyHandler<Instances>]>,
 }
 
 impl Version {
     /// Fails if the component exports neither `wasi:http/handler@0.3` nor
     /// `wasi:http/incoming-handler@0.2`.
     pub fn new(component: &Component) -> anyhow::Result<Self> {
-        let pre = component.pre().clone();
-        let pre = match p3::bindings::ServicePre::new(pre.clone()) {
-            Ok(pre) => ProxyPre::P3(pre),
-            Err(_) => ProxyPre::P2(p2::bindings::ProxyPre::new(pre).map_err(|_| {
+        let handlers = (0..=lanes::count()).map(|_| {
+            let pre = proxy(component.pre().clone()).ok_or_else(|| {
                 anyhow!(
                     "component {:?} has an HTTP route, but exports neither \
                      wasi:http/handler@0.3.0 nor wasi:http/incoming-handler@0.2",
                     component.manifest.id
                 )
-            })?),
-        };
+            })?;
+            Ok(ProxyHandler::new(Instances::new(component, pre)))
+        });
         Ok(Self {
             life: Arc::clone(component.life()),
-            handler: ProxyHandler::new(Instances::new(component.clone(), pre)),
+            handlers: handlers.collect::<anyhow::Result<_>>()?,
         })
     }
 
-    pub async fn answer(&self, request: http::Request<WasiBody>) -> wasmtime::Result<Response> {
+    pub async fn answer(
+        &self,
+        request: http::Request<WasiBody>,
+        ticket: Ticket,
+    ) -> wasmtime::Result<Response> {
         let _request = self.life.begin(Work::Request);
-        self.handler.handle((), request).await
+        self.handlers[lanes::current()]
+            .handle(ticket, request)
+            .await
+    }
+}
+
+fn proxy(pre: InstancePre<State>) -> Option<ProxyPre<State>> {
+    match p3::bindings::ServicePre::new(pre.clone()) {
+        Ok(pre) => Some(ProxyPre::P3(pre)),
+        Err(_) => p2::bindings::ProxyPre::new(pre).ok().map(ProxyPre::P2),
     }
 }

@@ -1,6 +1,7 @@
 //! Instances at work, made as they are needed.
 
 use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -8,35 +9,69 @@ use praxis_wasi::State;
 use tokio::time::Sleep;
 use tokio_util::sync::WaitForCancellationFutureOwned;
 use wasmtime::component::GuestTaskId;
-use wasmtime::{Store, StoreContextMut};
+use wasmtime::{PoolConcurrencyLimitError, Store, StoreContextMut};
 use wasmtime_wasi_http::WasiHttpView as _;
 use wasmtime_wasi_http::handler::{
-    HandlerState, Instance, ProxyPre, ShouldAccept, WorkerExpiration, WorkerState, WorkerStatus,
+    ExpirationError, HandlerState, Instance, Proxy, ProxyPre, ShouldAccept, WorkerExpiration,
+    WorkerState, WorkerStatus,
 };
 
-use super::limits;
+use super::super::lanes;
+use super::call::{Fate, Ticket};
+use super::limits::Limits;
 use crate::runtime::component::Component;
 
 /// How long an instance without work is kept.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(1);
+/// How often to look whether there is room for one more instance in the process.
+const ROOM_INTERVAL: Duration = Duration::from_millis(10);
 
 /// Makes the instances of one version.
 pub struct Instances {
     component: Component,
     pre: ProxyPre<State>,
     timeout: Duration,
+    queue_timeout: Duration,
     requests_max: usize,
 }
 
 impl Instances {
-    pub fn new(component: Component, pre: ProxyPre<State>) -> Self {
+    pub fn new(component: &Component, pre: ProxyPre<State>) -> Self {
+        let limits = Limits::new(&component.manifest.tool.praxis);
+        // Components of WASI 0.2 are written to be used once.
+        let requests_max = match &pre {
+            ProxyPre::P3(_) => limits.requests_per_instance_max,
+            ProxyPre::P2(_) => 1,
+        };
         Self {
             timeout: component.request_timeout(),
-            requests_max: limits::requests_per_instance_max(&component.manifest.tool.praxis),
-            component,
+            queue_timeout: limits.queue_timeout,
+            requests_max,
+            component: component.clone(),
             pre,
         }
     }
+
+    /// An instance, as soon as there is room for it.
+    async fn begin(&self) -> wasmtime::Result<(Store<State>, Proxy)> {
+        let give_up = Instant::now() + self.queue_timeout;
+        loop {
+            let mut store = self.component.store();
+            match self.pre.instantiate_async(&mut store).await {
+                Ok(proxy) => return Ok((store, proxy)),
+                Err(error) if is_full(&error) && Instant::now() < give_up => {
+                    drop(store);
+                    tokio::time::sleep(ROOM_INTERVAL).await;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+/// Whether there are as many instances in the process as there may be.
+pub fn is_full(error: &wasmtime::Error) -> bool {
+    error.is::<PoolConcurrencyLimitError>()
 }
 
 impl HandlerState for Instances {
@@ -45,33 +80,70 @@ impl HandlerState for Instances {
     type WorkerState = Worker;
 
     async fn instantiate(&self) -> wasmtime::Result<Instance<State, Expiration, Worker>> {
-        let mut store = self.component.store();
-        let proxy = self.pre.instantiate_async(&mut store).await?;
+        // A component may run code when it is instantiated.
+        let limit = self.queue_timeout.saturating_add(self.timeout);
+        let begun = tokio::time::timeout(limit, self.begin()).await;
+        let (store, proxy) = begun.map_err(|_| ExpirationError)??;
+        let work = Arc::new(Work::default());
         Ok(Instance {
             store,
             proxy,
             view: State::http,
             expiration: Expiration {
                 timeout: self.timeout,
-                sleep: Box::pin(tokio::time::sleep(self.timeout)),
+                armed: None,
                 over: Box::pin(self.component.life().over()),
+                work: Arc::clone(&work),
             },
             state: Worker {
-                component: self.component.manifest.id.clone(),
-                timeout: self.timeout,
+                component: self.component.clone(),
                 requests_max: self.requests_max,
+                work,
             },
         })
     }
 }
 
-/// Ends an instance that is idle or stuck. The time-out in `on_request_start` is not polled while
-/// the guest is busy; this one is.
+/// What an instance is doing: nothing, or one call. It has not ended before everything has that the
+/// instance does for it, the body of its answer included.
+#[derive(Default)]
+struct Work(Mutex<Option<Ticket>>);
+
+impl Work {
+    fn current(&self) -> MutexGuard<'_, Option<Ticket>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Ends an instance that is idle, stuck, or whose answer nobody waits for.
 pub struct Expiration {
     timeout: Duration,
-    sleep: Pin<Box<Sleep>>,
+    /// Set again only when it has run down: the deadline moves with every request.
+    armed: Option<Pin<Box<Sleep>>>,
     /// Until a newer version of the component takes over: nothing more is to come then.
     over: Pin<Box<WaitForCancellationFutureOwned>>,
+    work: Arc<Work>,
+}
+
+impl Expiration {
+    fn poll_deadline(&mut self, context: &mut Context<'_>, at: Instant) -> Poll<()> {
+        let at = tokio::time::Instant::from_std(at);
+        let sleep = self
+            .armed
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(at)));
+        if sleep.deadline() > at {
+            sleep.as_mut().reset(at);
+        }
+        loop {
+            if sleep.as_mut().poll(context).is_pending() {
+                return Poll::Pending;
+            }
+            if sleep.deadline() >= at {
+                return Poll::Ready(());
+            }
+            sleep.as_mut().reset(at);
+        }
+    }
 }
 
 impl WorkerExpiration for Expiration {
@@ -81,36 +153,48 @@ impl WorkerExpiration for Expiration {
         status: WorkerStatus,
         since: Instant,
     ) -> Poll<()> {
-        let limit = match status {
-            WorkerStatus::Idle if self.over.as_mut().poll(context).is_ready() => {
+        if status == WorkerStatus::Idle {
+            // Its place is free, and it may take the next request.
+            if self.work.current().take().is_some() {
+                context.waker().wake_by_ref();
+            }
+            if self.over.as_mut().poll(context).is_ready() {
                 return Poll::Ready(());
             }
-            WorkerStatus::Idle => IDLE_TIMEOUT,
-            WorkerStatus::Requests | WorkerStatus::PostReturn => self.timeout,
-        };
-        let at = tokio::time::Instant::from_std(since + limit);
-        if self.sleep.deadline() != at {
-            self.sleep.as_mut().reset(at);
+            return self.poll_deadline(context, since + IDLE_TIMEOUT);
         }
-        self.sleep.as_mut().poll(context)
+        let over = |ticket: &Ticket| ticket.call.is_over(context.waker());
+        if self.work.current().as_ref().is_some_and(over) {
+            return Poll::Ready(());
+        }
+        let Some(at) = since.checked_add(self.timeout) else {
+            return Poll::Pending;
+        };
+        if self.poll_deadline(context, at).is_pending() {
+            return Poll::Pending;
+        }
+        if let Some(ticket) = &*self.work.current() {
+            ticket.call.end(Fate::Expired);
+        }
+        Poll::Ready(())
     }
 }
 
 /// One instance at work: one request after the other, so that a trap takes only its own.
 pub struct Worker {
-    component: String,
-    timeout: Duration,
+    component: Component,
     requests_max: usize,
+    work: Arc<Work>,
 }
 
 impl WorkerState for Worker {
     type StoreData = State;
-    type RequestData = ();
+    type RequestData = Ticket;
 
-    fn should_accept_request(&self, current: usize, total: usize) -> ShouldAccept {
+    fn should_accept_request(&self, _: usize, total: usize) -> ShouldAccept {
         if total >= self.requests_max {
             ShouldAccept::Never
-        } else if current > 0 {
+        } else if self.work.current().is_some() {
             ShouldAccept::No
         } else {
             ShouldAccept::Yes
@@ -119,17 +203,39 @@ impl WorkerState for Worker {
 
     fn on_request_start(
         &self,
-        _: StoreContextMut<'_, State>,
-        (): (),
+        store: StoreContextMut<'_, State>,
+        ticket: Ticket,
         _: GuestTaskId,
     ) -> Pin<Box<dyn Future<Output = ()> + 'static + Send + Sync>> {
-        Box::pin(tokio::time::sleep(self.timeout))
+        self.component.refill(store);
+        *self.work.current() = Some(ticket);
+        // What `Expiration` does: it is polled even while the guest is busy.
+        Box::pin(std::future::pending())
     }
 
-    fn drop(&self, _: Store<State>, result: wasmtime::Result<()>) {
-        if let Err(trap) = result {
-            let trap = format!("{trap:#}");
-            tracing::error!(component = self.component, trap, "an instance trapped");
+    fn drop(&self, store: Store<State>, result: wasmtime::Result<()>) {
+        drop(store);
+        let ticket = self.work.current().take();
+        let Err(trap) = result else { return };
+        let component = &self.component.manifest.id;
+        let fate = ticket.as_ref().map_or(Fate::Trapped, |ticket| {
+            ticket.call.end(Fate::of(&trap));
+            ticket.call.fate()
+        });
+        match fate {
+            Fate::Expired => {
+                tracing::warn!(component, "an instance was at one request for too long")
+            }
+            Fate::OutOfFuel => tracing::warn!(component, "an instance used up its fuel"),
+            Fate::Running | Fate::Trapped if !lanes::ending() => {
+                let trap = format!("{trap:#}");
+                tracing::error!(component, trap, "an instance trapped");
+            }
+            Fate::Running
+            | Fate::Trapped
+            | Fate::Abandoned
+            | Fate::BodyTooLarge
+            | Fate::BodyTooSlow => tracing::debug!(component, "an instance was stopped"),
         }
     }
 }

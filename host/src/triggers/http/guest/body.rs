@@ -1,0 +1,156 @@
+//! Bodies on their way in and out.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::CONTENT_LENGTH;
+use http::{Method, StatusCode};
+use http_body_util::{BodyExt as _, Empty};
+use hyper::body::{Body, Frame, SizeHint};
+use tokio::time::Sleep;
+use wasmtime_wasi_http::{Error, WasiBody};
+
+use super::super::Response;
+use super::call::{Call, Fate, Interest};
+
+/// A client that sends no more of a body for so long, while the component waits for it, is given up.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A request's body for a component: bounded in length, and in how long it may stall.
+pub fn incoming<B>(body: B, bytes_max: u64, call: &Arc<Call>) -> WasiBody
+where
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: Into<Error>,
+{
+    if body.is_end_stream() {
+        return Empty::new().map_err(|never| match never {}).boxed_unsync();
+    }
+    let incoming = Incoming {
+        body,
+        bytes_left: bytes_max,
+        bytes_max,
+        stalled: None,
+        call: Arc::clone(call),
+    };
+    incoming.boxed_unsync()
+}
+
+struct Incoming<B> {
+    body: B,
+    bytes_left: u64,
+    bytes_max: u64,
+    stalled: Option<Pin<Box<Sleep>>>,
+    call: Arc<Call>,
+}
+
+impl<B> Body for Incoming<B>
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: Into<Error>,
+{
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(context) else {
+            let stalled =
+                (self.stalled).get_or_insert_with(|| Box::pin(tokio::time::sleep(BODY_TIMEOUT)));
+            ready!(stalled.as_mut().poll(context));
+            self.call.end(Fate::BodyTooSlow);
+            return Poll::Ready(Some(Err(Error::ConnectionReadTimeout)));
+        };
+        self.stalled = None;
+        Poll::Ready(match frame {
+            Some(Ok(frame)) => {
+                let bytes = frame.data_ref().map_or(0, |data| data.len() as u64);
+                match self.bytes_left.checked_sub(bytes) {
+                    Some(left) => {
+                        self.bytes_left = left;
+                        Some(Ok(frame))
+                    }
+                    None => {
+                        self.call.end(Fate::BodyTooLarge);
+                        Some(Err(Error::HttpRequestBodySize(Some(self.bytes_max))))
+                    }
+                }
+            }
+            Some(Err(error)) => Some(Err(error.into())),
+            None => None,
+        })
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// The component's answer: should the client go before it has all of it, the instance is stopped.
+pub fn outgoing(method: &Method, response: Response, mut interest: Interest) -> Response {
+    let status = response.status();
+    let bodiless = method == Method::HEAD
+        || status == StatusCode::NO_CONTENT
+        || status == StatusCode::NOT_MODIFIED;
+    if bodiless || response.body().is_end_stream() {
+        interest.satisfied();
+        return response;
+    }
+    let declared = response.headers().get(CONTENT_LENGTH);
+    let bytes_left = declared.and_then(|length| length.to_str().ok()?.parse().ok());
+    response.map(|body| {
+        let outgoing = Outgoing {
+            body,
+            bytes_left,
+            interest,
+        };
+        outgoing.boxed_unsync()
+    })
+}
+
+struct Outgoing {
+    body: WasiBody,
+    /// What is to come, where the head said how long the body is: nobody asks for its end then.
+    bytes_left: Option<u64>,
+    interest: Interest,
+}
+
+impl Body for Outgoing {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
+        match &frame {
+            Some(Ok(frame)) => {
+                let bytes = frame.data_ref().map_or(0, |data| data.len() as u64);
+                self.bytes_left = self.bytes_left.map(|left| left.saturating_sub(bytes));
+                if self.bytes_left == Some(0) || self.body.is_end_stream() {
+                    self.interest.satisfied();
+                }
+            }
+            Some(Err(_)) => {}
+            None => self.interest.satisfied(),
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

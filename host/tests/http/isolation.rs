@@ -1,0 +1,120 @@
+//! A component that is well, under load, beside one that misbehaves: not one of its requests fails.
+//! `benches` says how fast they are.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use futures::future::join_all;
+
+use crate::host::{self, Host};
+
+const HEALTHY_CLIENTS: usize = 4;
+const VILLAINS: usize = 24;
+const TIME: Duration = Duration::from_millis(1500);
+/// Far from what it takes, and far below what it would take if one waited for all villains.
+const SLOWEST: Duration = Duration::from_millis(1000);
+
+/// Asks the healthy component for as long as the villains are at it.
+async fn beside(host: &Host, villains: impl AsyncFn(usize)) {
+    let until = Instant::now() + TIME;
+    let answered = AtomicUsize::new(0);
+    let healthy = (0..HEALTHY_CLIENTS).map(async |_| {
+        let mut slowest = Duration::ZERO;
+        while Instant::now() < until {
+            let asked = Instant::now();
+            host.is_well().await;
+            slowest = slowest.max(asked.elapsed());
+            answered.fetch_add(1, Ordering::Relaxed);
+        }
+        slowest
+    });
+    let villains = (0..VILLAINS).map(async |number| {
+        while Instant::now() < until {
+            villains(number).await;
+        }
+    });
+    let (slowest, _) = tokio::join!(join_all(healthy), join_all(villains));
+    let slowest = slowest.into_iter().max().unwrap();
+    assert!(slowest < SLOWEST, "a healthy request took {slowest:?}");
+    assert!(answered.into_inner() > HEALTHY_CLIENTS * 10);
+}
+
+async fn is_well_beside(behaviour: &str) {
+    let host = host::start("", "request_timeout_ms = 400\nqueue_timeout_ms = 100").await;
+    let url = host.url(&format!("/unruly/{behaviour}"));
+    beside(&host, async |_| {
+        if let Ok(answer) = host.client.get(&url).send().await {
+            let _ = answer.bytes().await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn is_well_beside_one_that_loops() {
+    is_well_beside("loop").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn is_well_beside_one_that_calls_the_host_for_ever() {
+    is_well_beside("calls").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn is_well_beside_one_that_traps() {
+    is_well_beside("trap").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn is_well_beside_one_that_leaks() {
+    is_well_beside("leak").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn is_well_beside_one_that_recurses() {
+    is_well_beside("recurse").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn is_well_beside_one_that_never_answers() {
+    is_well_beside("never").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn is_well_beside_one_that_answers_for_ever() {
+    is_well_beside("endless").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn is_well_beside_one_that_traps_in_its_answer() {
+    is_well_beside("trap-late").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn is_well_beside_one_that_loops_when_it_has_answered() {
+    is_well_beside("loop-late").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn is_well_beside_one_that_does_not_read() {
+    let host = host::start("", "").await;
+    beside(&host, async |_| {
+        let request = host.client.post(host.url("/unruly/unread"));
+        let _ = request.body(vec![b'x'; 1 << 20]).send().await;
+    })
+    .await;
+}
+
+/// A trap takes its own request, and none of those that the component answers at the time.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_trap_is_the_end_of_its_own_request_only() {
+    let host = host::start("", "").await;
+    beside(&host, async |number| {
+        if number % 2 == 0 {
+            assert_eq!(host.get("/unruly/trap").await.0, 500);
+        } else {
+            assert_eq!(host.get("/unruly/echo").await.0, 200);
+        }
+    })
+    .await;
+}

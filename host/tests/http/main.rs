@@ -1,0 +1,11 @@
+//! The HTTP server, over TCP: routing, limits, broken requests, and components that misbehave beside
+//! one that does not.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod framing;
+mod host;
+mod isolation;
+mod limits;
+mod routing;
+mod wire;
