@@ -23,12 +23,12 @@ use crate::manifest::{Manifest, Route};
 use crate::runtime::application::Application;
 use crate::runtime::consumer::{Consumer, Handler};
 use crate::runtime::engine;
-use crate::triggers::http::{About, Server};
 use crate::triggers::http::auth::{Source, Verifier};
 use crate::triggers::http::development::Development;
 use crate::triggers::http::guest::Guest;
 use crate::triggers::http::issuer::{AUDIENCE, ISSUER, Issuer};
 use crate::triggers::http::operations::{Operations, Probe};
+use crate::triggers::http::{About, Server};
 use crate::triggers::relay::Relay;
 use crate::triggers::{cron, kafka};
 

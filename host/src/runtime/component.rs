@@ -79,7 +79,9 @@ impl Component {
     pub fn refill(&self, mut store: StoreContextMut<'_, State>) {
         store.set_epoch_deadline(1);
         if let Some(fuel) = self.manifest.tool.praxis.fuel_max {
-            store.set_fuel(fuel).expect("a component with fuel_max has an engine that counts");
+            store
+                .set_fuel(fuel)
+                .expect("a component with fuel_max has an engine that counts");
         }
     }
 

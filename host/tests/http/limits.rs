@@ -21,7 +21,10 @@ async fn a_body_that_is_too_long_is_refused() {
         let chunk = || std::io::Result::Ok(vec![b'x'; 10_000]);
         reqwest::Body::wrap_stream(futures::stream::iter((0..count).map(move |_| chunk())))
     };
-    assert_eq!(post(vec![b'x'; 100_000].into()).await, (200, "100000".into()));
+    assert_eq!(
+        post(vec![b'x'; 100_000].into()).await,
+        (200, "100000".into())
+    );
     assert_eq!(post(chunks(10)).await, (200, "100000".into()));
     for body in [vec![b'x'; 100_001].into(), chunks(11)] {
         let (status, problem) = post(body).await;
@@ -75,7 +78,10 @@ async fn an_answer_that_does_not_end_is_cut_off() {
         assert_eq!(answer.status(), 200, "{behaviour}");
         let body = tokio::time::timeout(Duration::from_secs(5), answer.bytes());
         let cut = body.await.expect("it is cut off");
-        assert!(cut.is_err(), "{behaviour}: a body that was cut off looks whole");
+        assert!(
+            cut.is_err(),
+            "{behaviour}: a body that was cut off looks whole"
+        );
     }
     host.is_well().await;
 }
@@ -119,7 +125,11 @@ async fn requests_wait_for_a_place_but_not_for_ever() {
         answers.push((answer.status().as_u16(), retry));
     }
     let count = |what| answers.iter().filter(|answer| **answer == what).count();
-    assert_eq!((count((504, false)), count((503, true))), (2, 8), "{answers:?}");
+    assert_eq!(
+        (count((504, false)), count((503, true))),
+        (2, 8),
+        "{answers:?}"
+    );
     // The places are free again.
     assert_eq!(host.get("/unruly/before").await.0, 200);
 }
@@ -137,7 +147,12 @@ async fn places_that_are_given_back_go_to_those_who_wait() {
 async fn a_place_is_taken_until_the_answer_has_ended() {
     let limits = "requests_in_flight_max = 1\nqueue_timeout_ms = 100\nrequest_timeout_ms = 1000";
     let host = host::start("", limits).await;
-    let stalled = host.client.get(host.url("/unruly/stall")).send().await.unwrap();
+    let stalled = host
+        .client
+        .get(host.url("/unruly/stall"))
+        .send()
+        .await
+        .unwrap();
     assert_eq!(stalled.status(), 200);
     assert_eq!(host.get("/unruly/before").await.0, 503);
     assert!(stalled.bytes().await.is_err());

@@ -46,7 +46,9 @@ async fn seen(host: &Host, path: &str) -> Vec<String> {
 async fn told(host: &Host, path: &str, header: &str) -> Option<String> {
     let lines = seen(host, path).await;
     let prefix = format!("{header}: ");
-    lines.iter().find_map(|line| line.strip_prefix(&prefix).map(str::to_owned))
+    lines
+        .iter()
+        .find_map(|line| line.strip_prefix(&prefix).map(str::to_owned))
 }
 
 #[tokio::test]
@@ -66,7 +68,9 @@ async fn a_component_sees_the_request_as_under_spin() {
     ] {
         assert!(lines.contains(&line), "{line} is not in {lines:#?}");
     }
-    let client = told(&host, "/exact/echo", "spin-client-addr").await.unwrap();
+    let client = told(&host, "/exact/echo", "spin-client-addr")
+        .await
+        .unwrap();
     assert!(client.starts_with("127.0.0.1:"), "{client}");
 }
 
@@ -102,33 +106,55 @@ async fn a_client_cannot_forge_what_the_host_says() {
 #[tokio::test]
 async fn every_method_reaches_the_component() {
     let host = host::run(ROUTES).await;
-    for method in ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND"] {
+    for method in [
+        "GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND",
+    ] {
         let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
         let request = host.client.request(method.clone(), host.url("/exact/echo"));
         let lines = request.send().await.unwrap().text().await.unwrap();
         assert!(lines.contains(&format!("{method} http://")), "{lines}");
     }
-    let head = host.client.head(host.url("/exact/echo")).send().await.unwrap();
-    assert_eq!((head.status().as_u16(), head.text().await.unwrap()), (200, String::new()));
+    let head = host
+        .client
+        .head(host.url("/exact/echo"))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(
+        (head.status().as_u16(), head.text().await.unwrap()),
+        (200, String::new())
+    );
 }
 
 #[tokio::test]
 async fn a_component_of_wasi_0_2_is_routed_to_as_well() {
     let host = host::run(ROUTES).await;
     assert_eq!(host.get("/old").await, (200, "WASI 0.2 saw /old".into()));
-    assert_eq!(host.get("/old?q").await, (200, "WASI 0.2 saw /old?q".into()));
+    assert_eq!(
+        host.get("/old?q").await,
+        (200, "WASI 0.2 saw /old?q".into())
+    );
 }
 
 #[tokio::test]
 async fn what_spin_reserves_is_answered_by_the_host() {
     let host = host::run(ROUTES).await;
-    assert_eq!(host.get("/.well-known/spin/health").await, (200, "OK".into()));
+    assert_eq!(
+        host.get("/.well-known/spin/health").await,
+        (200, "OK".into())
+    );
     let (status, info) = host.get("/.well-known/spin/info").await;
     let info: serde_json::Value = serde_json::from_str(&info).unwrap();
     assert_eq!(status, 200);
-    assert_eq!(info, serde_json::json!({ "name": "app", "version": "1.2.3" }));
+    assert_eq!(
+        info,
+        serde_json::json!({ "name": "app", "version": "1.2.3" })
+    );
     assert_eq!(host.get("/.well-known/spin/other").await.0, 404);
-    assert_eq!(host.get("/.well-known/spindle").await, (200, "Hello".into()));
+    assert_eq!(
+        host.get("/.well-known/spindle").await,
+        (200, "Hello".into())
+    );
 }
 
 #[tokio::test]
@@ -148,7 +174,10 @@ async fn the_host_of_a_request_is_said_once_and_clearly() {
     let mut all = Vec::new();
     for (head, expected) in [
         ("GET /exact/echo HTTP/1.1\r\nHost: a.example", 200),
-        ("GET http://a.example/exact/echo HTTP/1.1\r\nHost: a.example", 200),
+        (
+            "GET http://a.example/exact/echo HTTP/1.1\r\nHost: a.example",
+            200,
+        ),
         ("GET http://a.example/exact/echo HTTP/1.1", 200),
         ("GET /exact/echo HTTP/1.0", 200),
         ("GET //exact/echo HTTP/1.1\r\nHost: a.example", 200),
@@ -158,7 +187,10 @@ async fn the_host_of_a_request_is_said_once_and_clearly() {
         ("GET /exact/echo HTTP/1.1\r\nHost: user@a", 400),
         ("GET /exact/echo HTTP/1.1\r\nHost: a/b", 400),
         ("GET /exact/echo HTTP/1.1\r\nHost: a\r\nHost: a", 400),
-        ("GET http://a.example/exact/echo HTTP/1.1\r\nHost: b.example", 400),
+        (
+            "GET http://a.example/exact/echo HTTP/1.1\r\nHost: b.example",
+            400,
+        ),
         ("CONNECT a.example:443 HTTP/1.1\r\nHost: a.example:443", 501),
     ] {
         let request = format!("{head}\r\nConnection: close\r\n\r\n");

@@ -86,8 +86,8 @@ impl Impatient {
             self.stalled = None;
             return written;
         }
-        let stalled = (self.stalled)
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep(WRITE_TIMEOUT)));
+        let stalled =
+            (self.stalled).get_or_insert_with(|| Box::pin(tokio::time::sleep(WRITE_TIMEOUT)));
         ready!(stalled.as_mut().poll(context));
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }

@@ -80,7 +80,10 @@ impl<T> Routes<T> {
             None => path.clone(),
         };
         let pattern: RouteSpec = pattern.parse().map_err(not_one)?;
-        let (_, before) = pattern.segments().split_last().unwrap_or((&Segment::Slash, &[]));
+        let (_, before) = pattern
+            .segments()
+            .split_last()
+            .unwrap_or((&Segment::Slash, &[]));
         ensure!(
             !before.contains(&Segment::Wildcard),
             "the route {route:?} is not one: a wildcard stands at its end"
@@ -242,7 +245,10 @@ mod tests {
         let mut routes = ["/...", "/one/...", "/one/two/...", "/one/two/three/..."];
         for _ in 0..2 {
             let (route, rest) = found(&routes, "/one/two/three/four").unwrap();
-            assert_eq!((route.as_str(), rest.as_str()), ("/one/two/three/...", "/four"));
+            assert_eq!(
+                (route.as_str(), rest.as_str()),
+                ("/one/two/three/...", "/four")
+            );
             routes.reverse();
         }
     }
@@ -275,7 +281,10 @@ mod tests {
     fn names_are_captured() {
         let table = table(&["/a/:x/b/:y", "/u/:userid/..."]);
         let found = table.find("/a/1/b/2%2F3").unwrap();
-        assert_eq!((found.name("x"), found.name("y")), (Some("1"), Some("2%2F3")));
+        assert_eq!(
+            (found.name("x"), found.name("y")),
+            (Some("1"), Some("2%2F3"))
+        );
         let found = table.find("/u/42/settings").unwrap();
         assert_eq!(found.name("userid"), Some("42"));
         assert_eq!(found.rest, "/settings");
@@ -339,7 +348,9 @@ mod tests {
     #[test]
     fn a_component_is_told_what_spin_tells_it() {
         let own = |pairs: [(&str, &str); 8]| {
-            pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec()
+            pairs
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .to_vec()
         };
         assert_eq!(
             headers("/foo/:user_ID/...", "http://a.example:80/foo/42/bar?k=v&k2"),

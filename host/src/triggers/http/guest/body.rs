@@ -59,8 +59,8 @@ where
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(context) else {
-            let stalled = (self.stalled)
-                .get_or_insert_with(|| Box::pin(tokio::time::sleep(BODY_TIMEOUT)));
+            let stalled =
+                (self.stalled).get_or_insert_with(|| Box::pin(tokio::time::sleep(BODY_TIMEOUT)));
             ready!(stalled.as_mut().poll(context));
             self.call.end(Fate::BodyTooSlow);
             return Poll::Ready(Some(Err(Error::ConnectionReadTimeout)));
@@ -141,6 +141,11 @@ impl Body for Outgoing {
                 }
             }
             Some(Err(_)) => {}
+            // The end, or all that there was before the instance was stopped.
+            None if self.interest.is_lost() => {
+                let cut = Error::InternalError(Some("the answer was cut off".to_owned()));
+                return Poll::Ready(Some(Err(cut)));
+            }
             None => self.interest.satisfied(),
         }
         Poll::Ready(frame)

@@ -56,12 +56,8 @@ impl Call {
 
     pub fn end(&self, fate: Fate) {
         let running = Fate::Running as u8;
-        let set = (self.fate).compare_exchange(
-            running,
-            fate as u8,
-            Ordering::AcqRel,
-            Ordering::Acquire,
-        );
+        let set =
+            (self.fate).compare_exchange(running, fate as u8, Ordering::AcqRel, Ordering::Acquire);
         if set.is_ok() {
             self.instance.wake();
             self.news.notify_one();
@@ -109,6 +105,12 @@ pub struct Interest(Option<Arc<Call>>);
 impl Interest {
     pub fn new(call: Arc<Call>) -> Self {
         Self(Some(call))
+    }
+
+    /// Whether the instance was stopped before it had answered completely.
+    pub fn is_lost(&self) -> bool {
+        let call = self.0.as_ref();
+        call.is_some_and(|call| call.fate() != Fate::Running)
     }
 
     /// There is nothing more to wait for. What the instance has yet to do, it may.

@@ -30,9 +30,7 @@ impl Limits {
         Self {
             requests_in_flight_max: size(tool.requests_in_flight_max, REQUESTS_IN_FLIGHT_MAX),
             requests_queued_max: size(tool.requests_queued_max, REQUESTS_QUEUED_MAX),
-            queue_timeout: Duration::from_millis(
-                tool.queue_timeout_ms.unwrap_or(QUEUE_TIMEOUT_MS),
-            ),
+            queue_timeout: Duration::from_millis(tool.queue_timeout_ms.unwrap_or(QUEUE_TIMEOUT_MS)),
             body_bytes_max: tool.body_bytes_max.unwrap_or(BODY_BYTES_MAX),
             requests_per_instance_max: size(
                 tool.requests_per_instance_max,

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use anyhow::anyhow;
-use wasmtime::component::InstancePre;
 use praxis_wasi::State;
+use wasmtime::component::InstancePre;
 use wasmtime_wasi_http::handler::{ProxyHandler, ProxyPre};
 use wasmtime_wasi_http::{WasiBody, p2, p3};
 
@@ -48,7 +48,9 @@ impl Version {
         ticket: Ticket,
     ) -> wasmtime::Result<Response> {
         let _request = self.life.begin(Work::Request);
-        self.handlers[lanes::current()].handle(ticket, request).await
+        self.handlers[lanes::current()]
+            .handle(ticket, request)
+            .await
     }
 }
 

@@ -54,12 +54,12 @@ impl Instances {
 
     /// An instance, as soon as there is room for it.
     async fn begin(&self) -> wasmtime::Result<(Store<State>, Proxy)> {
-        let give_up = Instant::now() + self.queue_timeout;
+        let begun = Instant::now();
         loop {
             let mut store = self.component.store();
             match self.pre.instantiate_async(&mut store).await {
                 Ok(proxy) => return Ok((store, proxy)),
-                Err(error) if is_full(&error) && Instant::now() < give_up => {
+                Err(error) if is_full(&error) && begun.elapsed() < self.queue_timeout => {
                     drop(store);
                     tokio::time::sleep(ROOM_INTERVAL).await;
                 }
@@ -128,7 +128,9 @@ pub struct Expiration {
 impl Expiration {
     fn poll_deadline(&mut self, context: &mut Context<'_>, at: Instant) -> Poll<()> {
         let at = tokio::time::Instant::from_std(at);
-        let sleep = self.armed.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(at)));
+        let sleep = self
+            .armed
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(at)));
         if sleep.deadline() > at {
             sleep.as_mut().reset(at);
         }
@@ -212,16 +214,24 @@ impl WorkerState for Worker {
     }
 
     fn drop(&self, store: Store<State>, result: wasmtime::Result<()>) {
-        drop(store);
         let ticket = self.work.current().take();
-        let Err(trap) = result else { return };
-        let component = &self.component.manifest.id;
-        let fate = ticket.as_ref().map_or(Fate::Trapped, |ticket| {
-            ticket.call.end(Fate::of(&trap));
-            ticket.call.fate()
+        let fate = result.as_ref().err().map(|trap| match &ticket {
+            Some(ticket) => {
+                ticket.call.end(Fate::of(trap));
+                ticket.call.fate()
+            }
+            None => Fate::Trapped,
         });
+        // Only now does an answer that was cut off end: its reader can see why.
+        drop(store);
+        let component = &self.component.manifest.id;
+        let (Err(trap), Some(fate)) = (result, fate) else {
+            return;
+        };
         match fate {
-            Fate::Expired => tracing::warn!(component, "an instance was at one request for too long"),
+            Fate::Expired => {
+                tracing::warn!(component, "an instance was at one request for too long")
+            }
             Fate::OutOfFuel => tracing::warn!(component, "an instance used up its fuel"),
             Fate::Running | Fate::Trapped if !lanes::ending() => {
                 let trap = format!("{trap:#}");
