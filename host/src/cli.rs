@@ -1,5 +1,6 @@
 //! The commands: the composition root, and the only place that names an adapter.
 
+pub mod check;
 pub mod compose;
 pub mod migrate;
 pub mod serve;
@@ -30,6 +31,8 @@ enum Command {
     Up(up::Up),
     /// Run the application against services that you name.
     Serve(serve::Serve),
+    /// Say all that is wrong with an application, or what each component is and may do.
+    Check(check::Check),
     /// Bring the database's schema up to date.
     Migrate(migrate::Migrate),
     /// Print a token of the development issuer.
@@ -52,6 +55,7 @@ impl Cli {
             match self.command {
                 Command::Up(up) => up.run().await?,
                 Command::Serve(serve) => serve.run().await?,
+                Command::Check(check) => return check.run().await,
                 Command::Migrate(migrate) => migrate.run().await?,
                 Command::Token(token) => token.run()?,
                 Command::Directory(command) => praxis_directory::run(command).await?,

@@ -1,390 +1,82 @@
-//! `spin.toml`, read once and validated once: https://spinframework.dev/manifest-reference, version 2.
+//! `spin.toml`, read once and checked once: https://spinframework.dev/manifest-reference, version 2.
+
+mod application;
+mod component;
+mod dependency;
+mod document;
+mod fault;
+pub mod grant;
+mod hosts;
+mod name;
+pub mod route;
+pub mod template;
+#[cfg(test)]
+mod tests;
+mod tool;
+mod trigger;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, bail, ensure};
-use serde::Deserialize;
+use anyhow::{Context as _, bail};
+use toml::Spanned;
+use toml::de::DeTable;
+
+pub use self::application::{
+    Application, ApplicationTool, ApplicationTools, ApplicationTriggers, Authentication, FieldType,
+    RedisDefaults, Service, Topic, Topics, Variable,
+};
+pub use self::component::{Build, Component, ComponentTools, FileMount};
+pub use self::dependency::{Dependency, DependencySource};
+pub use self::fault::{Fault, Place, suggest};
+pub use self::name::check_variable;
+pub use self::route::Route;
+pub use self::tool::{Channel, ComponentTool};
+pub use self::trigger::{CronTrigger, HttpTrigger, KafkaTrigger, RedisTrigger, Triggers};
+
+use self::document::{Kind, Reference, Report, Table};
+use self::fault::Findings;
+
+const VERSION: u32 = 2;
+/// A manifest is written by hand: what is longer is something else.
+pub const MANIFEST_BYTES_MAX: usize = 1 << 20;
 
 /// The whole manifest.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, Default)]
 pub struct Manifest {
-    pub spin_manifest_version: u32,
     pub application: Application,
-    #[serde(default)]
     pub variables: BTreeMap<String, Variable>,
-    #[serde(default)]
     pub trigger: Triggers,
-    #[serde(default)]
     pub component: BTreeMap<String, Component>,
+    /// The file itself.
+    pub path: PathBuf,
     /// The folder that holds the file: relative paths start there.
-    #[serde(skip)]
     pub folder: PathBuf,
 }
 
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Application {
-    pub name: String,
-    #[serde(default)]
-    pub version: String,
-    #[serde(default)]
-    pub description: String,
-    #[serde(default)]
-    pub authors: Vec<String>,
-    #[serde(default)]
-    pub trigger: ApplicationTriggers,
-    #[serde(default)]
-    pub tool: ApplicationTools,
-}
-
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ApplicationTriggers {
-    #[serde(default)]
-    pub kafka: Topics,
-    #[serde(default)]
-    pub redis: RedisDefaults,
-}
-
-/// What holds for every `[[trigger.redis]]` that does not say otherwise.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RedisDefaults {
-    /// A template: `{{ name }}` stands for a variable.
-    #[serde(default)]
-    pub address: Option<String>,
-}
-
-/// The topics that the application needs: made at start-up if they are not there.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Topics {
-    #[serde(default)]
-    pub topics: BTreeMap<String, Topic>,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Topic {
-    pub partitions: u32,
-    pub retention_hours: u32,
-    /// Copies, where the cluster has that many brokers.
-    #[serde(default = "one")]
-    pub replication: u32,
-    #[serde(default = "one")]
-    pub min_insync_replicas: u32,
-}
-
-fn one() -> u32 {
-    1
-}
-
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ApplicationTools {
-    #[serde(default)]
-    pub praxis: ApplicationTool,
-}
-
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ApplicationTool {
-    /// The search indexes and the type of each field.
-    #[serde(default)]
-    pub indexes: BTreeMap<String, BTreeMap<String, FieldType>>,
-    /// Servers that the host connects to. It gives their addresses to the application's variables
-    /// `database_url` and `redis_url`.
-    #[serde(default)]
-    pub services: Vec<Service>,
-    /// How the host finds out who asks, before a component is called. Without it requests pass as
-    /// they are.
-    #[serde(default)]
-    pub authentication: Option<Authentication>,
-    /// Serve `/health`, `/metrics` and `/v1/ops` beside the application's own routes.
-    #[serde(default)]
-    pub operations: bool,
-    /// Let `praxis up` fill the directory with invented practices.
-    #[serde(default)]
-    pub demo_directory: bool,
-}
-
-/// A server that an application uses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Service {
-    Postgres,
-    Redis,
-}
-
-/// How a request's sender is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Authentication {
-    /// A bearer token (RFC 6750) that is a JWT; the verified claims go on as `praxis-claims`.
-    Jwt,
-}
-
-/// How an index treats a field.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum FieldType {
-    Keyword,
-    Text,
-    Number,
-    Date,
-    GeoPoint,
-    Boolean,
-    /// Kept and given back (a string), not searched.
-    Stored,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Variable {
-    #[serde(default)]
-    pub default: Option<String>,
-    #[serde(default)]
-    pub required: bool,
-    #[serde(default)]
-    pub secret: bool,
-}
-
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Triggers {
-    #[serde(default)]
-    pub http: Vec<HttpTrigger>,
-    #[serde(default)]
-    pub kafka: Vec<KafkaTrigger>,
-    #[serde(default)]
-    pub cron: Vec<CronTrigger>,
-    #[serde(default)]
-    pub redis: Vec<RedisTrigger>,
-}
-
-/// A channel of a Redis server, and the component that gets what is published there.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RedisTrigger {
-    #[serde(default)]
-    pub id: Option<String>,
-    /// A template; by default `[application.trigger.redis]` says it.
-    #[serde(default)]
-    pub address: Option<String>,
-    /// A template.
-    pub channel: String,
-    pub component: String,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct HttpTrigger {
-    #[serde(default)]
-    pub id: Option<String>,
-    pub route: Route,
-    pub component: String,
-}
-
-/// Where a component answers.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(untagged)]
-pub enum Route {
-    /// `/exact`, `/:name`, `/rest/...`.
-    Public(String),
-    /// `{ private = true }`: no path leads there, only other components do.
-    Private { private: bool },
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct KafkaTrigger {
-    #[serde(default)]
-    pub id: Option<String>,
-    pub topic: String,
-    pub component: String,
-    /// The consumer group; by default the application's name, a dot and the component's.
-    #[serde(default)]
-    pub group: Option<String>,
-    /// Tries before an event is a dead letter.
-    #[serde(default = "attempts_max")]
-    pub max_attempts: u32,
-}
-
-fn attempts_max() -> u32 {
-    12
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CronTrigger {
-    #[serde(default)]
-    pub id: Option<String>,
-    pub component: String,
-    /// Six fields, seconds first, in UTC: `0 * * * * *` is every minute.
-    pub schedule: String,
-    /// The `kind` of the event that the component gets.
-    pub kind: String,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Component {
-    /// Its id: the name of its table in the manifest.
-    #[serde(skip)]
-    pub id: String,
-    pub source: PathBuf,
-    #[serde(default)]
-    pub description: String,
-    #[serde(default)]
-    pub allowed_outbound_hosts: Vec<String>,
-    #[serde(default)]
-    pub key_value_stores: Vec<String>,
-    /// The component's variables: templates over the application's, `{{ name }}`.
-    #[serde(default)]
-    pub variables: BTreeMap<String, String>,
-    #[serde(default)]
-    pub environment: BTreeMap<String, String>,
-    #[serde(default)]
-    pub build: Option<Build>,
-    #[serde(default)]
-    pub tool: ComponentTools,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Build {
-    pub command: String,
-    #[serde(default)]
-    pub workdir: Option<PathBuf>,
-    #[serde(default)]
-    pub watch: Vec<String>,
-}
-
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ComponentTools {
-    #[serde(default)]
-    pub praxis: ComponentTool,
-}
-
-/// What of ours the component may use: `[component.X.tool.praxis]`.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ComponentTool {
-    /// Topics that it may publish to.
-    #[serde(default)]
-    pub publishes: Vec<String>,
-    /// Indexes that it may read and write.
-    #[serde(default)]
-    pub indexes: Vec<String>,
-    /// Channels that it may send on.
-    #[serde(default)]
-    pub delivery: Vec<Channel>,
-    /// Linear memory, at most.
-    #[serde(default)]
-    pub memory_bytes_max: Option<usize>,
-    /// Wall-clock time for one request.
-    #[serde(default)]
-    pub request_timeout_ms: Option<u64>,
-    /// Wall-clock time for one event.
-    #[serde(default)]
-    pub event_timeout_ms: Option<u64>,
-    /// Instructions for one request or event; without it none are counted.
-    #[serde(default)]
-    pub fuel_max: Option<u64>,
-    /// Requests that are worked on at one time.
-    #[serde(default)]
-    pub requests_in_flight_max: Option<u32>,
-    /// Requests that wait for one of those.
-    #[serde(default)]
-    pub requests_queued_max: Option<u32>,
-    /// How long a request waits, at most.
-    #[serde(default)]
-    pub queue_timeout_ms: Option<u64>,
-    /// A request's body.
-    #[serde(default)]
-    pub body_bytes_max: Option<u64>,
-    /// Requests that one instance answers before a fresh one takes over.
-    #[serde(default)]
-    pub requests_per_instance_max: Option<u32>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Channel {
-    Email,
-    Sms,
-    Push,
+/// A manifest as far as it could be understood, and all that is wrong with it.
+#[derive(Debug, Default)]
+pub struct Reading {
+    pub manifest: Manifest,
+    /// In the order of the file. Empty: the manifest holds together.
+    pub faults: Vec<Fault>,
+    pub warnings: Vec<Fault>,
 }
 
 impl Manifest {
-    /// Reads and checks the file.
+    /// Reads and checks the file; logs what only looks like a mistake.
+    ///
+    /// Fails with all that is wrong, one line each: `file:line:column: what; suggestion`.
     pub fn load(path: &Path) -> anyhow::Result<Self> {
-        let text = std::fs::read_to_string(path)
-            .with_context(|| format!("could not read the manifest {}", path.display()))?;
-        let mut manifest =
-            Self::parse(&text).with_context(|| format!("in the manifest {}", path.display()))?;
-        manifest.folder = path.parent().unwrap_or(Path::new("")).to_path_buf();
-        Ok(manifest)
-    }
-
-    fn parse(text: &str) -> anyhow::Result<Self> {
-        let mut manifest: Self = toml::from_str(text)?;
-        ensure!(
-            manifest.spin_manifest_version == 2,
-            "spin_manifest_version is {}: only 2 is known",
-            manifest.spin_manifest_version
-        );
-        for (id, component) in &mut manifest.component {
-            component.id.clone_from(id);
+        let reading = Reading::of_file(path)?;
+        for warning in &reading.warnings {
+            tracing::warn!("{warning}");
         }
-        manifest.check_references()?;
-        Ok(manifest)
-    }
-
-    fn check_references(&self) -> anyhow::Result<()> {
-        let http = self.trigger.http.iter().map(|t| ("http", &t.component));
-        let kafka = self.trigger.kafka.iter().map(|t| ("kafka", &t.component));
-        let cron = self.trigger.cron.iter().map(|t| ("cron", &t.component));
-        let redis = self.trigger.redis.iter().map(|t| ("redis", &t.component));
-        for (kind, component) in http.chain(kafka).chain(cron).chain(redis) {
-            if !self.component.contains_key(component) {
-                let known: Vec<_> = self.component.keys().map(String::as_str).collect();
-                bail!(
-                    "[[trigger.{kind}]] names the component {component:?}, which is not there; \
-                     known are {}",
-                    known.join(", ")
-                );
-            }
+        if !reading.faults.is_empty() {
+            let faults: Vec<_> = reading.faults.iter().map(Fault::to_string).collect();
+            bail!("{}", faults.join("\n"));
         }
-        let topics = &self.application.trigger.kafka.topics;
-        for trigger in &self.trigger.kafka {
-            ensure!(
-                topics.contains_key(&trigger.topic),
-                "[[trigger.kafka]] reads the topic {:?}, which [application.trigger.kafka.topics] \
-                 does not declare",
-                trigger.topic
-            );
-        }
-        for (id, component) in &self.component {
-            for topic in &component.tool.praxis.publishes {
-                ensure!(
-                    topics.contains_key(topic),
-                    "[component.{id}.tool.praxis] publishes to {topic:?}, which \
-                     [application.trigger.kafka.topics] does not declare"
-                );
-            }
-            for index in &component.tool.praxis.indexes {
-                ensure!(
-                    self.application.tool.praxis.indexes.contains_key(index),
-                    "[component.{id}.tool.praxis] uses the index {index:?}, which \
-                     [application.tool.praxis.indexes] does not declare"
-                );
-            }
-        }
-        Ok(())
+        Ok(reading.manifest)
     }
 
     /// A component that a trigger names.
@@ -404,65 +96,173 @@ impl Manifest {
             .clone()
             .unwrap_or_else(|| format!("{}.{}", self.application.name, trigger.component))
     }
+
+    fn read(mut table: Table<'_, '_>) -> Self {
+        if let Some(version) = table.required("spin_manifest_version")
+            && version
+                .number::<u32>()
+                .is_some_and(|number| number != VERSION)
+        {
+            let what = "spin_manifest_version must be 2; \
+                        version 1 is described at https://spinframework.dev/upgrade";
+            table.report.fault(&version.span, what);
+        }
+        let application = table.required("application");
+        let application = application.and_then(|item| item.table());
+        let variables = table.table("variables");
+        let component = table.table("component");
+        let mut component = component.map(Component::read_all).unwrap_or_default();
+        let trigger = table.table("trigger");
+        let manifest = Self {
+            application: application.map(Application::read).unwrap_or_default(),
+            variables: variables.map(Variable::read_all).unwrap_or_default(),
+            trigger: trigger
+                .map(|table| Triggers::read(table, &mut component))
+                .unwrap_or_default(),
+            component,
+            path: PathBuf::new(),
+            folder: PathBuf::new(),
+        };
+        table.finish();
+        manifest
+    }
+
+    /// Notes every name that is not declared.
+    fn check_references(&self, references: Vec<Reference>, findings: &mut Findings<'_>) {
+        let topics = &self.application.trigger.kafka.topics;
+        let indexes = &self.application.tool.praxis.indexes;
+        for reference in references {
+            let Reference {
+                kind,
+                name,
+                from,
+                span,
+            } = reference;
+            let (noun, table, known): (_, _, Vec<&str>) = match kind {
+                Kind::Component => {
+                    let known = self.component.keys().map(String::as_str).collect();
+                    ("component", "[component]", known)
+                }
+                Kind::Topic => {
+                    let known = topics.keys().map(String::as_str).collect();
+                    ("topic", "[application.trigger.kafka.topics]", known)
+                }
+                Kind::Index => {
+                    let known = indexes.keys().map(String::as_str).collect();
+                    ("index", "[application.tool.praxis.indexes]", known)
+                }
+                Kind::Variable => {
+                    let known = self.variables.keys().map(String::as_str).collect();
+                    ("variable", "[variables]", known)
+                }
+            };
+            if !known.contains(&name.as_str()) {
+                let suggestion = suggest(&name, known);
+                let what = format!(
+                    "{from} names the {noun} {name:?}, which {table} does not have; {suggestion}"
+                );
+                findings.fault(&span, what);
+            }
+        }
+    }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+impl Manifest {
+    /// A component inside another brings no grants of its own: that it has some is a
+    /// misunderstanding.
+    fn check_dependencies(&self, findings: &mut Findings<'_>) {
+        for component in self.component.values() {
+            for dependency in &component.dependencies {
+                let DependencySource::Component(id) = &dependency.source else {
+                    continue;
+                };
+                let Some(inner) = self.component.get(id) else {
+                    continue;
+                };
+                let granted = inner.granted();
+                if !granted.is_empty() {
+                    let what = format!(
+                        "the component {id:?} has grants ({}) that do not apply inside {:?}; \
+                         move them there, and say inherit_configuration = true",
+                        granted.join(", "),
+                        component.id
+                    );
+                    findings.fault_at(inner.place, what);
+                }
+            }
+        }
+    }
+}
 
-    const HEAD: &str = "spin_manifest_version = 2\n[application]\nname = \"app\"\n";
-
-    fn fault(rest: &str) -> String {
-        format!(
-            "{:#}",
-            Manifest::parse(&format!("{HEAD}{rest}")).unwrap_err()
-        )
+impl Reading {
+    /// Fails only if the file cannot be read at all.
+    pub fn of_file(path: &Path) -> anyhow::Result<Self> {
+        let bytes = std::fs::read(path)
+            .with_context(|| format!("could not read the manifest {}", path.display()))?;
+        Ok(Self::of_bytes(path, &bytes))
     }
 
-    #[test]
-    fn the_projects_own_manifest_is_good() {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../spin.toml");
-        let manifest = Manifest::load(&path).unwrap();
-        assert_eq!(manifest.component("web").id, "web");
+    /// Reads what a file holds, whatever it is.
+    pub fn of_bytes(path: &Path, bytes: &[u8]) -> Self {
+        let valid = match std::str::from_utf8(bytes) {
+            Ok(text) if text.len() <= MANIFEST_BYTES_MAX => return Self::of_text(path, text),
+            Ok(_) => {
+                let mut findings = Findings::new(path, "");
+                let what = format!("a manifest has at most {MANIFEST_BYTES_MAX} bytes");
+                findings.fault(&(0..0), what);
+                return Self::failed(findings);
+            }
+            Err(fault) => fault.valid_up_to(),
+        };
+        let text = std::str::from_utf8(&bytes[..valid]).unwrap_or_default();
+        let mut findings = Findings::new(path, text);
+        findings.fault(&(valid..valid), "this is not text in UTF-8; a manifest is");
+        Self::failed(findings)
     }
 
-    #[test]
-    fn an_unknown_key_is_refused_by_name_and_line() {
-        let fault = fault("[component.a]\nsource = \"a.wasm\"\nsorce = 1\n");
-        assert!(
-            fault.contains("sorce") && fault.contains("line 6"),
-            "{fault}"
-        );
+    fn of_text(path: &Path, text: &str) -> Self {
+        let (document, errors) = DeTable::parse_recoverable(text);
+        let mut findings = Findings::new(path, text);
+        if !errors.is_empty() {
+            for error in errors {
+                let span = error.span().unwrap_or(0..0);
+                findings.fault(&span, format!("this is not TOML: {}", error.message()));
+            }
+            return Self::failed(findings);
+        }
+        // Where something is missing at the top, the file's first line lacks it.
+        let document = Spanned::new(0..0, document.into_inner());
+        let report = Report::new(findings);
+        let manifest = Manifest::read(Table::new(document::ROOT.into(), &document, &report));
+        let Report {
+            findings,
+            references,
+        } = report;
+        let mut findings = findings.into_inner();
+        manifest.check_references(references.into_inner(), &mut findings);
+        manifest.check_dependencies(&mut findings);
+        let folder = path.parent().unwrap_or(Path::new("")).to_path_buf();
+        let manifest = Manifest {
+            path: path.to_path_buf(),
+            folder,
+            ..manifest
+        };
+        Self {
+            manifest,
+            ..Self::failed(findings)
+        }
     }
 
-    #[test]
-    fn a_trigger_must_name_a_component_that_is_there() {
-        let fault = fault(
-            "[component.a]\nsource = \"a.wasm\"\n[[trigger.http]]\nroute = \"/\"\ncomponent = \"b\"\n",
-        );
-        assert!(
-            fault.contains("\"b\"") && fault.contains("known are a"),
-            "{fault}"
-        );
-    }
-
-    #[test]
-    fn a_topic_must_be_declared() {
-        let component = "[component.a]\nsource = \"a.wasm\"\n";
-        let read = fault(&format!(
-            "{component}[[trigger.kafka]]\ntopic = \"t\"\ncomponent = \"a\"\n"
-        ));
-        assert!(read.contains("\"t\""), "{read}");
-        let written = fault(&format!(
-            "{component}[component.a.tool.praxis]\npublishes = [\"t\"]\n"
-        ));
-        assert!(written.contains("\"t\""), "{written}");
-    }
-
-    #[test]
-    fn only_version_2_is_known() {
-        let text = "spin_manifest_version = 1\n[application]\nname = \"app\"\n";
-        let fault = format!("{:#}", Manifest::parse(text).unwrap_err());
-        assert!(fault.contains("only 2"), "{fault}");
+    fn failed(findings: Findings<'_>) -> Self {
+        let sorted = |mut faults: Vec<Fault>| {
+            faults.sort_by(|a, b| (a.place, &a.what).cmp(&(b.place, &b.what)));
+            faults.dedup();
+            faults
+        };
+        Self {
+            manifest: Manifest::default(),
+            faults: sorted(findings.faults),
+            warnings: sorted(findings.warnings),
+        }
     }
 }

@@ -1,9 +1,12 @@
 //! Components at work: compiled, linked with what they are granted, instantiated, limited.
 
 pub mod application;
+pub mod code;
 pub mod component;
 pub mod consumer;
 pub mod deployment;
 pub mod engine;
+pub mod fitting;
+pub mod grants;
 pub mod life;
 pub mod turns;

@@ -1,6 +1,5 @@
 //! `allowed_outbound_hosts`: where a component may connect to. Nothing that is not granted.
 
-mod grant;
 mod http;
 
 use std::collections::BTreeMap;
@@ -10,8 +9,8 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use url::Url;
 
-use self::grant::{Grant, Target};
 use crate::capabilities::variables::Variables;
+use crate::manifest::grant::{Grant, Target};
 use crate::manifest::{Component, Manifest};
 
 pub use self::http::Http;

@@ -1,17 +1,15 @@
 //! The application's variables, and `spin:variables@3.0.0`.
 
-mod template;
-
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, anyhow, ensure};
 use praxis_wasi::State;
 use wasmtime::component::{Accessor, HasData, Linker};
 
 use crate::capabilities::Capability;
-use crate::manifest::{Component, Manifest};
+use crate::manifest::{Component, Manifest, check_variable, template};
 
 mod bindings {
     wasmtime::component::bindgen!({
@@ -33,6 +31,44 @@ mod bindings {
 /// Variables of the environment that set ours: `SPIN_VARIABLE_DATABASE_URL` sets `database_url`.
 pub const ENVIRONMENT_PREFIX: &str = "SPIN_VARIABLE_";
 
+/// Variables that the host gives a value where it knows one, whatever the environment says.
+pub const KNOWN_TO_THE_HOST: [&str; 3] = ["database_url", "redis_url", "public_url"];
+/// Beside the manifest; what it says counts where the environment says nothing.
+const DOTENV: &str = ".env";
+
+/// The process's environment, and `.env` for what is not there.
+#[derive(Default)]
+pub struct Environment(BTreeMap<String, String>);
+
+impl Environment {
+    /// Reads `.env` in the manifest's folder, if there is one. Fails with its name if it cannot
+    /// be read or understood.
+    pub fn of(manifest: &Manifest) -> anyhow::Result<Self> {
+        let path = manifest.folder.join(DOTENV);
+        if !path.exists() {
+            return Ok(Self::default());
+        }
+        let unreadable = || format!("in {}", path.display());
+        let lines = dotenvy::from_path_iter(&path).with_context(unreadable)?;
+        let values = lines
+            .collect::<Result<_, _>>()
+            .map_err(|fault| match fault {
+                // The line may hold a secret.
+                dotenvy::Error::LineParse(_, _) => anyhow!("a line is not NAME=value"),
+                other => other.into(),
+            });
+        Ok(Self(values.with_context(unreadable)?))
+    }
+
+    /// What sets a variable of the application, if anything does.
+    pub fn value(&self, name: &str) -> Option<String> {
+        let name = format!("{ENVIRONMENT_PREFIX}{}", name.to_uppercase());
+        std::env::var(&name)
+            .ok()
+            .or_else(|| self.0.get(&name).cloned())
+    }
+}
+
 /// The application's variables, each with its value. Printed, they show names only.
 #[derive(Default)]
 pub struct Variables {
@@ -42,8 +78,8 @@ pub struct Variables {
 
 impl Variables {
     /// Gives each variable its value: from `overrides` (what the host knows better, such as the
-    /// address of a database that it started), else from the environment, else the manifest's
-    /// default.
+    /// address of a database that it started), else from the environment, else from `.env` beside
+    /// the manifest, else the manifest's default. As in Spin, a default is taken as it is written.
     ///
     /// Fails with the variable's name if one that is required has no value, if a template is
     /// malformed, or if one names a variable that is not declared.
@@ -52,14 +88,11 @@ impl Variables {
         environment: impl Fn(&str) -> Option<String>,
         overrides: &BTreeMap<String, String>,
     ) -> anyhow::Result<Self> {
+        let dotenv = Environment::of(manifest)?.0;
         let mut values = BTreeMap::new();
         for (name, variable) in &manifest.variables {
-            ensure!(
-                is_name(name),
-                "[variables] {name:?} is no name: lowercase letters, digits and single underscores"
-            );
-            let from_environment =
-                || environment(&format!("{ENVIRONMENT_PREFIX}{}", name.to_uppercase()));
+            let key = format!("{ENVIRONMENT_PREFIX}{}", name.to_uppercase());
+            let from_environment = || environment(&key).or_else(|| dotenv.get(&key).cloned());
             let value = overrides
                 .get(name)
                 .cloned()
@@ -71,8 +104,7 @@ impl Variables {
                 }
                 None => ensure!(
                     !variable.required,
-                    "the variable {name} is required: set {ENVIRONMENT_PREFIX}{}",
-                    name.to_uppercase()
+                    "the variable {name} is required: set {key}, or write it to {DOTENV}"
                 ),
             }
         }
@@ -102,7 +134,6 @@ impl Variables {
     fn of_component(&self, component: &Component) -> anyhow::Result<BTreeMap<String, String>> {
         let mut values = BTreeMap::new();
         for (name, text) in &component.variables {
-            ensure!(is_name(name), "{name:?} is no name");
             let value = self.expand(text).with_context(|| format!("in {name}"))?;
             values.insert(name.clone(), value);
         }
@@ -114,16 +145,6 @@ impl fmt::Debug for Variables {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.values.keys()).finish()
     }
-}
-
-/// Spin's rule: starts with a letter, no double and no trailing underscore.
-fn is_name(name: &str) -> bool {
-    name.starts_with(|c: char| c.is_ascii_lowercase())
-        && name
-            .bytes()
-            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'_')
-        && !name.contains("__")
-        && !name.ends_with('_')
 }
 
 /// Each component sees the variables that its manifest gives it.
@@ -151,7 +172,7 @@ struct Instance(Arc<BTreeMap<String, String>>);
 
 impl Instance {
     fn get(&self, name: &str) -> Result<String, bindings::Error> {
-        if !is_name(name) {
+        if check_variable(name).is_err() {
             return Err(bindings::Error::InvalidName(name.to_owned()));
         }
         let value = self.0.get(name).cloned();

@@ -32,7 +32,7 @@ use crate::triggers::http::{About, Server};
 use crate::triggers::relay::Relay;
 use crate::triggers::{cron, kafka};
 
-const COMPILED_FOLDER: &str = "compiled";
+pub const COMPILED_FOLDER: &str = "compiled";
 const METRICS_UPKEEP: Duration = Duration::from_secs(5);
 /// From a cache hit to the longest that a request may take.
 const SECONDS_BUCKETS: [f64; 12] = [
@@ -59,8 +59,8 @@ impl Host {
         let Prepared { manifest, listener } = application;
         let metrics = metrics()?;
         let services = Services::connect(config, settings, &manifest, development, &stop).await?;
-        let engine = engine::start(&config.data_dir.join(COMPILED_FOLDER))?;
-        let application = Application::load(&engine, &manifest, &services.capabilities)?;
+        let engines = engine::start(&config.data_dir.join(COMPILED_FOLDER))?;
+        let application = Application::load(&engines, &manifest, &services.capabilities)?;
 
         let tasks = TaskTracker::new();
         tasks.spawn(keep_up(metrics.clone(), stop.clone()));

@@ -1,31 +1,20 @@
 //! All components of a manifest, compiled and linked with exactly what they are granted.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use anyhow::{Context as _, anyhow, bail, ensure};
+use anyhow::{bail, ensure};
 use sha2::{Digest as _, Sha256};
-use wasmtime::Engine;
-use wasmtime::component::types::ComponentItem;
 
-use super::component::{Component, MEMORY_BYTES_DEFAULT};
+use super::component::Component;
 use super::deployment::{Made, Version};
-use super::engine::{Engines, MEMORY_BYTES_CEILING};
+use super::engine::Engines;
+use super::fitting::{Bench, Fitted};
 use crate::capabilities::Capability;
 use crate::clock;
-use crate::manifest::{self, Manifest};
-
-/// What every component may import: it reaches nothing outside by itself.
-const ALWAYS_GRANTED: [&str; 6] = [
-    "wasi:cli/",
-    "wasi:clocks/",
-    "wasi:io/",
-    "wasi:random/",
-    "wasi:filesystem/",
-    "wasi:http/",
-];
-/// Linked because the Rust standard library imports it; no address is ever granted.
-const LINKED_WITHOUT_GRANTS: &str = "wasi:sockets/";
+use crate::manifest::{self, Fault, Manifest};
 
 /// The components of one application, by id.
 pub struct Application {
@@ -34,11 +23,7 @@ pub struct Application {
 }
 
 /// Makes components out of files: what the manifest says of them holds for every version.
-pub(super) struct Workshop {
-    engines: Engines,
-    manifest: Manifest,
-    capabilities: Vec<Arc<dyn Capability>>,
-}
+pub(super) struct Workshop(Bench);
 
 impl Application {
     /// Compiles and links every component; says all that is wrong at once.
@@ -47,19 +32,17 @@ impl Application {
         manifest: &Manifest,
         capabilities: &[Arc<dyn Capability>],
     ) -> anyhow::Result<Self> {
-        let workshop = Workshop {
-            engines: engines.clone(),
-            manifest: manifest.clone(),
-            capabilities: capabilities.to_vec(),
-        };
+        let workshop = Workshop(Bench::new(engines, manifest, capabilities));
         let mut versions = BTreeMap::new();
         let mut faults = Vec::new();
-        for (id, component) in &manifest.component {
-            match workshop.first(component) {
+        let components: Vec<_> = manifest.component.values().collect();
+        let made = on_all_cores(&components, |component| workshop.first(component));
+        for (component, made) in components.iter().zip(made) {
+            match made {
                 Ok(version) => {
-                    versions.insert(id.clone(), version);
+                    versions.insert(component.id.clone(), version);
                 }
-                Err(fault) => faults.push(format!("component {id:?}: {fault:#}")),
+                Err(found) => faults.extend(found.iter().map(Fault::to_string)),
             }
         }
         ensure!(faults.is_empty(), "{}", faults.join("\n"));
@@ -90,19 +73,18 @@ impl Application {
 }
 
 impl Workshop {
-    /// What the component's `source` is now.
-    fn first(&self, component: &manifest::Component) -> anyhow::Result<Version> {
-        let path = self.manifest.folder.join(&component.source);
-        ensure!(
-            path.exists(),
-            "its source {} is not there: build the components first",
-            path.display()
-        );
-        let wasm = std::fs::read(&path)
-            .with_context(|| format!("could not read its source {}", path.display()))?;
-        let made = self
-            .make(&component.id, &wasm)
-            .with_context(|| format!("in {}", path.display()))?;
+    /// What the component's `source` is now, or all that is wrong with it.
+    fn first(&self, component: &manifest::Component) -> Result<Version, Vec<Fault>> {
+        let Self(bench) = self;
+        let wasm = bench.read(component);
+        let wasm = wasm.map_err(|why| vec![bench.fault(component, &why)])?;
+        let fitted = bench.fit(component, &wasm).map_err(|misfit| {
+            let faults = misfit.faults.iter();
+            faults
+                .map(|why| bench.fault(component, why))
+                .collect::<Vec<_>>()
+        })?;
+        let made = self.finish(component, fitted, &wasm);
         Ok(Version {
             number: 1,
             sha256: made.sha256,
@@ -117,93 +99,50 @@ impl Workshop {
     /// # Panics
     /// If the manifest has no such component: whoever calls has its place.
     pub(super) fn make(&self, id: &str, wasm: &[u8]) -> anyhow::Result<Made> {
-        let component = self.manifest.component(id);
-        let engine = self.engines.of(&component.tool.praxis)?;
-        Ok(Made {
-            sha256: hex::encode(Sha256::digest(wasm)),
-            component: link(engine, component, &self.capabilities, wasm)?,
-        })
-    }
-}
-
-fn link(
-    engine: &Engine,
-    component: &manifest::Component,
-    capabilities: &[Arc<dyn Capability>],
-    wasm: &[u8],
-) -> anyhow::Result<Component> {
-    let memory = component.tool.praxis.memory_bytes_max;
-    ensure!(
-        memory.unwrap_or(MEMORY_BYTES_DEFAULT) <= MEMORY_BYTES_CEILING,
-        "memory_bytes_max is more than {MEMORY_BYTES_CEILING}"
-    );
-    let compiled = wasmtime::component::Component::from_binary(engine, wasm)
-        .map_err(|fault| anyhow!("could not compile it: {fault:#}"))?;
-
-    let granted: Vec<_> = capabilities
-        .iter()
-        .filter(|capability| capability.is_granted(component))
-        .cloned()
-        .collect();
-    let imports: Vec<String> = compiled
-        .component_type()
-        .imports(engine)
-        .filter(|(_, item)| does_something(engine, &item.ty))
-        .map(|(name, _)| name.to_owned())
-        .collect();
-    check_grants(&imports, &granted, capabilities)?;
-    let mut linker = praxis_wasi::linker(engine)?;
-    for capability in &granted {
-        capability.link(&mut linker)?;
-    }
-    let pre = linker.instantiate_pre(&compiled)?;
-    Ok(Component {
-        manifest: Arc::new(component.clone()),
-        engine: engine.clone(),
-        pre,
-        capabilities: granted.into(),
-        life: Arc::default(),
-    })
-}
-
-/// Whether an import holds a function or a resource. Plain types need no grant.
-fn does_something(engine: &Engine, item: &ComponentItem) -> bool {
-    match item {
-        ComponentItem::ComponentInstance(interface) => interface
-            .exports(engine)
-            .any(|(_, export)| does_something(engine, &export.ty)),
-        ComponentItem::Type(_) => false,
-        _ => true,
-    }
-}
-
-/// Every import must be granted; what is not is named.
-fn check_grants(
-    imports: &[String],
-    granted: &[Arc<dyn Capability>],
-    known: &[Arc<dyn Capability>],
-) -> anyhow::Result<()> {
-    let provides = |capabilities: &[Arc<dyn Capability>], name: &str| {
-        capabilities
-            .iter()
-            .any(|capability| capability.interfaces().contains(&name))
-    };
-    let mut faults = Vec::new();
-    for import in imports {
-        let name = import.split('@').next().unwrap_or(import);
-        let always = ALWAYS_GRANTED.iter().any(|prefix| name.starts_with(prefix))
-            || name.starts_with(LINKED_WITHOUT_GRANTS);
-        if always || provides(granted, name) {
-            continue;
+        let component = self.0.manifest.component(id);
+        match self.0.fit(component, wasm) {
+            Ok(fitted) => Ok(self.finish(component, fitted, wasm)),
+            Err(misfit) => bail!("{}", misfit.faults.join("; ")),
         }
-        faults.push(if provides(known, name) {
-            format!("it imports {import}, which its table in the manifest does not grant")
-        } else {
-            format!("it imports {import}, which this host does not have")
+    }
+
+    fn finish(&self, component: &manifest::Component, fitted: Fitted, wasm: &[u8]) -> Made {
+        Made {
+            sha256: hex::encode(Sha256::digest(wasm)),
+            component: Component {
+                manifest: Arc::new(component.clone()),
+                engine: fitted.engine,
+                pre: fitted.pre,
+                capabilities: fitted.granted.into(),
+                life: Arc::default(),
+            },
+        }
+    }
+}
+
+/// The outcomes in the order of the items. Code that is in the cache is read and linked by one
+/// thread each: of an application's start-up this is the largest part.
+fn on_all_cores<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let next = AtomicUsize::new(0);
+    let one = || {
+        let mut done = Vec::new();
+        loop {
+            let place = next.fetch_add(1, Ordering::Relaxed);
+            let Some(item) = items.get(place) else {
+                break done;
+            };
+            done.push((place, work(item)));
+        }
+    };
+    let mut done: Vec<(usize, R)> = std::thread::scope(|threads| {
+        let threads: Vec<_> = (0..cores).map(|_| threads.spawn(one)).collect();
+        let parts = threads.into_iter().map(|thread| match thread.join() {
+            Ok(part) => part,
+            Err(panic) => std::panic::resume_unwind(panic),
         });
-    }
-    if !faults.is_empty() {
-        bail!("{}", faults.join("; "));
-    }
-    Ok(())
+        parts.flatten().collect()
+    });
+    done.sort_by_key(|(place, _)| *place);
+    done.into_iter().map(|(_, outcome)| outcome).collect()
 }

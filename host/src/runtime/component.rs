@@ -80,7 +80,7 @@ impl Component {
         store.set_epoch_deadline(1);
         if let Some(fuel) = self.manifest.tool.praxis.fuel_max {
             store
-                .set_fuel(fuel)
+                .set_fuel(fuel.get())
                 .expect("a component with fuel_max has an engine that counts");
         }
     }

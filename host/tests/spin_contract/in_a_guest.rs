@@ -115,7 +115,7 @@ impl Host {
 
     async fn see(&self, path: &str) -> String {
         let request = http::Request::get(format!("http://localhost{path}"));
-        let body = Empty::new().map_err(|never| match never {}).boxed_unsync();
+        let body = Empty::<bytes::Bytes>::new();
         let answer = self.guest.answer(request.body(body).unwrap()).await;
         let answer = answer.unwrap_or_else(|problem| panic!("{path}: {problem:?}"));
         let status = answer.status();

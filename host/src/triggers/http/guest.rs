@@ -2,7 +2,7 @@
 
 mod body;
 mod call;
-mod limits;
+pub mod limits;
 mod version;
 mod worker;
 

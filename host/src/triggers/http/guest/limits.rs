@@ -1,5 +1,6 @@
 //! What bounds one component's requests: `[component.X.tool.praxis]`, or the defaults.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use crate::manifest::ComponentTool;
@@ -26,16 +27,16 @@ pub struct Limits {
 
 impl Limits {
     pub fn new(tool: &ComponentTool) -> Self {
-        let size = |set: Option<u32>, default| set.unwrap_or(default) as usize;
+        let in_flight = tool.requests_in_flight_max.map(NonZeroU32::get);
+        let queued = tool.requests_queued_max.unwrap_or(REQUESTS_QUEUED_MAX);
+        let queue_timeout_ms = tool.queue_timeout_ms.unwrap_or(QUEUE_TIMEOUT_MS);
+        let per_instance = tool.requests_per_instance_max.map(NonZeroU32::get);
         Self {
-            requests_in_flight_max: size(tool.requests_in_flight_max, REQUESTS_IN_FLIGHT_MAX),
-            requests_queued_max: size(tool.requests_queued_max, REQUESTS_QUEUED_MAX),
-            queue_timeout: Duration::from_millis(tool.queue_timeout_ms.unwrap_or(QUEUE_TIMEOUT_MS)),
+            requests_in_flight_max: in_flight.unwrap_or(REQUESTS_IN_FLIGHT_MAX) as usize,
+            requests_queued_max: queued as usize,
+            queue_timeout: Duration::from_millis(queue_timeout_ms),
             body_bytes_max: tool.body_bytes_max.unwrap_or(BODY_BYTES_MAX),
-            requests_per_instance_max: size(
-                tool.requests_per_instance_max,
-                REQUESTS_PER_INSTANCE_MAX,
-            ),
+            requests_per_instance_max: per_instance.unwrap_or(REQUESTS_PER_INSTANCE_MAX) as usize,
         }
     }
 }

@@ -18,6 +18,8 @@ pub struct Grant {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Host {
     Any,
+    /// The application itself: requests without a host, from one component to another.
+    Own,
     Exact(String),
     /// Whatever ends in a dot and this.
     Below(String),
@@ -54,7 +56,6 @@ impl Grant {
             .map_or(authority, |(_, place)| place);
         let (host, port) = split_port(place)?;
         ensure!(!host.is_empty(), "it names no host");
-        ensure!(host != "self", "the host \"self\" is not supported");
         let port = match (port, &scheme) {
             (Some(port), _) => Port::parse(port)?,
             (None, Some(scheme)) => match default_port(scheme) {
@@ -74,6 +75,11 @@ impl Grant {
         self.scheme
             .as_deref()
             .is_none_or(|own| protocol(own) == protocol(scheme))
+    }
+
+    /// Whether a component may call another one of its application by a path alone.
+    pub fn covers_own(&self, scheme: &str) -> bool {
+        self.has_scheme(scheme) && matches!(self.host, Host::Own | Host::Any)
     }
 
     pub fn covers(&self, target: &Target) -> bool {
@@ -111,6 +117,9 @@ impl Host {
         if host == "*" {
             return Ok(Self::Any);
         }
+        if matches!(host, "self" | "self.alt") {
+            return Ok(Self::Own);
+        }
         if let Ok(address) = host.parse::<IpAddr>() {
             let bits = if address.is_ipv4() { 32 } else { 128 };
             return match path.strip_prefix('/').and_then(|path| path.parse().ok()) {
@@ -142,6 +151,7 @@ impl Host {
     fn covers(&self, host: &str) -> bool {
         match self {
             Self::Any => true,
+            Self::Own => false,
             Self::Exact(name) => name == host,
             Self::Below(domain) => host
                 .strip_suffix(domain.as_str())

@@ -1,0 +1,135 @@
+//! The host's own composition, with addresses where nobody is and nothing that is opened.
+
+use std::path::Path;
+
+use clap::Parser;
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+
+use super::super::compose::COMPILED_FOLDER;
+use super::super::services::Services;
+use super::super::settings::Settings;
+use crate::capabilities::Capability;
+use crate::capabilities::variables::{Environment, KNOWN_TO_THE_HOST};
+use crate::config::Config;
+use crate::manifest::{Component, Fault, Manifest, Place, Service, template};
+use crate::runtime::engine;
+use crate::runtime::fitting::{Bench, Fitted, Misfit};
+
+/// Where nobody is; nothing is sent there either.
+const NO_DATABASE: &str = "postgres://127.0.0.1:1/none";
+const NO_REDIS: &str = "redis://127.0.0.1:1/0";
+/// What stands for a grant whose variable has no value here.
+const ANYWHERE: &str = "*://*:*";
+
+/// Everything that components are linked with.
+pub struct Rehearsal {
+    pub bench: Bench,
+    /// Variables that have no value here.
+    pub unset: Vec<String>,
+    pub faults: Vec<Fault>,
+    _folder: TempDir,
+}
+
+#[derive(Parser)]
+struct Defaults {
+    #[command(flatten)]
+    config: Config,
+}
+
+impl Rehearsal {
+    pub async fn of(manifest: &Manifest, data_dir: &Path) -> anyhow::Result<Self> {
+        let mut faults = Vec::new();
+        let first = |what: String| Fault {
+            file: manifest.path.clone(),
+            place: Place::default(),
+            what,
+        };
+        let environment = Environment::of(manifest).unwrap_or_else(|error| {
+            faults.push(first(format!("{error:#}; correct it or remove it")));
+            Environment::default()
+        });
+        let (mut acted, unset) = act(manifest, &environment);
+        let folder = tempfile::tempdir()?;
+        let config = config(manifest, folder.path());
+        // What is told to end before it begins connects to nothing.
+        let stop = CancellationToken::new();
+        stop.cancel();
+        let settings = match Settings::resolve(&config, &acted, true) {
+            Ok(settings) => settings,
+            Err(error) => {
+                faults.push(first(format!("{error:#}")));
+                acted.application.tool.praxis.services = vec![Service::Postgres, Service::Redis];
+                Settings::resolve(&config, &acted, true)?
+            }
+        };
+        let services = Services::connect(&config, &settings, &acted, true, &stop).await;
+        let capabilities: Vec<std::sync::Arc<dyn Capability>> = match services {
+            Ok(services) => services.capabilities,
+            Err(error) => {
+                faults.push(first(format!("{error:#}")));
+                Vec::new()
+            }
+        };
+        let engines = engine::start(&data_dir.join(COMPILED_FOLDER))?;
+        Ok(Self {
+            bench: Bench::new(&engines, &acted, &capabilities),
+            unset,
+            faults,
+            _folder: folder,
+        })
+    }
+
+    /// Compiles and links a component of the manifest.
+    pub fn fit(&self, component: &Component) -> Result<Fitted, Misfit> {
+        let acted = self.bench.manifest.component.get(&component.id);
+        let component = acted.unwrap_or(component);
+        match self.bench.read(component) {
+            Ok(wasm) => self.bench.fit(component, &wasm),
+            Err(why) => Err(Misfit {
+                faults: vec![why],
+                ..Misfit::default()
+            }),
+        }
+    }
+}
+
+/// A development host's configuration, of which nothing leads anywhere.
+fn config(manifest: &Manifest, folder: &Path) -> Config {
+    let mut config = Defaults::parse_from(["praxis"]).config;
+    config.manifest.clone_from(&manifest.path);
+    config.data_dir = folder.to_path_buf();
+    config.database_url = Some(NO_DATABASE.into());
+    config.redis_url = Some(NO_REDIS.into());
+    config.kafka_brokers = None;
+    config.opensearch_url = None;
+    config.smtp_url = None;
+    config.jwks = None;
+    config
+}
+
+/// The manifest as if every variable had a value, and the names of those that have none.
+fn act(manifest: &Manifest, environment: &Environment) -> (Manifest, Vec<String>) {
+    let mut acted = manifest.clone();
+    let mut unset = Vec::new();
+    for (name, variable) in &mut acted.variables {
+        if variable.default.is_none() && environment.value(name).is_none() {
+            unset.push(name.clone());
+            variable.default = Some(String::new());
+        }
+    }
+    let is_open = |entry: &str| {
+        let names = template::names(entry).unwrap_or_default();
+        names
+            .iter()
+            .any(|name| KNOWN_TO_THE_HOST.contains(name) || unset.iter().any(|unset| unset == name))
+    };
+    for component in acted.component.values_mut() {
+        for entry in &mut component.allowed_outbound_hosts {
+            if is_open(entry) {
+                ANYWHERE.clone_into(entry);
+            }
+        }
+    }
+    (acted, unset)
+}

@@ -1,0 +1,130 @@
+//! What is no fault and may be a mistake.
+
+use crate::capabilities::variables::{ENVIRONMENT_PREFIX, KNOWN_TO_THE_HOST};
+use crate::manifest::{Channel, Component, DependencySource, Fault, Manifest, Place};
+use crate::runtime::code::Surface;
+
+/// Variables without a value, and components that nothing runs.
+pub fn of_manifest(manifest: &Manifest, unset: &[String]) -> Vec<Fault> {
+    let at = |place: Place, what: String| Fault {
+        file: manifest.path.clone(),
+        place,
+        what,
+    };
+    let mut warnings = Vec::new();
+    for name in unset {
+        if KNOWN_TO_THE_HOST.contains(&name.as_str()) {
+            continue;
+        }
+        warnings.push(at(
+            Place::default(),
+            format!(
+                "the variable {name} has no value here; set {ENVIRONMENT_PREFIX}{} or write it \
+                 to .env",
+                name.to_uppercase()
+            ),
+        ));
+    }
+    for component in manifest.component.values() {
+        let id = component.id.as_str();
+        let is_inside = manifest.component.values().any(|other| {
+            let mut dependencies = other.dependencies.iter();
+            dependencies.any(|inner| inner.source == DependencySource::Component(id.to_owned()))
+        });
+        if !is_inside && !manifest.trigger.components().any(|named| named == id) {
+            let what = format!("nothing runs the component {id:?}; add a [[trigger.*]] for it");
+            warnings.push(at(component.place, what));
+        }
+    }
+    warnings
+}
+
+/// What is granted and never asked for.
+pub fn of_component(component: &Component, surface: &Surface, unset: &[String]) -> Vec<String> {
+    let imports = |prefixes: &[&str]| {
+        surface
+            .imports
+            .iter()
+            .any(|import| prefixes.iter().any(|prefix| import.starts_with(prefix)))
+    };
+    let tool = &component.tool.praxis;
+    let sends = |channel| tool.delivery.contains(&channel);
+    let reaches = |schemes: &[&str]| {
+        let entries = component.allowed_outbound_hosts.iter();
+        entries
+            .filter(|entry| !unset.iter().any(|name| entry.contains(name.as_str())))
+            .any(|entry| schemes.iter().any(|scheme| entry.starts_with(scheme)))
+    };
+    let granted = [
+        (
+            !component.key_value_stores.is_empty(),
+            "key_value_stores",
+            &["spin:key-value/", "wasi:keyvalue/"] as &[_],
+        ),
+        (
+            !component.variables.is_empty(),
+            "variables",
+            &["spin:variables/", "wasi:config/"],
+        ),
+        (!component.files.is_empty(), "files", &["wasi:filesystem/"]),
+        (
+            !component.environment.is_empty(),
+            "environment",
+            &["wasi:cli/environment"],
+        ),
+        (
+            reaches(&["postgres:", "postgresql:"]),
+            "a host of PostgreSQL",
+            &["spin:postgres/", "wasi:sockets/"],
+        ),
+        (
+            reaches(&["redis:", "rediss:"]),
+            "a host of Redis",
+            &["spin:redis/", "wasi:sockets/"],
+        ),
+        (
+            reaches(&["http:", "https:"]),
+            "a host of HTTP",
+            &[
+                "wasi:http/outgoing-handler",
+                "wasi:http/client",
+                "wasi:sockets/",
+            ],
+        ),
+        (
+            !tool.publishes.is_empty(),
+            "tool.praxis.publishes",
+            &["praxis:events/producer"],
+        ),
+        (
+            !tool.indexes.is_empty(),
+            "tool.praxis.indexes",
+            &["praxis:index/"],
+        ),
+        (
+            sends(Channel::Email),
+            "tool.praxis.delivery \"email\"",
+            &["praxis:delivery/email"],
+        ),
+        (
+            sends(Channel::Sms),
+            "tool.praxis.delivery \"sms\"",
+            &["praxis:delivery/sms"],
+        ),
+        (
+            sends(Channel::Push),
+            "tool.praxis.delivery \"push\"",
+            &["praxis:delivery/push"],
+        ),
+    ];
+    granted
+        .into_iter()
+        .filter(|(is_granted, _, interfaces)| *is_granted && !imports(interfaces))
+        .map(|(_, what, interfaces)| {
+            format!(
+                "{what} is granted, but nothing of {} is imported; remove the grant",
+                interfaces.join("…, ") + "…"
+            )
+        })
+        .collect()
+}

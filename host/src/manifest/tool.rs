@@ -1,0 +1,79 @@
+//! `[component.*.tool.praxis]`: what of this host a component may use, and how much.
+
+use std::num::{NonZeroU32, NonZeroU64};
+
+use super::document::{Kind, Table};
+
+#[derive(Debug, Clone, Default)]
+pub struct ComponentTool {
+    /// Topics that it may publish to.
+    pub publishes: Vec<String>,
+    /// Indexes that it may read and write.
+    pub indexes: Vec<String>,
+    /// Channels that it may send on.
+    pub delivery: Vec<Channel>,
+    /// Linear memory, at most.
+    pub memory_bytes_max: Option<usize>,
+    /// Wall-clock time for one request.
+    pub request_timeout_ms: Option<u64>,
+    /// Wall-clock time for one event.
+    pub event_timeout_ms: Option<u64>,
+    /// Instructions, roughly, for one instance; without it none are counted.
+    pub fuel_max: Option<NonZeroU64>,
+    /// Requests that are worked on at one time.
+    pub requests_in_flight_max: Option<NonZeroU32>,
+    /// Requests that wait for one of those places.
+    pub requests_queued_max: Option<u32>,
+    /// How long they wait.
+    pub queue_timeout_ms: Option<u64>,
+    /// What a request's body may hold.
+    pub body_bytes_max: Option<u64>,
+    /// Requests that an instance answers, one after the other, before a fresh one takes its place.
+    pub requests_per_instance_max: Option<NonZeroU32>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Channel {
+    Email,
+    Sms,
+    Push,
+}
+
+const CHANNELS: [(&str, Channel); 3] = [
+    ("email", Channel::Email),
+    ("sms", Channel::Sms),
+    ("push", Channel::Push),
+];
+
+impl ComponentTool {
+    pub(super) fn read(mut table: Table<'_, '_>) -> Self {
+        let tool = Self {
+            publishes: references(&mut table, "publishes", Kind::Topic),
+            indexes: references(&mut table, "indexes", Kind::Index),
+            delivery: table.some_of("delivery", &CHANNELS),
+            memory_bytes_max: table.number("memory_bytes_max"),
+            request_timeout_ms: table.number("request_timeout_ms"),
+            event_timeout_ms: table.number("event_timeout_ms"),
+            fuel_max: table.positive::<u64, _>("fuel_max"),
+            requests_in_flight_max: table.positive::<u32, _>("requests_in_flight_max"),
+            requests_queued_max: table.number("requests_queued_max"),
+            queue_timeout_ms: table.number("queue_timeout_ms"),
+            body_bytes_max: table.number("body_bytes_max"),
+            requests_per_instance_max: table.positive::<u32, _>("requests_per_instance_max"),
+        };
+        table.finish();
+        tool
+    }
+}
+
+/// Names that must be declared elsewhere.
+fn references(table: &mut Table<'_, '_>, key: &'static str, kind: Kind) -> Vec<String> {
+    let mut names = Vec::new();
+    for item in table.list(key) {
+        if let Some(name) = item.text() {
+            item.report.refer(kind, &name, &item.name, &item.span);
+            names.push(name);
+        }
+    }
+    names
+}

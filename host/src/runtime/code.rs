@@ -1,0 +1,130 @@
+//! What a file of WebAssembly is, imports and exports.
+
+use anyhow::{anyhow, bail, ensure};
+use wasmtime::Engine;
+use wasmtime::component::Component;
+use wasmtime::component::types::ComponentItem;
+
+use crate::manifest::Manifest;
+
+const MAGIC: &[u8] = b"\0asm";
+/// The four bytes after the magic number.
+const CORE_MODULE: &[u8] = &[1, 0, 0, 0];
+
+/// Compiles a component. What is none is refused with what it is, and what to do.
+pub fn compile(engine: &Engine, wasm: &[u8]) -> anyhow::Result<Component> {
+    ensure!(!wasm.is_empty(), "it is empty; build it again");
+    ensure!(
+        wasm.starts_with(MAGIC),
+        "it is not WebAssembly: it lacks the magic number; name the .wasm file of a component"
+    );
+    if wasm
+        .get(MAGIC.len()..)
+        .is_some_and(|rest| rest.starts_with(CORE_MODULE))
+    {
+        bail!(
+            "it is a core module, not a component; build it for wasm32-wasip2, \
+             or wrap it with \"wasm-tools component new\""
+        );
+    }
+    Component::from_binary(engine, wasm).map_err(|fault| {
+        anyhow!(
+            "could not compile it: {}; it is damaged or cut off, build it again",
+            fault.root_cause()
+        )
+    })
+}
+
+/// The names of what a component imports and exports.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Surface {
+    /// What holds a function or a resource: plain types need no grant.
+    pub imports: Vec<String>,
+    pub exports: Vec<String>,
+}
+
+impl Surface {
+    pub fn of(engine: &Engine, component: &Component) -> Self {
+        let kind = component.component_type();
+        let imports = kind
+            .imports(engine)
+            .filter(|(_, item)| does_something(engine, &item.ty));
+        Self {
+            imports: imports.map(|(name, _)| name.to_owned()).collect(),
+            exports: kind
+                .exports(engine)
+                .map(|(name, _)| name.to_owned())
+                .collect(),
+        }
+    }
+
+    /// Why the triggers of the manifest cannot run the component, one line each.
+    pub fn check_triggers(&self, manifest: &Manifest, id: &str) -> Vec<String> {
+        let triggers = &manifest.trigger;
+        let is = |component: &str| component == id;
+        let wanted = [
+            (
+                triggers.http.iter().any(|trigger| is(&trigger.component)),
+                "[[trigger.http]]",
+                HTTP.as_slice(),
+            ),
+            (
+                triggers.kafka.iter().any(|trigger| is(&trigger.component)),
+                "[[trigger.kafka]]",
+                EVENTS.as_slice(),
+            ),
+            (
+                triggers.cron.iter().any(|trigger| is(&trigger.component)),
+                "[[trigger.cron]]",
+                EVENTS.as_slice(),
+            ),
+            (
+                triggers.redis.iter().any(|trigger| is(&trigger.component)),
+                "[[trigger.redis]]",
+                REDIS.as_slice(),
+            ),
+        ];
+        let mut faults = Vec::new();
+        for (is_named, trigger, interfaces) in wanted {
+            let exports_one = interfaces
+                .iter()
+                .any(|prefix| self.exports.iter().any(|export| export.starts_with(prefix)));
+            if is_named && !exports_one {
+                let interfaces = interfaces.join("… or ");
+                faults.push(format!(
+                    "{trigger} runs it, but it does not export {interfaces}…; \
+                     it exports {}",
+                    listed(&self.exports)
+                ));
+            }
+        }
+        faults
+    }
+}
+
+/// What a component exports that each trigger can run.
+const HTTP: [&str; 2] = ["wasi:http/handler@0.3", "wasi:http/incoming-handler@0.2"];
+const EVENTS: [&str; 1] = ["praxis:events/consumer@0.1"];
+const REDIS: [&str; 1] = ["spin:redis/inbound-redis@3"];
+
+fn listed(names: &[String]) -> String {
+    if names.is_empty() {
+        "nothing".to_owned()
+    } else {
+        names.join(", ")
+    }
+}
+
+fn does_something(engine: &Engine, item: &ComponentItem) -> bool {
+    match item {
+        ComponentItem::ComponentInstance(interface) => interface
+            .exports(engine)
+            .any(|(_, export)| does_something(engine, &export.ty)),
+        ComponentItem::Type(_) => false,
+        ComponentItem::ComponentFunc(_)
+        | ComponentItem::CoreFunc(_)
+        | ComponentItem::Module(_)
+        | ComponentItem::Component(_)
+        | ComponentItem::Resource(_) => true,
+    }
+}

@@ -1,0 +1,130 @@
+//! A component's code, linked with exactly what its table in the manifest grants, or all that
+//! stands in the way.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use praxis_wasi::State;
+use wasmtime::Engine;
+use wasmtime::component::InstancePre;
+
+use super::code::{self, Surface};
+use super::component::MEMORY_BYTES_DEFAULT;
+use super::engine::{Engines, MEMORY_BYTES_CEILING};
+use super::grants;
+use crate::capabilities::Capability;
+use crate::manifest::{Component, Fault, Manifest};
+
+/// What components are fitted with: shared by all of an application.
+pub struct Bench {
+    pub engines: Engines,
+    pub manifest: Manifest,
+    pub capabilities: Vec<Arc<dyn Capability>>,
+}
+
+/// A component that is ready to be instantiated.
+pub struct Fitted {
+    pub engine: Engine,
+    pub pre: InstancePre<State>,
+    pub granted: Vec<Arc<dyn Capability>>,
+    pub surface: Surface,
+}
+
+/// Why a component cannot run, one line each, and what of it could be seen all the same.
+#[derive(Debug, Default)]
+pub struct Misfit {
+    pub faults: Vec<String>,
+    pub surface: Surface,
+}
+
+impl Misfit {
+    fn one(fault: impl Into<String>) -> Self {
+        Self {
+            faults: vec![fault.into()],
+            surface: Surface::default(),
+        }
+    }
+}
+
+impl Bench {
+    pub fn new(
+        engines: &Engines,
+        manifest: &Manifest,
+        capabilities: &[Arc<dyn Capability>],
+    ) -> Self {
+        Self {
+            engines: engines.clone(),
+            manifest: manifest.clone(),
+            capabilities: capabilities.to_vec(),
+        }
+    }
+
+    /// Where the component's code is.
+    pub fn path(&self, component: &Component) -> PathBuf {
+        self.manifest.folder.join(&component.source)
+    }
+
+    /// What the component's `source` holds now.
+    pub fn read(&self, component: &Component) -> Result<Vec<u8>, String> {
+        let path = self.path(component);
+        std::fs::read(&path).map_err(|fault| match fault.kind() {
+            std::io::ErrorKind::NotFound => "it is not there; build the components first".into(),
+            _ => format!("could not read it: {fault}"),
+        })
+    }
+
+    /// Compiles and links; says all that is wrong at once.
+    pub fn fit(&self, component: &Component, wasm: &[u8]) -> Result<Fitted, Misfit> {
+        let engine = self.engines.of(&component.tool.praxis);
+        let engine = engine.map_err(|why| Misfit::one(format!("there is no engine: {why:#}")))?;
+        let code = code::compile(engine, wasm).map_err(|why| Misfit::one(why.to_string()))?;
+        let surface = Surface::of(engine, &code);
+        let granted: Vec<_> = self
+            .capabilities
+            .iter()
+            .filter(|capability| capability.is_granted(component))
+            .cloned()
+            .collect();
+        let mut faults = grants::check(&surface.imports, component, &granted);
+        faults.extend(surface.check_triggers(&self.manifest, &component.id));
+        let memory = component.tool.praxis.memory_bytes_max;
+        let memory = memory.unwrap_or(MEMORY_BYTES_DEFAULT);
+        if memory > MEMORY_BYTES_CEILING {
+            faults.push(format!(
+                "its memory_bytes_max is {memory}; this host gives {MEMORY_BYTES_CEILING} at most"
+            ));
+        }
+        if !faults.is_empty() {
+            return Err(Misfit { faults, surface });
+        }
+        let linked = praxis_wasi::linker(engine).and_then(|mut linker| {
+            let mut granted = granted.iter();
+            granted.try_for_each(|capability| capability.link(&mut linker))?;
+            linker.instantiate_pre(&code)
+        });
+        match linked {
+            Ok(pre) => Ok(Fitted {
+                engine: engine.clone(),
+                pre,
+                granted,
+                surface,
+            }),
+            Err(fault) => Err(Misfit {
+                faults: vec![format!(
+                    "could not link it: {fault:#}; build it for what this host has"
+                )],
+                surface,
+            }),
+        }
+    }
+
+    /// A component's fault, with the place where the manifest describes it.
+    pub fn fault(&self, component: &Component, what: &str) -> Fault {
+        let source = component.source.display();
+        Fault {
+            file: self.manifest.path.clone(),
+            place: component.place,
+            what: format!("component {:?} ({source}): {what}", component.id),
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! An application of one component that says which version it is, and files of its versions.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Empty};
+use praxis_host::capabilities::Capability;
+use praxis_host::capabilities::variables::Variables;
+use praxis_host::manifest::Manifest;
+use praxis_host::runtime::application;
+use praxis_host::runtime::consumer::Consumer;
+use praxis_host::runtime::deployment::{Deployments, Report, Seats};
+use praxis_host::runtime::engine;
+use praxis_host::triggers::http::guest::Guest;
+use tempfile::TempDir;
+use wasmtime_wasi_http::WasiBody;
+
+const VERSION_1: &[u8] = b"version-1";
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What is deployed, and the two seats that its one component has.
+#[derive(Clone)]
+pub struct Application {
+    pub deployments: Arc<Deployments>,
+    pub guest: Guest,
+    pub consumer: Consumer,
+    _folder: Arc<TempDir>,
+}
+
+/// The id of the component.
+pub const ID: &str = "versioned";
+
+/// The bytes of a built guest.
+pub fn built(name: &str) -> Vec<u8> {
+    let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/components");
+    let path = target.join(format!("{name}.wasm"));
+    std::fs::read(&path)
+        .unwrap_or_else(|_| panic!("{} is not built: make component-{name}", path.display()))
+}
+
+/// The component's file with another name for its version, which is as long.
+pub fn named(version: &str) -> Vec<u8> {
+    assert_eq!(version.len(), VERSION_1.len());
+    let mut wasm = built(ID);
+    let mut places = wasm.windows(VERSION_1.len());
+    let at = places.position(|bytes| bytes == VERSION_1).unwrap();
+    wasm[at..at + VERSION_1.len()].copy_from_slice(version.as_bytes());
+    wasm
+}
+
+impl Application {
+    pub fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("versioned.wasm"), built(ID)).unwrap();
+        let manifest = folder.path().join("spin.toml");
+        let text = "spin_manifest_version = 2\n\
+             [application]\nname = \"swap\"\n\
+             [component.versioned]\nsource = \"versioned.wasm\"\n";
+        std::fs::write(&manifest, text).unwrap();
+        let manifest = Manifest::load(&manifest).unwrap();
+        let variables = Variables::resolve(&manifest, |_| None, &BTreeMap::new()).unwrap();
+        let capabilities: Vec<Arc<dyn Capability>> = vec![Arc::new(variables)];
+        // Not in the test's own folder: a thread of the engine tidies up there, and outlives it.
+        let compiled = Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled");
+        let engine = engine::start(&compiled).unwrap();
+        let application = application::Application::load(&engine, &manifest, &capabilities);
+        let application = application.unwrap();
+        let guest = Guest::new(application.component(ID)).unwrap();
+        let consumer = Consumer::new(application.component(ID)).unwrap();
+        let mut seats = Seats::default();
+        seats.add(ID, Arc::new(guest.clone()));
+        seats.add(ID, Arc::new(consumer.clone()));
+        Self {
+            deployments: Arc::new(Deployments::new(application, seats)),
+            guest,
+            consumer,
+            _folder: Arc::new(folder),
+        }
+    }
+
+    /// Swaps in a version by its name.
+    pub async fn swap(&self, version: &str) {
+        let swapped = self.deployments.swap(ID, "upload".into(), named(version));
+        swapped.await.unwrap();
+    }
+
+    /// Which version answers.
+    pub async fn see(&self) -> String {
+        let answer = self.guest.answer(request("/", empty())).await.unwrap();
+        assert_eq!(answer.status(), 200);
+        let body = answer.into_body().collect().await.unwrap().to_bytes();
+        String::from_utf8(body.to_vec()).unwrap()
+    }
+
+    pub fn report(&self) -> Report {
+        self.deployments.report().remove(0)
+    }
+
+    /// Waits until no old version is left.
+    pub async fn drained(&self) {
+        let deadline = Instant::now() + DRAIN_TIMEOUT;
+        while !self.report().draining.is_empty() {
+            assert!(Instant::now() < deadline, "{:?}", self.report());
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+}
+
+pub fn request(path: &str, body: WasiBody) -> http::Request<WasiBody> {
+    let request = http::Request::post(format!("http://localhost{path}"));
+    request.body(body).unwrap()
+}
+
+pub fn empty() -> WasiBody {
+    let body: Empty<Bytes> = Empty::new();
+    body.map_err(|never| match never {}).boxed_unsync()
+}

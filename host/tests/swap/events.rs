@@ -1,0 +1,48 @@
+//! Events are handled while the component that handles them is swapped.
+
+use std::time::{Duration, Instant};
+
+use praxis_host::runtime::consumer::{Delivery, Event, Handler as _, Outcome};
+
+use crate::application::Application;
+
+const BEGIN_TIMEOUT: Duration = Duration::from_secs(10);
+
+fn delivery(kind: &str) -> Delivery {
+    Delivery {
+        id: "1".into(),
+        source: "test".into(),
+        time_ms: 0,
+        topic: "test".into(),
+        partition: 0,
+        offset: 0,
+        attempt: 1,
+        event: Event {
+            kind: kind.into(),
+            key: "1".into(),
+            stream_version: 0,
+            data: "{}".into(),
+        },
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_event_ends_on_the_version_it_began_with() {
+    let application = Application::start();
+    let old = application.consumer.clone();
+    let slow = tokio::spawn(async move { old.handle(&delivery("Slow")).await });
+    let deadline = Instant::now() + BEGIN_TIMEOUT;
+    while application.report().load.events_in_flight == 0 {
+        assert!(Instant::now() < deadline, "the event was never begun");
+        tokio::task::yield_now().await;
+    }
+
+    application.swap("version-2").await;
+    let fast = application.consumer.handle(&delivery("Fast")).await;
+    assert_eq!(fast, Outcome::Reject("version-2".into()));
+    let draining = application.report().draining;
+    assert_eq!(draining[0].load.events_in_flight, 1, "{draining:?}");
+
+    assert_eq!(slow.await.unwrap(), Outcome::Reject("version-1".into()));
+    application.drained().await;
+}

@@ -1,0 +1,8 @@
+//! A component is swapped while it works.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod application;
+mod events;
+mod refusals;
+mod requests;
