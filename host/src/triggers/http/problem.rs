@@ -74,6 +74,8 @@ impl Problem {
             "Body too large",
         )
         .detail(format!("a body may have {bytes_max} bytes"))
+        // The rest of the body is not read.
+        .header("connection", "close")
     }
 
     /// The token is missing or bad; `detail` says how (RFC 6750).
