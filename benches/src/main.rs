@@ -1,0 +1,114 @@
+//! What the host costs, beside what else could have answered: `make bench`.
+//!
+//! The contestants run at the same time and are loaded in turn, round by round, so that a machine
+//! that becomes slower becomes slower for all; what counts is the ratio within a round.
+
+mod client;
+mod contestant;
+mod database;
+mod figures;
+mod hello;
+mod instances;
+mod load;
+mod many;
+mod native;
+mod place;
+mod select;
+mod start;
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::{Parser, Subcommand, ValueEnum};
+
+use self::figures::Report;
+use self::place::Place;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Measures the host, side by side with others.
+#[derive(Debug, Parser)]
+struct Cli {
+    #[command(subcommand)]
+    contestant: Option<Contestant>,
+    /// Only these.
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<Bench>,
+    /// Rounds that count; one more comes first and does not.
+    #[arg(long, default_value_t = 5)]
+    rounds: usize,
+    /// How long each contestant is loaded in each round.
+    #[arg(long, default_value_t = 3)]
+    seconds: u32,
+    /// How many components are idle, then hit once each.
+    #[arg(long, default_value_t = 1_000)]
+    components: usize,
+    /// Write the figures here too.
+    #[arg(long)]
+    json: Option<PathBuf>,
+    /// The host that is measured, in place of the one that was built here.
+    #[arg(long)]
+    host: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Bench {
+    /// A greeting, against `wasmtime serve` and a native server.
+    Hello,
+    /// One row and a thousand from PostgreSQL, against a native server.
+    Select,
+    /// A fresh instance for each request, against one that is used again.
+    Instances,
+    /// Components that lie idle and are then hit once.
+    Many,
+    /// From nothing to the first answer.
+    Start,
+}
+
+#[derive(Debug, Subcommand)]
+enum Contestant {
+    /// The native server that the host is compared with.
+    Native(native::Arguments),
+}
+
+fn main() -> anyhow::Result<()> {
+    let cli = Cli::parse();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        match cli.contestant {
+            Some(Contestant::Native(arguments)) => native::serve(arguments).await,
+            None => measure(&cli).await,
+        }
+    })
+}
+
+async fn measure(cli: &Cli) -> anyhow::Result<()> {
+    let place = Place::find(cli.host.as_deref())?;
+    let mut reports: Vec<Report> = Vec::new();
+    for bench in Bench::value_variants() {
+        if !cli.only.is_empty() && !cli.only.contains(bench) {
+            continue;
+        }
+        let report = match bench {
+            Bench::Hello => hello::measure(&place, cli.rounds, cli.seconds),
+            Bench::Select => select::measure(&place, cli.rounds, cli.seconds).await,
+            Bench::Instances => instances::measure(&place, cli.rounds, cli.seconds),
+            Bench::Many => many::measure(&place, cli.components),
+            Bench::Start => start::measure(&place, cli.rounds).await,
+        };
+        let made = report.with_context(|| format!("could not measure {bench:?}"))?;
+        for report in made {
+            print!("{report}");
+            reports.push(report);
+        }
+    }
+    if let Some(path) = &cli.json {
+        let json = serde_json::to_vec_pretty(&reports)?;
+        std::fs::write(path, json)
+            .with_context(|| format!("could not write {}", path.display()))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,39 @@
+//! Where what is measured was built.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::ensure;
+
+/// Programs and components, all of them there.
+pub struct Place {
+    pub root: PathBuf,
+    pub host: PathBuf,
+    pub wasmtime: PathBuf,
+}
+
+impl Place {
+    /// `host` stands in for the host that was built here.
+    pub fn find(host: Option<&Path>) -> anyhow::Result<Self> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let built = root.join("target/release/praxis");
+        let place = Self {
+            host: host.map_or(built, Path::to_path_buf),
+            wasmtime: root.join("target/bench-tools/wasmtime"),
+            root,
+        };
+        for program in [&place.host, &place.wasmtime] {
+            ensure!(
+                program.exists(),
+                "{} is not there: make bench",
+                program.display()
+            );
+        }
+        Ok(place)
+    }
+
+    pub fn component(&self, name: &str) -> anyhow::Result<PathBuf> {
+        let path = self.root.join(format!("target/components/{name}.wasm"));
+        ensure!(path.exists(), "{} is not there: make bench", path.display());
+        Ok(path.canonicalize()?)
+    }
+}
