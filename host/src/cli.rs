@@ -1,13 +1,17 @@
 //! The commands: the composition root, and the only place that names an adapter.
 
+pub mod build;
 pub mod check;
 pub mod compose;
 pub mod migrate;
+pub mod new;
 pub mod serve;
 pub mod services;
 pub mod settings;
+pub mod swap;
 pub mod token;
 pub mod up;
+pub mod watch;
 
 use std::process::ExitCode;
 
@@ -37,6 +41,14 @@ enum Command {
     Migrate(migrate::Migrate),
     /// Print a token of the development issuer.
     Token(token::Token),
+    /// Make a new component's project: one that answers requests, or one that handles events.
+    New(new::New),
+    /// Build the components that the manifest names.
+    Build(build::Build),
+    /// Put a new version of a component into a host that runs.
+    Swap(swap::Swap),
+    /// Put the version before a swap back.
+    Rollback(swap::Rollback),
     #[command(flatten)]
     Directory(praxis_directory::Command),
 }
@@ -58,6 +70,10 @@ impl Cli {
                 Command::Check(check) => return check.run().await,
                 Command::Migrate(migrate) => migrate.run().await?,
                 Command::Token(token) => token.run()?,
+                Command::New(new) => new.run()?,
+                Command::Build(build) => build.run().await?,
+                Command::Swap(swap) => swap.run().await?,
+                Command::Rollback(rollback) => rollback.run().await?,
                 Command::Directory(command) => praxis_directory::run(command).await?,
             }
             Ok(ExitCode::SUCCESS)

@@ -29,7 +29,7 @@ pub use self::application::{
 pub use self::component::{Build, Component, ComponentTools, FileMount};
 pub use self::dependency::{Dependency, DependencySource};
 pub use self::fault::{Fault, Place, suggest};
-pub use self::name::check_variable;
+pub use self::name::{check_component, check_variable};
 pub use self::route::Route;
 pub use self::tool::{Channel, ComponentTool};
 pub use self::trigger::{CronTrigger, HttpTrigger, KafkaTrigger, RedisTrigger, Triggers};

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, anyhow, ensure};
+use anyhow::{Context as _, ensure};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use serde_json::{Value, json};
 use sqlx::PgPool;
@@ -22,6 +22,7 @@ use crate::config::Config;
 use crate::manifest::{Manifest, Route};
 use crate::runtime::application::Application;
 use crate::runtime::consumer::{Consumer, Handler};
+use crate::runtime::deployment::{Deployments, Seats};
 use crate::runtime::engine;
 use crate::triggers::http::auth::{Source, Verifier};
 use crate::triggers::http::development::Development;
@@ -42,6 +43,7 @@ const SECONDS_BUCKETS: [f64; 12] = [
 /// A running host.
 pub struct Host {
     pub address: SocketAddr,
+    pub deployments: Arc<Deployments>,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
@@ -64,19 +66,28 @@ impl Host {
 
         let tasks = TaskTracker::new();
         tasks.spawn(keep_up(metrics.clone(), stop.clone()));
+        let mut seating = Seating {
+            application: &application,
+            seats: Seats::default(),
+        };
         let groups = kafka::groups(&manifest);
         if let Some(broker) = &services.broker {
-            consume(broker, &groups, &manifest, &application, &tasks, &stop).await?;
+            consume(broker, &groups, &manifest, &mut seating, &tasks, &stop).await?;
             if let Some(pool) = &services.pool {
-                publish(broker, pool, &manifest, &application, &tasks, &stop)?;
+                publish(broker, pool, &manifest, &mut seating, &tasks, &stop)?;
             }
         }
+
+        let guests = guests(&manifest, &mut seating)?;
+        let seats = seating.seats;
+        let deployments = Arc::new(Deployments::new(application, seats));
 
         let operations = manifest.application.tool.praxis.operations;
         let operations = operations.then(|| Operations {
             metrics,
             dependencies: services.dependencies(),
             consumers: consumers(services.broker.clone(), groups),
+            deployments: Arc::clone(&deployments),
         });
         let issuer = match &settings.tokens {
             Some(_) if development => Some(Issuer::open(&config.data_dir.join(ISSUER_FOLDER))?),
@@ -87,7 +98,7 @@ impl Host {
                 name: manifest.application.name.clone(),
                 version: manifest.application.version.clone(),
             },
-            guests(&manifest, &application)?,
+            guests,
             verifier(config, settings).await?,
             operations,
             Development {
@@ -100,6 +111,7 @@ impl Host {
         tasks.close();
         Ok(Self {
             address,
+            deployments,
             stop,
             tasks,
         })
@@ -144,7 +156,7 @@ async fn consume(
     broker: &Arc<dyn Broker>,
     groups: &[kafka::Group],
     manifest: &Manifest,
-    application: &Application,
+    seating: &mut Seating<'_>,
     tasks: &TaskTracker,
     stop: &CancellationToken,
 ) -> anyhow::Result<()> {
@@ -153,9 +165,8 @@ async fn consume(
         .ensure_topics(topics)
         .await
         .context("could not make the topics")?;
-    let handlers = Handlers(application);
     for group in groups {
-        let handler = handlers.of(&group.component)?;
+        let handler = seating.handler(&group.component)?;
         let broker = Arc::clone(broker);
         tasks.spawn(kafka::run(broker, group.clone(), handler, stop.clone()));
     }
@@ -167,17 +178,19 @@ fn publish(
     broker: &Arc<dyn Broker>,
     pool: &PgPool,
     manifest: &Manifest,
-    application: &Application,
+    seating: &mut Seating<'_>,
     tasks: &TaskTracker,
     stop: &CancellationToken,
 ) -> anyhow::Result<()> {
     let source = &manifest.application.name;
     let relay = Relay::new(pool.clone(), Arc::clone(broker), source);
     tasks.spawn(relay.run(stop.clone()));
-    let handlers = Handlers(application);
     let mut jobs = Vec::new();
     for trigger in &manifest.trigger.cron {
-        jobs.push(cron::Job::new(trigger, handlers.of(&trigger.component)?)?);
+        jobs.push(cron::Job::new(
+            trigger,
+            seating.handler(&trigger.component)?,
+        )?);
     }
     let timers = cron::run(pool.clone(), Arc::clone(broker), jobs, stop.clone());
     tasks.spawn(timers);
@@ -224,14 +237,14 @@ async fn keep_up(metrics: PrometheusHandle, stop: CancellationToken) {
     }
 }
 
-fn guests(manifest: &Manifest, application: &Application) -> anyhow::Result<Vec<(String, Guest)>> {
+fn guests(manifest: &Manifest, seating: &mut Seating<'_>) -> anyhow::Result<Vec<(String, Guest)>> {
     let mut by_component: BTreeMap<&str, Guest> = BTreeMap::new();
     let mut guests = Vec::new();
     for trigger in &manifest.trigger.http {
         let guest = match by_component.get(trigger.component.as_str()) {
             Some(guest) => guest.clone(),
             None => {
-                let guest = Guest::new(application.component(&trigger.component))?;
+                let guest = seating.guest(&trigger.component)?;
                 by_component.insert(&trigger.component, guest.clone());
                 guest
             }
@@ -259,19 +272,23 @@ async fn verifier(config: &Config, settings: &Settings) -> anyhow::Result<Option
     Ok(Some(verifier))
 }
 
-/// Components as handlers of events.
-struct Handlers<'a>(&'a Application);
+/// Gives each component its seats in the triggers.
+struct Seating<'a> {
+    application: &'a Application,
+    seats: Seats,
+}
 
-impl Handlers<'_> {
-    fn of(&self, component: &str) -> anyhow::Result<Arc<dyn Handler>> {
-        let component = self.0.component(component);
-        let consumer = Consumer::new(component).map_err(|_| {
-            anyhow!(
-                "component {:?} has an event trigger, but does not export praxis:events/consumer",
-                component.manifest.id
-            )
-        })?;
+impl Seating<'_> {
+    fn handler(&mut self, component: &str) -> anyhow::Result<Arc<dyn Handler>> {
+        let consumer = Consumer::new(self.application.component(component))?;
+        self.seats.add(component, Arc::new(consumer.clone()));
         Ok(Arc::new(consumer))
+    }
+
+    fn guest(&mut self, component: &str) -> anyhow::Result<Guest> {
+        let guest = Guest::new(self.application.component(component))?;
+        self.seats.add(component, Arc::new(guest.clone()));
+        Ok(guest)
     }
 }
 

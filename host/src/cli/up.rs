@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use clap::Args;
@@ -11,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::compose;
 use super::settings::{Settings, uses};
+use super::watch::Watch;
 use crate::config::Config;
 use crate::manifest::{Manifest, Route, Service};
 use crate::triggers::http::auth::Claims;
@@ -26,6 +28,9 @@ pub struct Up {
     /// Start with an empty directory.
     #[arg(long)]
     empty: bool,
+    /// Build and swap a component when its source changes.
+    #[arg(long)]
+    watch: bool,
 }
 
 impl Up {
@@ -36,7 +41,14 @@ impl Up {
         let stop = compose::stop_on_signal()?;
         let mut servers = Servers::start(&mut config, &manifest).await?;
         let is_filled = manifest.application.tool.praxis.demo_directory && !self.empty;
-        let started = start(application, &config, stop).await;
+        let started = start(application, &config, stop.clone()).await;
+        let started = started.and_then(|host| {
+            if self.watch {
+                let watch = Watch::start(&manifest)?;
+                tokio::spawn(watch.run(Arc::clone(&host.deployments), stop));
+            }
+            Ok(host)
+        });
         let outcome = match started {
             Ok(host) => greet_and_wait(host, &config, &manifest, is_filled).await,
             Err(error) => Err(error),

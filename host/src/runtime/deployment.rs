@@ -201,6 +201,12 @@ impl Deployments {
         Ok(place.live(id))
     }
 
+    /// The number of the component's live version, where there is such a component.
+    pub fn live(&self, id: &str) -> Option<u32> {
+        let place = self.places.get(id)?;
+        Some(place.history().live.number)
+    }
+
     /// How each component is deployed, in the order of their ids.
     pub fn report(&self) -> Vec<Report> {
         let places = self.places.iter();

@@ -17,7 +17,7 @@ use crate::manifest::{Component, Fault, Manifest};
 
 /// What components are fitted with: shared by all of an application.
 pub struct Bench {
-    pub engines: Engines,
+    engines: Engines,
     pub manifest: Manifest,
     pub capabilities: Vec<Arc<dyn Capability>>,
 }
@@ -76,7 +76,7 @@ impl Bench {
     /// Compiles and links; says all that is wrong at once.
     pub fn fit(&self, component: &Component, wasm: &[u8]) -> Result<Fitted, Misfit> {
         let engine = self.engines.of(&component.tool.praxis);
-        let engine = engine.map_err(|why| Misfit::one(format!("there is no engine: {why:#}")))?;
+        let engine = engine.map_err(|fault| Misfit::one(format!("{fault:#}")))?;
         let code = code::compile(engine, wasm).map_err(|why| Misfit::one(why.to_string()))?;
         let surface = Surface::of(engine, &code);
         let granted: Vec<_> = self
@@ -97,12 +97,7 @@ impl Bench {
         if !faults.is_empty() {
             return Err(Misfit { faults, surface });
         }
-        let linked = praxis_wasi::linker(engine).and_then(|mut linker| {
-            let mut granted = granted.iter();
-            granted.try_for_each(|capability| capability.link(&mut linker))?;
-            linker.instantiate_pre(&code)
-        });
-        match linked {
+        match link(engine, &granted, &code) {
             Ok(pre) => Ok(Fitted {
                 engine: engine.clone(),
                 pre,
@@ -127,4 +122,16 @@ impl Bench {
             what: format!("component {:?} ({source}): {what}", component.id),
         }
     }
+}
+
+fn link(
+    engine: &Engine,
+    granted: &[Arc<dyn Capability>],
+    code: &wasmtime::component::Component,
+) -> wasmtime::Result<InstancePre<State>> {
+    let mut linker = praxis_wasi::linker(engine)?;
+    for capability in granted {
+        capability.link(&mut linker)?;
+    }
+    linker.instantiate_pre(code)
 }

@@ -227,10 +227,10 @@ impl Server {
                 guest.answer(request).await
             }
             Target::Operations(operation) => {
-                get_only(request.method())?;
                 let operations = self.operations.as_ref();
                 let operations = operations.expect("its routes are added only with it");
-                operations.answer(*operation, claims.as_ref()).await
+                let claims = claims.as_ref();
+                operations.answer(*operation, &found, request, claims).await
             }
             Target::Development(page) => self.development.answer(*page, &found, request).await,
         }

@@ -1,6 +1,7 @@
 //! A component written with spin-sdk (`tests/guests/probe`), under the host's own runtime.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -115,7 +116,8 @@ impl Host {
 
     async fn see(&self, path: &str) -> String {
         let request = http::Request::get(format!("http://localhost{path}"));
-        let body = Empty::<bytes::Bytes>::new();
+        let body = Empty::new()
+            .map_err(|never: Infallible| -> wasmtime_wasi_http::Error { match never {} });
         let answer = self.guest.answer(request.body(body).unwrap()).await;
         let answer = answer.unwrap_or_else(|problem| panic!("{path}: {problem:?}"));
         let status = answer.status();

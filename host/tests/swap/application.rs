@@ -16,6 +16,7 @@ use praxis_host::runtime::deployment::{Deployments, Report, Seats};
 use praxis_host::runtime::engine;
 use praxis_host::triggers::http::guest::Guest;
 use tempfile::TempDir;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use wasmtime_wasi_http::WasiBody;
 
 const VERSION_1: &[u8] = b"version-1";
@@ -28,7 +29,12 @@ pub struct Application {
     pub guest: Guest,
     pub consumer: Consumer,
     _folder: Arc<TempDir>,
+    _share: Arc<SemaphorePermit<'static>>,
 }
+
+/// The process, whose memory one test looks at.
+static PROCESS: Semaphore = Semaphore::const_new(PROCESS_SHARES as usize);
+const PROCESS_SHARES: u32 = 100;
 
 /// The id of the component.
 pub const ID: &str = "versioned";
@@ -52,7 +58,17 @@ pub fn named(version: &str) -> Vec<u8> {
 }
 
 impl Application {
-    pub fn start() -> Self {
+    pub async fn start() -> Self {
+        Self::start_with(1).await
+    }
+
+    /// While no other test's is there.
+    pub async fn start_alone() -> Self {
+        Self::start_with(PROCESS_SHARES).await
+    }
+
+    async fn start_with(shares: u32) -> Self {
+        let share = PROCESS.acquire_many(shares).await.unwrap();
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("versioned.wasm"), built(ID)).unwrap();
         let manifest = folder.path().join("spin.toml");
@@ -78,6 +94,7 @@ impl Application {
             guest,
             consumer,
             _folder: Arc::new(folder),
+            _share: Arc::new(share),
         }
     }
 

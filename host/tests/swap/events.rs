@@ -28,7 +28,7 @@ fn delivery(kind: &str) -> Delivery {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_event_ends_on_the_version_it_began_with() {
-    let application = Application::start();
+    let application = Application::start().await;
     let old = application.consumer.clone();
     let slow = tokio::spawn(async move { old.handle(&delivery("Slow")).await });
     let deadline = Instant::now() + BEGIN_TIMEOUT;

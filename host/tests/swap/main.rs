@@ -4,5 +4,6 @@
 
 mod application;
 mod events;
+mod operations;
 mod refusals;
 mod requests;

@@ -21,7 +21,7 @@ async fn refused(application: &Application, wasm: Vec<u8>) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_does_not_fit_is_refused_with_its_reason() {
-    let application = Application::start();
+    let application = Application::start().await;
     let mut torn = built(ID);
     torn.truncate(torn.len() / 2);
     for (wasm, reason) in [
@@ -39,7 +39,7 @@ async fn what_does_not_fit_is_refused_with_its_reason() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_component_must_be_there() {
-    let application = Application::start();
+    let application = Application::start().await;
     let swapped = application.deployments.swap("b", "upload".into(), vec![]);
     assert!(matches!(swapped.await, Err(Refused::Unknown(id)) if id == "b"));
     let back = application.deployments.rollback("b");
@@ -48,7 +48,7 @@ async fn a_component_must_be_there() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_swap_at_a_time() {
-    let application = Application::start();
+    let application = Application::start().await;
     let swap = || {
         application
             .deployments
@@ -61,7 +61,7 @@ async fn one_swap_at_a_time() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_same_file_again_changes_nothing() {
-    let application = Application::start();
+    let application = Application::start().await;
     application.swap("version-2").await;
     application.swap("version-2").await;
     let report = application.report();
@@ -70,7 +70,7 @@ async fn the_same_file_again_changes_nothing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_rollback_goes_one_step_back() {
-    let application = Application::start();
+    let application = Application::start().await;
     let nothing = application.deployments.rollback(ID);
     assert!(matches!(nothing, Err(Refused::NothingBefore(_))));
 

@@ -20,7 +20,7 @@ const GROWTH_BYTES_MAX: usize = 16 << 20;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_request_is_lost_while_versions_are_swapped() {
-    let application = Application::start();
+    let application = Application::start().await;
     let stop = Arc::new(AtomicBool::new(false));
     let mut clients = JoinSet::new();
     for _ in 0..CLIENTS {
@@ -56,7 +56,7 @@ async fn no_request_is_lost_while_versions_are_swapped() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stream_ends_on_the_version_it_began_with() {
-    let application = Application::start();
+    let application = Application::start().await;
     let (mut pieces, body) = mpsc::unbounded();
     let body = StreamBody::new(body).boxed_unsync();
     let echo = crate::application::request("/echo", body);
@@ -87,7 +87,7 @@ async fn a_stream_ends_on_the_version_it_began_with() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn idle_instances_of_an_old_version_go_at_once() {
-    let application = Application::start();
+    let application = Application::start().await;
     application.see().await;
     assert_eq!(application.report().load.instances, 1);
     let swapped = std::time::Instant::now();
@@ -102,7 +102,7 @@ async fn idle_instances_of_an_old_version_go_at_once() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn memory_does_not_grow_with_swaps() {
-    let application = Application::start();
+    let application = Application::start_alone().await;
     let swap = async |count: usize| {
         for swap in 0..count {
             // Each is new to the engine: a name of its own.

@@ -1,21 +1,30 @@
-//! What operators ask of the host itself: is it well, how far behind is it, what does it count.
+//! What operators ask of the host itself: is it well, how far behind is it, what does it count,
+//! which versions of its components are live.
+
+mod components;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::{BoxFuture, join_all};
-use http::StatusCode;
+use http::{Request, StatusCode};
+use hyper::body::Incoming;
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde_json::{Value, json};
 
 use super::auth::Claims;
-use super::{Problem, Response, response};
+use super::routes::Found;
+use super::{Problem, Response, get_only, response};
+use crate::runtime::deployment::Deployments;
 
-pub const ROUTES: [(&str, Operation); 4] = [
+pub const ROUTES: [(&str, Operation); 6] = [
     ("/health/live", Operation::Live),
     ("/health/ready", Operation::Ready),
     ("/metrics", Operation::Metrics),
     ("/v1/ops/consumers", Operation::Consumers),
+    ("/v1/ops/components", Operation::Components),
+    // A verb follows the id: a colon inside a segment begins no name.
+    ("/v1/ops/components/:call", Operation::Component),
 ];
 
 /// A dependency that has not answered by then counts as down.
@@ -31,6 +40,8 @@ pub enum Operation {
     Ready,
     Metrics,
     Consumers,
+    Components,
+    Component,
 }
 
 /// Asks one dependency how it is: details if it is well, a reason if not.
@@ -49,14 +60,25 @@ pub struct Operations {
     pub dependencies: Vec<Dependency>,
     /// How far behind each consumer is.
     pub consumers: Probe,
+    pub deployments: Arc<Deployments>,
 }
 
 impl Operations {
-    pub async fn answer(
+    pub async fn answer<T>(
         &self,
         operation: Operation,
+        found: &Found<'_, T>,
+        request: Request<Incoming>,
         claims: Option<&Claims>,
     ) -> Result<Response, Problem> {
+        match operation {
+            Operation::Component => {}
+            Operation::Live
+            | Operation::Ready
+            | Operation::Metrics
+            | Operation::Consumers
+            | Operation::Components => get_only(request.method())?,
+        }
         match operation {
             Operation::Live => Ok(response(StatusCode::OK, JSON, r#"{"status":"live"}"#)),
             Operation::Ready => Ok(self.ready(operator(claims).is_ok()).await),
@@ -74,6 +96,15 @@ impl Operations {
                     }
                     Err(_) => Err(Problem::unavailable("the event broker")),
                 }
+            }
+            Operation::Components => {
+                operator(claims)?;
+                Ok(components::list(&self.deployments))
+            }
+            Operation::Component => {
+                let operator = operator(claims)?;
+                let call = found.name("call").unwrap_or_default();
+                components::call(&self.deployments, call, request, operator).await
             }
         }
     }
@@ -117,10 +148,10 @@ async fn probe(probe: &Probe) -> Result<Value, String> {
         .unwrap_or_else(|_| Err(format!("no answer within {} ms", PROBE_TIMEOUT.as_millis())))
 }
 
-fn operator(claims: Option<&Claims>) -> Result<(), Problem> {
+fn operator(claims: Option<&Claims>) -> Result<&Claims, Problem> {
     let claims = claims.ok_or_else(|| Problem::unauthenticated("a token is needed"))?;
     if claims.has_role(ROLE_OPERATOR) {
-        Ok(())
+        Ok(claims)
     } else {
         Err(Problem::not_found())
     }

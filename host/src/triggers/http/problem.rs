@@ -78,6 +78,30 @@ impl Problem {
         .header("connection", "close")
     }
 
+    /// What is wanted does not go with what is there; `kind` says how.
+    pub fn conflict(kind: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, kind, "Not now").detail(detail)
+    }
+
+    pub fn unsupported_media_type(wanted: &'static str) -> Self {
+        Self::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "unsupported-media-type",
+            "Unsupported media type",
+        )
+        .detail(format!("the content-type must be {wanted}"))
+    }
+
+    /// A file that can't take the component's place; `detail` says why.
+    pub fn component_refused(detail: impl Into<String>) -> Self {
+        Self::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "component-refused",
+            "The component was refused",
+        )
+        .detail(detail)
+    }
+
     /// The token is missing or bad; `detail` says how (RFC 6750).
     pub fn unauthenticated(detail: impl Into<String>) -> Self {
         Self::new(

@@ -27,16 +27,16 @@ pub struct Limits {
 
 impl Limits {
     pub fn new(tool: &ComponentTool) -> Self {
-        let in_flight = tool.requests_in_flight_max.map(NonZeroU32::get);
-        let queued = tool.requests_queued_max.unwrap_or(REQUESTS_QUEUED_MAX);
-        let queue_timeout_ms = tool.queue_timeout_ms.unwrap_or(QUEUE_TIMEOUT_MS);
-        let per_instance = tool.requests_per_instance_max.map(NonZeroU32::get);
+        let size = |set: Option<NonZeroU32>, default| set.map_or(default, NonZeroU32::get) as usize;
         Self {
-            requests_in_flight_max: in_flight.unwrap_or(REQUESTS_IN_FLIGHT_MAX) as usize,
-            requests_queued_max: queued as usize,
-            queue_timeout: Duration::from_millis(queue_timeout_ms),
+            requests_in_flight_max: size(tool.requests_in_flight_max, REQUESTS_IN_FLIGHT_MAX),
+            requests_queued_max: tool.requests_queued_max.unwrap_or(REQUESTS_QUEUED_MAX) as usize,
+            queue_timeout: Duration::from_millis(tool.queue_timeout_ms.unwrap_or(QUEUE_TIMEOUT_MS)),
             body_bytes_max: tool.body_bytes_max.unwrap_or(BODY_BYTES_MAX),
-            requests_per_instance_max: per_instance.unwrap_or(REQUESTS_PER_INSTANCE_MAX) as usize,
+            requests_per_instance_max: size(
+                tool.requests_per_instance_max,
+                REQUESTS_PER_INSTANCE_MAX,
+            ),
         }
     }
 }
