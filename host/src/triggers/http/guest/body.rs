@@ -16,7 +16,7 @@ use wasmtime_wasi_http::{Error, WasiBody};
 use super::super::Response;
 use super::call::{Call, Fate, Interest};
 
-/// A client that sends no more of a body for so long, while the component waits for it, is given up.
+/// A client that sends no more of a body for so long, while the component waits, is given up.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A request's body for a component: bounded in length, and in how long it may stall.
