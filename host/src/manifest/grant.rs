@@ -25,6 +25,8 @@ pub struct Grant {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Host {
     Any,
+    /// The application's own routes.
+    Own,
     Exact(String),
     /// Whatever ends in a dot and this.
     Below(String),

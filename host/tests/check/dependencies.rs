@@ -1,5 +1,6 @@
 //! `[component.*.dependencies]`: one component made of several.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use http_body_util::{BodyExt as _, Empty};
@@ -24,7 +25,8 @@ async fn see(application: &Application, path: &str) -> String {
     let none: [Arc<dyn Capability>; 0] = [];
     let loaded = application::Application::load(&engine, &manifest, &none).unwrap();
     let guest = Guest::new(loaded.component("a")).unwrap();
-    let body = Empty::new().map_err(|never| match never {}).boxed_unsync();
+    let body =
+        Empty::new().map_err(|never: Infallible| -> wasmtime_wasi_http::Error { match never {} });
     let request = http::Request::get(format!("http://localhost{path}"));
     let answer = guest.answer(request.body(body).unwrap()).await.unwrap();
     let body = answer.into_body().collect().await.unwrap().to_bytes();

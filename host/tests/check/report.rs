@@ -129,8 +129,9 @@ async fn every_interface_of_the_host_is_on_the_list_of_offers() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../spin.toml");
     let reading = Reading::of_file(&path).unwrap();
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let rehearsed = praxis_host::cli::check::Rehearsal::of(&reading.manifest, &compiled());
-    let capabilities = rehearsed.await.unwrap().bench.capabilities;
+    let folder = compiled();
+    let rehearsed = praxis_host::cli::check::Rehearsal::of(&reading.manifest, &folder).await;
+    let capabilities = rehearsed.unwrap().bench.capabilities;
     let interfaces = capabilities
         .iter()
         .map(Arc::clone)
