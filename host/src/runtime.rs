@@ -3,6 +3,7 @@
 pub mod application;
 pub mod code;
 pub mod component;
+pub mod composition;
 mod console;
 pub mod consumer;
 pub mod deployment;

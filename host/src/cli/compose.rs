@@ -62,8 +62,8 @@ impl Host {
         let Prepared { manifest, listener } = application;
         let metrics = metrics()?;
         let services = Services::connect(config, settings, &manifest, development, &stop).await?;
-        let engine = engine::start(&config.data_dir.join(COMPILED_FOLDER))?;
-        let application = Application::load(&engine, &manifest, &services.capabilities)?;
+        let engines = engine::start(&config.data_dir.join(COMPILED_FOLDER))?;
+        let application = Application::load(&engines, &manifest, &services.capabilities)?;
 
         let tasks = TaskTracker::new();
         tasks.spawn(keep_up(metrics.clone(), stop.clone()));

@@ -158,6 +158,7 @@ mod tests {
             manifest: PathBuf::from("spin.toml"),
             data_dir: PathBuf::from(".praxis"),
             listen: ([127, 0, 0, 1], 0).into(),
+            block_networks: Vec::new(),
             database_url: None,
             redis_url: None,
             kafka_brokers: None,

@@ -7,7 +7,7 @@ use std::ops::Range;
 use anyhow::{Context as _, bail, ensure};
 use url::Url;
 
-use crate::manifest::network::Network;
+use super::network::Network;
 
 /// Hosts that are components of this application.
 const CHAINED_SUFFIX: &str = ".spin.internal";
@@ -25,8 +25,6 @@ pub struct Grant {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Host {
     Any,
-    /// The application itself: requests without a host, from one component to another.
-    Own,
     Exact(String),
     /// Whatever ends in a dot and this.
     Below(String),
@@ -58,7 +56,16 @@ impl Grant {
         let place = authority
             .rsplit_once('@')
             .map_or(authority, |(_, place)| place);
-        let (host, port) = split_port(place)?;
+        let (host, mut port) = split_port(place)?;
+        // A network's port comes after its prefix: 10.0.0.0/8:443.
+        let mut path = path;
+        if let Some((prefix, after)) = path.split_once(':')
+            && port.is_none()
+            && host.parse::<IpAddr>().is_ok()
+        {
+            path = prefix;
+            port = Some(after);
+        }
         ensure!(!host.is_empty(), "it names no host");
         let port = match (port, &scheme) {
             (Some(port), _) => Port::parse(port)?,
