@@ -26,8 +26,10 @@ pub const BATCH_KEYS_MAX: usize = 1_000;
 pub const BATCH_BYTES_MAX: usize = 16 << 20;
 /// Keys on one page of `wasi:keyvalue/store.list-keys`.
 pub const PAGE_KEYS_MAX: usize = 1_000;
-/// Stores that one instance holds open at one time.
+/// Stores, and values seen for a swap, that one instance holds open at one time.
 pub const OPEN_STORES_MAX: usize = 256;
+/// Keys that are read from the product together.
+const READ_KEYS_MAX: usize = 64;
 
 /// Where stores are kept. A store is there as soon as it is named, and empty.
 ///
@@ -149,11 +151,17 @@ impl Instance {
         if !self.labels.iter().any(|granted| granted == label) {
             return Err(Error::Denied);
         }
+        self.admit()?;
+        Ok(Store::new(Arc::clone(&self.product), label))
+    }
+
+    /// Makes room for one handle more.
+    fn admit(&mut self) -> Result<(), Error> {
         if self.open >= OPEN_STORES_MAX {
             return Err(Error::TooMany);
         }
         self.open += 1;
-        Ok(Store::new(Arc::clone(&self.product), label))
+        Ok(())
     }
 }
 
@@ -222,7 +230,14 @@ impl Store {
         keys: Vec<String>,
     ) -> Result<Vec<(String, Option<Vec<u8>>)>, Error> {
         check_batch(keys.len(), 0)?;
-        let values = self.product.get_many(&self.label, &keys).await?;
+        let mut values = Vec::with_capacity(keys.len());
+        let mut bytes = 0;
+        for keys in keys.chunks(READ_KEYS_MAX) {
+            let read = self.product.get_many(&self.label, keys).await?;
+            bytes += read.iter().flatten().map(Vec::len).sum::<usize>();
+            check_batch(keys.len(), bytes)?;
+            values.extend(read);
+        }
         Ok(keys.into_iter().zip(values).collect())
     }
 

@@ -137,7 +137,7 @@ async fn what_a_component_prints_is_in_the_log_line_by_line() {
     assert!(first.contains("stream=\"stdout\""), "{first}");
     assert!(line("of errors").contains("stream=\"stderr\""));
     let long = line("xxxx");
-    assert!(long.ends_with("x …"), "{long}");
+    assert!(long.contains("x … component"), "the line is not cut");
     assert!(long.len() < 10_000, "{}", long.len());
 }
 

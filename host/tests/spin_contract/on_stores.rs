@@ -151,6 +151,12 @@ async fn too_much_is_refused(product: &Product) {
     let heavy = (0..17).map(|n| (n.to_string(), vec![0; VALUE_BYTES_MAX]));
     assert!(failed(store.set_many(heavy.collect()).await));
     assert!(store.keys().await.unwrap().is_empty());
+    for n in 0..17 {
+        let value = vec![0; VALUE_BYTES_MAX];
+        store.set(&n.to_string(), value).await.unwrap();
+    }
+    let heavy = (0..17).map(|n| n.to_string()).collect();
+    assert!(failed(store.get_many(heavy).await));
     store.set("k", vec![7; VALUE_BYTES_MAX]).await.unwrap();
     let kept = store.get("k").await.unwrap().unwrap();
     assert_eq!(kept.len(), VALUE_BYTES_MAX);

@@ -159,6 +159,7 @@ impl atomics::Host for View<'_> {
         value: Vec<u8>,
     ) -> wasmtime::Result<Result<(), atomics::CasError>> {
         let Cas { store, key, seen } = self.table.delete(cas)?;
+        self.instance.open -= 1;
         let outcome = match store.swap(&key, seen, value).await {
             Ok(true) => return Ok(Ok(())),
             // The new handle knows the value as it is now.
@@ -167,6 +168,7 @@ impl atomics::Host for View<'_> {
         };
         Ok(Err(match outcome {
             Ok(seen) => {
+                self.instance.open += 1;
                 let cas = self.table.push(Cas { store, key, seen })?;
                 atomics::CasError::CasFailed(cas)
             }
@@ -179,6 +181,7 @@ impl atomics::HostCas for View<'_> {
     async fn new(&mut self, bucket: Resource<Store>, key: String) -> Result<Resource<Cas>, Error> {
         let store = self.bucket(&bucket)?;
         let seen = store.get(&key).await?;
+        self.instance.admit()?;
         self.table.push(Cas { store, key, seen }).map_err(trap)
     }
 
@@ -188,6 +191,7 @@ impl atomics::HostCas for View<'_> {
 
     async fn drop(&mut self, cas: Resource<Cas>) -> wasmtime::Result<()> {
         self.table.delete(cas)?;
+        self.instance.open -= 1;
         Ok(())
     }
 }

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use async_trait::async_trait;
-use http::header::HOST;
+use http::header::{HOST, HeaderValue};
 use http::uri::Scheme;
 use http::{Request, Response, Uri};
 use praxis_wasi::{Sender, Sending, State};
@@ -122,6 +122,11 @@ impl Sender for Granted {
         Box::pin(async move {
             let target = target?;
             if let Some(id) = target.component() {
+                let authority = target.authority();
+                let mut request = aimed(request, Scheme::HTTP, &authority)?;
+                let host = HeaderValue::try_from(authority);
+                let host = host.map_err(|_| Error::HttpRequestUriInvalid)?;
+                request.headers_mut().insert(HOST, host);
                 return shared.chain(&component, id, request).await;
             }
             let request = if target.is_own() {
