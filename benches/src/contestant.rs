@@ -119,14 +119,18 @@ impl Contestant {
     }
 
     /// The same handlers without Wasm: this program.
-    pub fn native(folder: &Path, path: &str, database_url: Option<&str>) -> anyhow::Result<Self> {
+    pub fn native(
+        name: &'static str,
+        folder: &Path,
+        path: &str,
+        arguments: &[&str],
+    ) -> anyhow::Result<Self> {
         let this = std::env::current_exe()?;
-        Self::start("native", folder, path, |port| {
+        Self::start(name, folder, path, |port| {
             let mut command = Command::new(this);
-            command.args(["native", "--port", &port.to_string()]);
-            if let Some(url) = database_url {
-                command.args(["--database-url", url]);
-            }
+            command
+                .args(["native", "--port", &port.to_string()])
+                .args(arguments);
             command
         })
     }

@@ -22,7 +22,7 @@ pub fn measure(place: &Place, rounds: usize, seconds: u32) -> anyhow::Result<Vec
     let contestants = [
         Contestant::praxis("praxis", place, folder.path(), &manifest, "/", &[])?,
         Contestant::wasmtime(place, folder.path(), &component)?,
-        Contestant::native(folder.path(), "/", None)?,
+        Contestant::native("native", folder.path(), "/", &[])?,
     ];
     let mut samples = contestants.each_ref().map(|_| Vec::new());
     let mut slow = contestants.each_ref().map(|_| Vec::new());

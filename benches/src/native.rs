@@ -29,6 +29,9 @@ pub struct Arguments {
     port: u16,
     #[arg(long)]
     database_url: Option<String>,
+    /// Leave out the question that sqlx's pool asks the server before each use.
+    #[arg(long)]
+    unchecked: bool,
 }
 
 #[derive(Serialize)]
@@ -41,7 +44,7 @@ struct Thing {
 
 pub async fn serve(arguments: Arguments) -> anyhow::Result<()> {
     let pool = match &arguments.database_url {
-        Some(url) => Some(pool(url).await?),
+        Some(url) => Some(pool(url, !arguments.unchecked).await?),
         None => None,
     };
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, arguments.port)).await?;
@@ -61,11 +64,10 @@ pub async fn serve(arguments: Arguments) -> anyhow::Result<()> {
     }
 }
 
-/// Without the question that sqlx asks before each use: the host's pool does not ask it either.
-async fn pool(url: &str) -> anyhow::Result<PgPool> {
+async fn pool(url: &str, is_checked: bool) -> anyhow::Result<PgPool> {
     PgPoolOptions::new()
         .max_connections(CONNECTIONS_MAX)
-        .test_before_acquire(false)
+        .test_before_acquire(is_checked)
         .connect(url)
         .await
         .context("could not connect to PostgreSQL")

@@ -20,7 +20,11 @@ pub async fn measure(place: &Place, rounds: usize, seconds: u32) -> anyhow::Resu
     let component = place.component("sql")?;
     fs::write(
         &manifest,
-        self::manifest(&component.display().to_string(), &server.url()),
+        self::manifest(
+            &component.display().to_string(),
+            server.port(),
+            &server.url(),
+        ),
     )?;
     let reports = contest(
         place,
@@ -44,7 +48,13 @@ fn contest(
 ) -> anyhow::Result<Vec<Report>> {
     let contestants = [
         Contestant::praxis("praxis", place, folder, manifest, "/one", &[])?,
-        Contestant::native(folder, "/one", Some(url))?,
+        Contestant::native("native", folder, "/one", &["--database-url", url])?,
+        Contestant::native(
+            "native, unchecked",
+            folder,
+            "/one",
+            &["--unchecked", "--database-url", url],
+        )?,
     ];
     let mut reports = Vec::new();
     for (path, title, goal) in CASES {
@@ -57,7 +67,7 @@ fn contest(
                 }
             }
         }
-        let [ours, native] = &samples;
+        let [ours, native, unchecked] = &samples;
         let rows = contestants.iter().zip(&samples);
         reports.push(Report {
             title: title.into(),
@@ -72,6 +82,11 @@ fn contest(
                     Some(Goal::AtLeast(goal)),
                 ),
                 Finding::new(
+                    "requests/s, praxis : native, unchecked",
+                    pairwise(ours, unchecked, |a, b| a.per_second / b.per_second),
+                    None,
+                ),
+                Finding::new(
                     "CPU per request, praxis - native, µs",
                     pairwise(ours, native, |a, b| a.processor_us - b.processor_us),
                     None,
@@ -82,12 +97,12 @@ fn contest(
     Ok(reports)
 }
 
-fn manifest(source: &str, url: &str) -> String {
+fn manifest(source: &str, port: u16, url: &str) -> String {
     format!(
         "spin_manifest_version = 2\n\
          [application]\nname = \"sql\"\n\
          [[trigger.http]]\nroute = \"/...\"\ncomponent = \"sql\"\n\
-         [component.sql]\nsource = {source:?}\nallowed_outbound_hosts = [{url:?}]\n\
+         [component.sql]\nsource = {source:?}\nallowed_outbound_hosts = [\"postgres://127.0.0.1:{port}\"]\n\
          [component.sql.variables]\ndatabase_url = {url:?}\n"
     )
 }

@@ -80,6 +80,7 @@ impl Capability for Postgres {
         state.attach(Instance {
             grants: self.outbound.of(component),
             pools: Arc::clone(&self.pools),
+            last: None,
         });
     }
 }
@@ -114,9 +115,25 @@ impl Pools {
 struct Instance {
     grants: Arc<Grants>,
     pools: Arc<Pools>,
+    /// What was opened last: most components know one database.
+    last: Option<(Server, Session)>,
 }
 
 impl Instance {
+    /// What was allowed once is not looked at again: grants are read when the host starts.
+    fn reopen(&mut self, address: &str, ca_root: Option<&str>) -> Result<Session, Error> {
+        if let Some(((known, root), session)) = &self.last
+            && known == address
+            && root.as_deref() == ca_root
+        {
+            return Ok(session.another());
+        }
+        let session = self.open(address, ca_root)?;
+        let server = (address.to_owned(), ca_root.map(str::to_owned));
+        self.last = Some((server, session.another()));
+        Ok(session)
+    }
+
     fn open(&self, address: &str, ca_root: Option<&str>) -> Result<Session, Error> {
         let address = address::url(address)?;
         self.grants
@@ -145,13 +162,13 @@ impl HasData for Link {
 
 impl View<'_> {
     fn open(&mut self, address: &str, ca_root: Option<&str>) -> Result<Resource<Session>, Error> {
-        let session = self.instance.open(address, ca_root)?;
+        let session = self.instance.reopen(address, ca_root)?;
         self.table.push(session).map_err(trap)
     }
 
     fn build(&mut self, builder: &Resource<Builder>) -> Result<Resource<Session>, Error> {
         let Builder { address, ca_root } = self.table.get(builder).map_err(trap)?;
-        let session = self.instance.open(address, ca_root.as_deref())?;
+        let session = self.instance.reopen(address, ca_root.as_deref())?;
         self.table.push(session).map_err(trap)
     }
 

@@ -3,7 +3,9 @@
 //! Not sqlx's own pool: that one asks the server at every release, which halves the throughput.
 
 use std::str::FromStr as _;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
@@ -36,12 +38,36 @@ pub struct Pool {
     /// Where it leads, without credentials: for errors and logs.
     place: String,
     idle: Mutex<Vec<Idle>>,
+    open: Arc<AtomicUsize>,
     permits: Arc<Semaphore>,
 }
 
 struct Idle {
-    connection: PgConnection,
+    connection: Connection,
     since: Instant,
+}
+
+struct Connection {
+    wire: PgConnection,
+    /// The thread that opened it. Where threads have runtimes of their own, it is the one that
+    /// hears the server's answers: used elsewhere, each answer is handed from thread to thread.
+    home: ThreadId,
+    _place: Place,
+}
+
+/// One of the connections that may be open.
+struct Place(Arc<AtomicUsize>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// What a lease begins with.
+enum Beginning {
+    Idle(Idle),
+    Place(Place),
 }
 
 impl Pool {
@@ -64,25 +90,28 @@ impl Pool {
             place: format!("{}:{}", options.get_host(), options.get_port()),
             options,
             idle: Mutex::default(),
+            open: Arc::default(),
             permits: Arc::new(Semaphore::new(CONNECTIONS_MAX)),
         })
     }
 
     /// A connection of one's own until the lease is dropped.
     pub async fn lease(self: &Arc<Self>) -> Result<Lease, Error> {
-        let wait = Duration::from_millis(LEASE_WAIT_MS);
-        let permit = timeout(wait, Arc::clone(&self.permits).acquire_owned())
-            .await
-            .map_err(|_| {
-                Error::Connection(format!(
-                    "no connection to {} came free within {LEASE_WAIT_MS} ms",
-                    self.place
-                ))
-            })?
-            .expect("the semaphore is never closed");
-        let (connection, is_fresh) = match self.reuse().await {
-            Some(connection) => (connection, false),
-            None => (self.connect().await?, true),
+        let permit = match Arc::clone(&self.permits).try_acquire_owned() {
+            Ok(permit) => permit,
+            Err(_) => self.wait().await?,
+        };
+        let (connection, is_fresh) = loop {
+            match self.begin() {
+                Beginning::Place(place) => break (self.connect(place).await?, true),
+                Beginning::Idle(idle) => {
+                    if let Some(connection) = checked(idle).await {
+                        break (connection, false);
+                    }
+                    // The server was restarted, most likely: the others are dead too.
+                    self.forget_idle();
+                }
+            }
         };
         Ok(Lease {
             connection: Some(connection),
@@ -92,32 +121,51 @@ impl Pool {
         })
     }
 
+    async fn wait(&self) -> Result<OwnedSemaphorePermit, Error> {
+        let patience = Duration::from_millis(LEASE_WAIT_MS);
+        let permit = timeout(patience, Arc::clone(&self.permits).acquire_owned())
+            .await
+            .map_err(|_| {
+                Error::Connection(format!(
+                    "no connection to {} came free within {LEASE_WAIT_MS} ms",
+                    self.place
+                ))
+            })?;
+        Ok(permit.expect("the semaphore is never closed"))
+    }
+
+    /// This thread's connection that was used last; else a new one; else, if there are as many as
+    /// may be, another thread's.
+    fn begin(&self) -> Beginning {
+        let here = thread::current().id();
+        let mut idle = self.idle();
+        let ours = idle.iter().rposition(|idle| idle.connection.home == here);
+        if let Some(ours) = ours {
+            return Beginning::Idle(idle.remove(ours));
+        }
+        if self.open.load(Ordering::Relaxed) >= CONNECTIONS_MAX
+            && let Some(theirs) = idle.pop()
+        {
+            return Beginning::Idle(theirs);
+        }
+        // Counted while nobody else can look.
+        self.open.fetch_add(1, Ordering::Relaxed);
+        Beginning::Place(Place(Arc::clone(&self.open)))
+    }
+
     /// One of them turned out to be dead or out of date: the others will be too.
     fn forget_idle(&self) {
         self.idle().clear();
     }
 
-    async fn reuse(&self) -> Option<PgConnection> {
-        let Idle {
-            mut connection,
-            since,
-        } = self.idle().pop()?;
-        if since.elapsed() < Duration::from_millis(IDLE_UNCHECKED_MS) {
-            return Some(connection);
-        }
-        let patience = Duration::from_millis(PING_TIMEOUT_MS);
-        if let Ok(Ok(())) = timeout(patience, connection.ping()).await {
-            return Some(connection);
-        }
-        // The server was restarted, most likely: the others are dead too.
-        self.forget_idle();
-        None
-    }
-
-    async fn connect(&self) -> Result<PgConnection, Error> {
+    async fn connect(&self, place: Place) -> Result<Connection, Error> {
         let patience = Duration::from_millis(CONNECT_TIMEOUT_MS);
         match timeout(patience, PgConnection::connect_with(&self.options)).await {
-            Ok(Ok(connection)) => Ok(connection),
+            Ok(Ok(wire)) => Ok(Connection {
+                wire,
+                home: thread::current().id(),
+                _place: place,
+            }),
             Ok(Err(error)) => Err(Error::Connection(format!(
                 "could not connect to {}: {error}",
                 self.place
@@ -131,6 +179,22 @@ impl Pool {
 
     fn idle(&self) -> MutexGuard<'_, Vec<Idle>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The connection, if it is still there.
+async fn checked(idle: Idle) -> Option<Connection> {
+    let Idle {
+        mut connection,
+        since,
+    } = idle;
+    if since.elapsed() < Duration::from_millis(IDLE_UNCHECKED_MS) {
+        return Some(connection);
+    }
+    let patience = Duration::from_millis(PING_TIMEOUT_MS);
+    match timeout(patience, connection.wire.ping()).await {
+        Ok(Ok(())) => Some(connection),
+        Ok(Err(_)) | Err(_) => None,
     }
 }
 
@@ -158,7 +222,7 @@ fn parse(address: &str) -> Result<Url, Error> {
 
 /// A connection in use. Dropped, it goes back to the pool; closed, it does not.
 pub struct Lease {
-    connection: Option<PgConnection>,
+    connection: Option<Connection>,
     is_fresh: bool,
     pool: Arc<Pool>,
     _permit: OwnedSemaphorePermit,
@@ -166,9 +230,9 @@ pub struct Lease {
 
 impl Lease {
     pub fn connection(&mut self) -> &mut PgConnection {
-        self.connection
-            .as_mut()
-            .expect("a lease holds its connection until it is dropped")
+        let connection = self.connection.as_mut();
+        let connection = connection.expect("a lease holds its connection until it is dropped");
+        &mut connection.wire
     }
 
     /// Whether it was opened for this lease, and so cannot have died of old age.

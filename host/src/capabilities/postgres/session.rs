@@ -24,7 +24,7 @@ use super::statement::Effect;
 use super::{decode, encode};
 
 /// Rows that are read at once: a result no longer than this gives its connection back at once.
-pub const BATCH_ROWS_MAX: usize = 512;
+pub const BATCH_ROWS_MAX: usize = 1024;
 /// Bytes that are read at once, give or take a row.
 const BATCH_BYTES_MAX: usize = 4 << 20;
 /// Batches that are read ahead of the guest.
@@ -69,6 +69,11 @@ impl Session {
             pool,
             held: Arc::new(Mutex::new(Held::Nothing)),
         }
+    }
+
+    /// One more connection to the same database.
+    pub fn another(&self) -> Self {
+        Self::new(Arc::clone(&self.pool))
     }
 
     /// Runs a statement; gives the number of rows that it changed.
@@ -177,17 +182,24 @@ impl Session {
         })
     }
 
-    /// Takes the connection that the statement has to run on.
-    async fn start(&self, sql: &str) -> Result<Running, Error> {
-        let effect = Effect::of(sql);
-        let wait = Duration::from_millis(BUSY_WAIT_MS);
-        let mut held = timeout(wait, Arc::clone(&self.held).lock_owned())
+    async fn wait(&self) -> Result<OwnedMutexGuard<Held>, Error> {
+        let patience = Duration::from_millis(BUSY_WAIT_MS);
+        timeout(patience, Arc::clone(&self.held).lock_owned())
             .await
             .map_err(|_| {
                 Error::Usage(
                     "the connection is busy: another of its results is still being read".into(),
                 )
-            })?;
+            })
+    }
+
+    /// Takes the connection that the statement has to run on.
+    async fn start(&self, sql: &str) -> Result<Running, Error> {
+        let effect = Effect::of(sql);
+        let mut held = match Arc::clone(&self.held).try_lock_owned() {
+            Ok(held) => held,
+            Err(_) => self.wait().await?,
+        };
         // Whoever is interrupted from here on leaves a lost connection, not a used one.
         match mem::replace(&mut *held, Held::Lost) {
             Held::Pinned(mut pinned) => Ok(Running {
@@ -237,16 +249,16 @@ async fn read(
 ) {
     let mut rows = Vec::new();
     let mut stream = statement.query_with(arguments).fetch(running.connection());
-    let stopped = fill(&mut stream, &kinds, &mut rows).await;
-    let (rest_to, rest) = mpsc::channel(BATCHES_AHEAD_MAX);
-    let (end_to, end) = oneshot::channel();
-    match stopped {
+    let (rest_to, end_to) = match fill(&mut stream, &kinds, &mut rows).await {
         Stop::Full => {
+            let (rest_to, rest) = mpsc::channel(BATCHES_AHEAD_MAX);
+            let (end_to, end) = oneshot::channel();
             let first = Rows::First { rows, rest, end };
             if head.send(Ok(first)).is_err() {
                 drop(stream);
                 return running.abandon();
             }
+            (rest_to, end_to)
         }
         stop => {
             drop(stream);
@@ -255,7 +267,7 @@ async fn read(
             _ = head.send(result);
             return;
         }
-    }
+    };
     loop {
         let mut batch = Vec::with_capacity(BATCH_ROWS_MAX);
         let stop = fill(&mut stream, &kinds, &mut batch).await;
