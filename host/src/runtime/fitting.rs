@@ -114,7 +114,10 @@ impl Bench {
         }
         let read = |dependency: &Dependency| match &dependency.source {
             DependencySource::Path(path) => read(&self.manifest.folder.join(path)),
-            DependencySource::Component(id) => self.read(self.manifest.component(id)),
+            DependencySource::Component(id) => match self.manifest.component.get(id) {
+                Some(inner) => self.read(inner),
+                None => Err(format!("the manifest has no component {id:?}")),
+            },
         };
         match composition::compose(component, wasm, read) {
             Ok(composed) => Ok(Some(composed)),
