@@ -9,6 +9,7 @@ mod database;
 mod figures;
 mod hello;
 mod instances;
+mod isolation;
 mod load;
 mod many;
 mod native;
@@ -60,6 +61,8 @@ enum Bench {
     Select,
     /// A fresh instance for each request, against one that is used again.
     Instances,
+    /// A component beside another that misbehaves.
+    Isolation,
     /// Components that lie idle and are then hit once.
     Many,
     /// From nothing to the first answer.
@@ -96,6 +99,7 @@ async fn measure(cli: &Cli) -> anyhow::Result<()> {
             Bench::Hello => hello::measure(&place, cli.rounds, cli.seconds),
             Bench::Select => select::measure(&place, cli.rounds, cli.seconds).await,
             Bench::Instances => instances::measure(&place, cli.rounds, cli.seconds),
+            Bench::Isolation => isolation::measure(&place, cli.rounds, cli.seconds),
             Bench::Many => many::measure(&place, cli.components),
             Bench::Start => start::measure(&place, cli.rounds).await,
         };

@@ -15,6 +15,8 @@ mod tests;
 mod tool;
 mod trigger;
 
+pub mod network;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 

@@ -3,10 +3,14 @@
 pub mod application;
 pub mod code;
 pub mod component;
+pub mod composition;
+mod console;
 pub mod consumer;
 pub mod deployment;
 pub mod engine;
+mod files;
 pub mod fitting;
 pub mod grants;
 pub mod life;
+pub mod subscriber;
 pub mod turns;

@@ -5,4 +5,5 @@ pub mod cron;
 pub mod http;
 pub mod kafka;
 mod leader;
+pub mod redis;
 pub mod relay;

@@ -7,12 +7,20 @@ mod postgres;
 #[path = "support/redis.rs"]
 mod redis;
 
+#[path = "spin_contract/guest.rs"]
+mod guest;
 #[path = "spin_contract/in_a_guest.rs"]
 mod in_a_guest;
 #[path = "spin_contract/on_postgres.rs"]
 mod on_postgres;
 #[path = "spin_contract/on_redis.rs"]
 mod on_redis;
+#[path = "spin_contract/on_stores.rs"]
+mod on_stores;
+#[path = "spin_contract/outbound_http.rs"]
+mod outbound_http;
+#[path = "spin_contract/subscribers.rs"]
+mod subscribers;
 
 /// A port where nobody listens.
 fn free_port() -> u16 {

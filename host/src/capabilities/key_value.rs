@@ -1,103 +1,75 @@
-//! `spin:key-value@3.0.0`: each store is a Redis hash.
+//! `spin:key-value@3.0.0` and `wasi:keyvalue@0.2.0-draft2`: small values by key, in the stores that
+//! the manifest grants by label. The product is one file of this host, or a Redis server.
 
+pub mod embedded;
+pub mod redis;
+mod spin;
+mod wasi;
+
+use std::fmt;
 use std::sync::Arc;
 
-use ::redis::{Cmd, FromRedisValue};
+use async_trait::async_trait;
 use praxis_wasi::State;
-use wasmtime::component::{
-    Accessor, FutureReader, HasData, Linker, Resource, ResourceTable, StreamReader,
-};
+use wasmtime::component::{Linker, ResourceTable};
 
 use crate::capabilities::Capability;
-use crate::capabilities::redis::{self, Server};
 use crate::manifest::Component;
 
-mod bindings {
-    wasmtime::component::bindgen!({
-        path: ["../wit/spin/key-value"],
-        inline: "
-            package praxis:host-key-value;
-            world imports {
-                import spin:key-value/key-value@3.0.0;
-            }
-        ",
-        world: "praxis:host-key-value/imports",
-        imports: { default: async | trappable },
-        with: { "spin:key-value/key-value.store": super::Store },
-        trappable_error_type: { "spin:key-value/key-value.error" => super::Error },
-        require_store_data_send: true,
-    });
-
-    pub use spin::key_value::key_value::{
-        Error, Host, HostStore, HostStoreWithStore, add_to_linker,
-    };
-}
-
-/// A store's hash is named this and its label.
-const HASH_PREFIX: &str = "praxis:store:";
-/// One value.
-const VALUE_BYTES_MAX: usize = 1_048_576;
 /// One key.
-const KEY_BYTES_MAX: usize = 1_024;
+pub const KEY_BYTES_MAX: usize = 1_024;
+/// One value.
+pub const VALUE_BYTES_MAX: usize = 1_048_576;
+/// Keys in one call of `wasi:keyvalue/batch`.
+pub const BATCH_KEYS_MAX: usize = 1_000;
+/// Values in one call of `wasi:keyvalue/batch`, together.
+pub const BATCH_BYTES_MAX: usize = 16 << 20;
+/// Keys on one page of `wasi:keyvalue/store.list-keys`.
+pub const PAGE_KEYS_MAX: usize = 1_000;
+/// Stores, and values seen for a swap, that one instance holds open at one time.
+pub const OPEN_STORES_MAX: usize = 256;
+/// Keys that are read from the product together.
+const READ_KEYS_MAX: usize = 64;
 
-/// The capability: one Redis server for every store.
-pub struct KeyValue {
-    server: Arc<Server>,
-}
+/// Where stores are kept. A store is there as soon as it is named, and empty.
+///
+/// What one call has written, every later call sees, and each call is atomic. The limits on keys
+/// and values are the caller's concern.
+#[async_trait]
+pub trait KeyValueStore: Send + Sync {
+    async fn get(&self, store: &str, key: &str) -> Result<Option<Vec<u8>>, Error>;
 
-impl KeyValue {
-    /// Fails if the address cannot be used; nothing is sent yet.
-    pub fn new(redis_url: &str) -> Result<Self, redis::Error> {
-        Ok(Self {
-            server: Arc::new(Server::new(redis_url)?),
-        })
-    }
-}
+    /// Whatever was there is replaced.
+    async fn set(&self, store: &str, key: &str, value: Vec<u8>) -> Result<(), Error>;
 
-impl Capability for KeyValue {
-    fn interfaces(&self) -> &'static [&'static str] {
-        &["spin:key-value/key-value"]
-    }
+    /// A key that is not there is no error.
+    async fn delete(&self, store: &str, key: &str) -> Result<(), Error>;
 
-    fn is_granted(&self, component: &Component) -> bool {
-        !component.key_value_stores.is_empty()
-    }
+    async fn exists(&self, store: &str, key: &str) -> Result<bool, Error>;
 
-    fn link(&self, linker: &mut Linker<State>) -> wasmtime::Result<()> {
-        bindings::add_to_linker::<State, Link>(linker, |state| {
-            let (instance, table) = state.part::<Instance>();
-            View { instance, table }
-        })
-    }
+    /// All keys, in no particular order.
+    async fn keys(&self, store: &str) -> Result<Vec<String>, Error>;
 
-    fn attach(&self, component: &Component, state: &mut State) {
-        state.attach(Instance {
-            labels: component.key_value_stores.clone(),
-            server: Arc::clone(&self.server),
-        });
-    }
-}
+    /// One answer for each key, in their order.
+    async fn get_many(&self, store: &str, keys: &[String]) -> Result<Vec<Option<Vec<u8>>>, Error>;
 
-/// One instance's part: the stores that its component may open.
-struct Instance {
-    labels: Vec<String>,
-    server: Arc<Server>,
-}
+    async fn set_many(&self, store: &str, pairs: Vec<(String, Vec<u8>)>) -> Result<(), Error>;
 
-impl Instance {
-    fn open(&self, label: &str) -> Result<Store, Error> {
-        if !self.labels.iter().any(|granted| granted == label) {
-            return Err(Error::Denied);
-        }
-        Ok(Store::new(Arc::clone(&self.server), label))
-    }
-}
+    async fn delete_many(&self, store: &str, keys: Vec<String>) -> Result<(), Error>;
 
-/// A store, as a guest holds it.
-#[derive(Clone)]
-pub struct Store {
-    server: Arc<Server>,
-    hash: Arc<str>,
+    /// Adds to a number that is kept as decimal text, and gives the sum; a key that is not there
+    /// counts as zero. [`Error::Failed`] if the value is no such number, or the sum none of 64 bits.
+    async fn increment(&self, store: &str, key: &str, delta: i64) -> Result<i64, Error>;
+
+    /// Sets the key if its value is still `expected` (`None`: if it is not there), and says whether
+    /// it did.
+    async fn swap(
+        &self,
+        store: &str,
+        key: &str,
+        expected: Option<Vec<u8>>,
+        value: Vec<u8>,
+    ) -> Result<bool, Error>;
 }
 
 /// What went wrong, by what the guest is told.
@@ -105,61 +77,91 @@ pub struct Store {
 pub enum Error {
     /// The manifest does not grant the store.
     Denied,
-    /// Too long a key or a value, or Redis could not do it.
+    /// The instance has too many stores open.
+    TooMany,
+    /// Too long a key or a value, or the product could not do it.
     Failed(String),
     /// Traps the guest: a handle that is not its own.
     Trap(wasmtime::Error),
 }
 
-impl Store {
-    pub fn new(server: Arc<Server>, label: &str) -> Self {
-        Self {
-            server,
-            hash: format!("{HASH_PREFIX}{label}").into(),
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Denied => f.write_str("the manifest does not grant the store"),
+            Self::TooMany => write!(f, "more than {OPEN_STORES_MAX} stores are open"),
+            Self::Failed(reason) => f.write_str(reason),
+            Self::Trap(trap) => write!(f, "{trap}"),
         }
     }
+}
 
-    pub async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, Error> {
-        self.ask(self.command("HGET").arg(key)).await
+impl std::error::Error for Error {}
+
+fn trap(error: impl Into<wasmtime::Error>) -> Error {
+    Error::Trap(error.into())
+}
+
+/// The capability: one product for every store.
+pub struct KeyValue(Arc<dyn KeyValueStore>);
+
+impl KeyValue {
+    pub fn new(product: Arc<dyn KeyValueStore>) -> Self {
+        Self(product)
+    }
+}
+
+impl Capability for KeyValue {
+    fn interfaces(&self) -> &'static [&'static str] {
+        &[
+            "spin:key-value/key-value",
+            "wasi:keyvalue/store",
+            "wasi:keyvalue/batch",
+            "wasi:keyvalue/atomics",
+        ]
     }
 
-    pub async fn set(&self, key: &str, value: &[u8]) -> Result<(), Error> {
-        if key.len() > KEY_BYTES_MAX {
-            return Err(Error::Failed(format!(
-                "a key has at most {KEY_BYTES_MAX} bytes"
-            )));
+    fn is_granted(&self, component: &Component) -> bool {
+        !component.key_value_stores.is_empty()
+    }
+
+    fn link(&self, linker: &mut Linker<State>) -> wasmtime::Result<()> {
+        spin::add_to_linker(linker)?;
+        wasi::add_to_linker(linker)
+    }
+
+    fn attach(&self, component: &Component, state: &mut State) {
+        state.attach(Instance {
+            labels: component.key_value_stores.clone(),
+            product: Arc::clone(&self.0),
+            open: 0,
+        });
+    }
+}
+
+/// One instance's part: the stores that its component may open.
+struct Instance {
+    labels: Vec<String>,
+    product: Arc<dyn KeyValueStore>,
+    open: usize,
+}
+
+impl Instance {
+    fn open(&mut self, label: &str) -> Result<Store, Error> {
+        if !self.labels.iter().any(|granted| granted == label) {
+            return Err(Error::Denied);
         }
-        if value.len() > VALUE_BYTES_MAX {
-            return Err(Error::Failed(format!(
-                "a value has at most {VALUE_BYTES_MAX} bytes"
-            )));
+        self.admit()?;
+        Ok(Store::new(Arc::clone(&self.product), label))
+    }
+
+    /// Makes room for one handle more.
+    fn admit(&mut self) -> Result<(), Error> {
+        if self.open >= OPEN_STORES_MAX {
+            return Err(Error::TooMany);
         }
-        let _: i64 = self.ask(self.command("HSET").arg(key).arg(value)).await?;
+        self.open += 1;
         Ok(())
-    }
-
-    pub async fn delete(&self, key: &str) -> Result<(), Error> {
-        let _: i64 = self.ask(self.command("HDEL").arg(key)).await?;
-        Ok(())
-    }
-
-    pub async fn exists(&self, key: &str) -> Result<bool, Error> {
-        self.ask(self.command("HEXISTS").arg(key)).await
-    }
-
-    pub async fn keys(&self) -> Result<Vec<String>, Error> {
-        self.ask(&self.command("HKEYS")).await
-    }
-
-    fn command(&self, name: &str) -> Cmd {
-        let mut command = ::redis::cmd(name);
-        command.arg(&*self.hash);
-        command
-    }
-
-    async fn ask<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, Error> {
-        let answer = self.server.ask(command).await;
-        answer.map_err(|error| Error::Failed(error.to_string()))
     }
 }
 
@@ -168,108 +170,126 @@ struct View<'a> {
     table: &'a mut ResourceTable,
 }
 
-struct Link;
-
-impl HasData for Link {
-    type Data<'a> = View<'a>;
+fn view(state: &mut State) -> View<'_> {
+    let (instance, table) = state.part::<Instance>();
+    View { instance, table }
 }
 
-impl bindings::Host for View<'_> {
-    fn convert_error(&mut self, error: Error) -> wasmtime::Result<bindings::Error> {
-        Ok(match error {
-            Error::Denied => bindings::Error::AccessDenied,
-            Error::Failed(reason) => {
-                tracing::warn!(reason, "a key-value store failed");
-                bindings::Error::Other(reason)
-            }
-            Error::Trap(trap) => return Err(trap),
-        })
-    }
+/// A store as a guest holds it: within the limits.
+#[derive(Clone)]
+pub struct Store {
+    product: Arc<dyn KeyValueStore>,
+    label: Arc<str>,
 }
 
-impl bindings::HostStore for View<'_> {
-    async fn drop(&mut self, store: Resource<Store>) -> wasmtime::Result<()> {
-        self.table.delete(store)?;
-        Ok(())
-    }
-}
-
-impl Link {
-    fn store<T: Send + 'static>(
-        accessor: &Accessor<T, Self>,
-        store: &Resource<Store>,
-    ) -> Result<Store, Error> {
-        let store = accessor.with(|mut access| access.get().table.get(store).cloned());
-        store.map_err(|error| Error::Trap(error.into()))
-    }
-}
-
-impl<T: Send + 'static> bindings::HostStoreWithStore<T> for Link {
-    async fn open(accessor: &Accessor<T, Self>, label: String) -> Result<Resource<Store>, Error> {
-        accessor.with(|mut access| {
-            let view = access.get();
-            let store = view.instance.open(&label)?;
-            let pushed = view.table.push(store);
-            pushed.map_err(|error| Error::Trap(error.into()))
-        })
+impl Store {
+    pub fn new(product: Arc<dyn KeyValueStore>, label: &str) -> Self {
+        Self {
+            product,
+            label: label.into(),
+        }
     }
 
-    async fn get(
-        accessor: &Accessor<T, Self>,
-        store: Resource<Store>,
-        key: String,
-    ) -> Result<Option<Vec<u8>>, Error> {
-        Self::store(accessor, &store)?.get(&key).await
+    pub async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, Error> {
+        self.product.get(&self.label, key).await
     }
 
-    async fn set(
-        accessor: &Accessor<T, Self>,
-        store: Resource<Store>,
-        key: String,
+    pub async fn set(&self, key: &str, value: Vec<u8>) -> Result<(), Error> {
+        check_pair(key, &value)?;
+        self.product.set(&self.label, key, value).await
+    }
+
+    pub async fn delete(&self, key: &str) -> Result<(), Error> {
+        self.product.delete(&self.label, key).await
+    }
+
+    pub async fn exists(&self, key: &str) -> Result<bool, Error> {
+        self.product.exists(&self.label, key).await
+    }
+
+    pub async fn keys(&self) -> Result<Vec<String>, Error> {
+        self.product.keys(&self.label).await
+    }
+
+    /// The keys that come after `cursor`, sorted, and the cursor for those after them.
+    pub async fn page(&self, cursor: Option<&str>) -> Result<(Vec<String>, Option<String>), Error> {
+        let mut keys = self.keys().await?;
+        if let Some(cursor) = cursor {
+            keys.retain(|key| key.as_str() > cursor);
+        }
+        keys.sort_unstable();
+        let more = keys.len() > PAGE_KEYS_MAX;
+        keys.truncate(PAGE_KEYS_MAX);
+        let cursor = keys.last().filter(|_| more).cloned();
+        Ok((keys, cursor))
+    }
+
+    /// The pairs of the keys, in their order.
+    pub async fn get_many(
+        &self,
+        keys: Vec<String>,
+    ) -> Result<Vec<(String, Option<Vec<u8>>)>, Error> {
+        check_batch(keys.len(), 0)?;
+        let mut values = Vec::with_capacity(keys.len());
+        let mut bytes = 0;
+        for keys in keys.chunks(READ_KEYS_MAX) {
+            let read = self.product.get_many(&self.label, keys).await?;
+            bytes += read.iter().flatten().map(Vec::len).sum::<usize>();
+            check_batch(keys.len(), bytes)?;
+            values.extend(read);
+        }
+        Ok(keys.into_iter().zip(values).collect())
+    }
+
+    pub async fn set_many(&self, pairs: Vec<(String, Vec<u8>)>) -> Result<(), Error> {
+        for (key, value) in &pairs {
+            check_pair(key, value)?;
+        }
+        let bytes = pairs.iter().map(|(_, value)| value.len()).sum();
+        check_batch(pairs.len(), bytes)?;
+        self.product.set_many(&self.label, pairs).await
+    }
+
+    pub async fn delete_many(&self, keys: Vec<String>) -> Result<(), Error> {
+        check_batch(keys.len(), 0)?;
+        self.product.delete_many(&self.label, keys).await
+    }
+
+    pub async fn increment(&self, key: &str, delta: i64) -> Result<i64, Error> {
+        check_pair(key, &[])?;
+        self.product.increment(&self.label, key, delta).await
+    }
+
+    pub async fn swap(
+        &self,
+        key: &str,
+        expected: Option<Vec<u8>>,
         value: Vec<u8>,
-    ) -> Result<(), Error> {
-        Self::store(accessor, &store)?.set(&key, &value).await
-    }
-
-    async fn delete(
-        accessor: &Accessor<T, Self>,
-        store: Resource<Store>,
-        key: String,
-    ) -> Result<(), Error> {
-        Self::store(accessor, &store)?.delete(&key).await
-    }
-
-    async fn exists(
-        accessor: &Accessor<T, Self>,
-        store: Resource<Store>,
-        key: String,
     ) -> Result<bool, Error> {
-        Self::store(accessor, &store)?.exists(&key).await
+        check_pair(key, &value)?;
+        self.product.swap(&self.label, key, expected, value).await
     }
+}
 
-    async fn get_keys(
-        accessor: &Accessor<T, Self>,
-        store: Resource<Store>,
-    ) -> wasmtime::Result<(
-        StreamReader<String>,
-        FutureReader<Result<(), bindings::Error>>,
-    )> {
-        let keys = match Self::store(accessor, &store) {
-            Ok(store) => store.keys().await,
-            Err(error) => Err(error),
-        };
-        accessor.with(|mut access| {
-            let (keys, end) = match keys {
-                Ok(keys) => (keys, Ok(())),
-                Err(error) => {
-                    let error = bindings::Host::convert_error(&mut access.get(), error)?;
-                    (Vec::new(), Err(error))
-                }
-            };
-            Ok((
-                StreamReader::new(&mut access, keys)?,
-                FutureReader::new(&mut access, async { wasmtime::error::Ok(end) })?,
-            ))
-        })
+fn check_pair(key: &str, value: &[u8]) -> Result<(), Error> {
+    if key.len() > KEY_BYTES_MAX {
+        return Err(Error::Failed(format!(
+            "a key has at most {KEY_BYTES_MAX} bytes"
+        )));
     }
+    if value.len() > VALUE_BYTES_MAX {
+        return Err(Error::Failed(format!(
+            "a value has at most {VALUE_BYTES_MAX} bytes"
+        )));
+    }
+    Ok(())
+}
+
+fn check_batch(keys: usize, bytes: usize) -> Result<(), Error> {
+    if keys > BATCH_KEYS_MAX || bytes > BATCH_BYTES_MAX {
+        return Err(Error::Failed(format!(
+            "a batch has at most {BATCH_KEYS_MAX} keys and {BATCH_BYTES_MAX} bytes"
+        )));
+    }
+    Ok(())
 }

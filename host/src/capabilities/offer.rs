@@ -35,7 +35,16 @@ pub const OFFERS: &[Offer] = &[
         "allowed_outbound_hosts = [\"redis://host\"]",
     ),
     offer("spin:key-value/key-value", "3.0.0", OWN, STORES),
+    offer("wasi:keyvalue/store", "0.2.0-draft2", OWN, STORES),
+    offer("wasi:keyvalue/batch", "0.2.0-draft2", OWN, STORES),
+    offer("wasi:keyvalue/atomics", "0.2.0-draft2", OWN, STORES),
     offer("spin:variables/variables", "3.0.0", OWN, VARIABLES),
+    offer(
+        "wasi:config/store",
+        "0.2.0-draft-2024-09-27",
+        OWN,
+        VARIABLES,
+    ),
     offer(
         "praxis:events/producer",
         "0.1.0",

@@ -1,5 +1,6 @@
 //! `allowed_outbound_hosts`: where a component may connect to. Nothing that is not granted.
 
+mod client;
 mod http;
 
 use std::collections::BTreeMap;
@@ -13,7 +14,8 @@ use crate::capabilities::variables::Variables;
 use crate::manifest::grant::{Grant, Target};
 use crate::manifest::{Component, Manifest};
 
-pub use self::http::Http;
+pub use self::http::{Components, Http};
+pub use crate::manifest::network::Networks;
 
 /// The grants of every component, read once at start-up.
 #[derive(Debug, Default)]
@@ -43,7 +45,7 @@ pub struct Grants(Vec<Grant>);
 
 impl Grants {
     /// Reads entries as Spin has them: `scheme://host[:port]`. The scheme may be `*`; the host `*`,
-    /// `*.domain` or a network such as `10.0.0.0/8`; the port `*` or a range `8000..9000`, and by
+    /// `*.domain`, a network such as `10.0.0.0/8`, or `self`; the port `*` or a range `8000..9000`, and by
     /// default it is the scheme's own. `{{ name }}` stands for a variable. Of an entry that is a
     /// whole address, with credentials and path, only scheme, host and port count.
     pub fn parse(entries: &[String], variables: &Variables) -> anyhow::Result<Self> {
@@ -67,14 +69,24 @@ impl Grants {
     /// Whether the address may be connected to by a capability that speaks `protocol`
     /// (`postgres`, `redis`, `http`). The address's own scheme must be of that protocol.
     pub fn allow(&self, protocol: &str, address: &str) -> Result<(), Refused> {
+        self.target(protocol, address).map(drop)
+    }
+
+    /// Where an address leads, if it may be connected to.
+    fn target(&self, protocol: &str, address: &str) -> Result<Target, Refused> {
         let unreadable = || Refused("the address is not a URL with a host".into());
         let url = Url::parse(address).map_err(|_| unreadable())?;
         let target = Target::of(&url).ok_or_else(unreadable)?;
         if !target.speaks(protocol) {
             return Err(Refused(format!("{target} is not an address of {protocol}")));
         }
-        if self.0.iter().any(|grant| grant.covers(&target)) {
-            Ok(())
+        let is_granted = if target.is_own() {
+            self.0.iter().any(|grant| grant.covers_own(protocol))
+        } else {
+            self.0.iter().any(|grant| grant.covers(&target))
+        };
+        if is_granted {
+            Ok(target)
         } else {
             Err(Refused(format!(
                 "{target} is not granted by allowed_outbound_hosts"

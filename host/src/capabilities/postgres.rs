@@ -6,6 +6,7 @@
 //! A parameter is encoded as the type that the statement wants, so text may stand for a `uuid`,
 //! a `numeric`, a `date` or (RFC 3339) a `timestamptz`.
 
+mod address;
 mod bindings;
 mod decode;
 mod encode;
@@ -134,10 +135,11 @@ impl Instance {
     }
 
     fn open(&self, address: &str, ca_root: Option<&str>) -> Result<Session, Error> {
+        let address = address::url(address)?;
         self.grants
-            .allow("postgres", address)
+            .allow("postgres", &address)
             .map_err(|refused| Error::Connection(refused.to_string()))?;
-        self.pools.open(address, ca_root)
+        self.pools.open(&address, ca_root)
     }
 }
 

@@ -1,4 +1,4 @@
-//! The application's variables, and `spin:variables@3.0.0`.
+//! The application's variables: `spin:variables@3.0.0` and `wasi:config@0.2.0-draft-2024-09-27`.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,13 +11,16 @@ use wasmtime::component::{Accessor, HasData, Linker};
 use crate::capabilities::Capability;
 use crate::manifest::{Component, Manifest, check_variable, template};
 
+use bindings::store as config;
+
 mod bindings {
     wasmtime::component::bindgen!({
-        path: ["../wit/spin/variables"],
+        path: ["../wit/spin/variables", "../wit/wasi/config"],
         inline: "
             package praxis:host-variables;
             world imports {
                 import spin:variables/variables@3.0.0;
+                import wasi:config/store@0.2.0-draft-2024-09-27;
             }
         ",
         world: "praxis:host-variables/imports",
@@ -26,6 +29,7 @@ mod bindings {
     });
 
     pub use spin::variables::variables::{Error, Host, HostWithStore, add_to_linker};
+    pub use wasi::config::store;
 }
 
 /// Variables of the environment that set ours: `SPIN_VARIABLE_DATABASE_URL` sets `database_url`.
@@ -150,7 +154,7 @@ impl fmt::Debug for Variables {
 /// Each component sees the variables that its manifest gives it.
 impl Capability for Variables {
     fn interfaces(&self) -> &'static [&'static str] {
-        &["spin:variables/variables"]
+        &["spin:variables/variables", "wasi:config/store"]
     }
 
     fn is_granted(&self, component: &Component) -> bool {
@@ -158,7 +162,8 @@ impl Capability for Variables {
     }
 
     fn link(&self, linker: &mut Linker<State>) -> wasmtime::Result<()> {
-        bindings::add_to_linker::<State, Link>(linker, |state| state.part::<Instance>().0)
+        bindings::add_to_linker::<State, Link>(linker, |state| state.part::<Instance>().0)?;
+        config::add_to_linker::<State, Link>(linker, |state| state.part::<Instance>().0)
     }
 
     fn attach(&self, component: &Component, state: &mut State) {
@@ -194,6 +199,23 @@ impl<T: Send + 'static> bindings::HostWithStore<T> for Link {
         name: String,
     ) -> wasmtime::Result<Result<String, bindings::Error>> {
         Ok(accessor.with(|mut access| access.get().get(&name)))
+    }
+}
+
+/// The same variables once more; a name that cannot be one is only not there.
+impl config::Host for &mut Instance {
+    async fn get(
+        &mut self,
+        key: String,
+    ) -> wasmtime::Result<Result<Option<String>, config::Error>> {
+        Ok(Ok(self.0.get(&key).cloned()))
+    }
+
+    async fn get_all(&mut self) -> wasmtime::Result<Result<Vec<(String, String)>, config::Error>> {
+        let all = self.0.iter();
+        Ok(Ok(all
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect()))
     }
 }
 

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use self::rehearsal::Rehearsal;
+pub use self::rehearsal::Rehearsal;
 use crate::manifest::{Component, Fault, Manifest, Reading, Route};
 use crate::runtime::code::Surface;
 
@@ -103,7 +103,7 @@ fn summary(manifest: &Manifest) -> String {
     let mut parts = vec![count(manifest.component.len(), "component")];
     for (number, noun) in [
         (triggers.http.len(), "route"),
-        (triggers.kafka.len(), "topic's reader"),
+        (triggers.kafka.len(), "consumer"),
         (triggers.cron.len(), "timer"),
         (triggers.redis.len(), "channel"),
     ] {
@@ -135,11 +135,35 @@ fn describe(
     };
     line("runs on", &triggers(manifest, &component.id));
     line("exports", &surface.exports);
-    line("imports", &surface.imports);
+    line("imports", &grouped(&surface.imports));
     for (title, items) in granted::of(component, unset) {
         line(title, &items);
     }
     line("limits", &granted::limits(component));
+}
+
+/// The interfaces of one package in one line: `wasi:io@0.2.6 (poll, streams)`.
+fn grouped(interfaces: &[String]) -> Vec<String> {
+    let mut groups: Vec<(String, Vec<&str>)> = Vec::new();
+    for interface in interfaces {
+        let Some((package, rest)) = interface.split_once('/') else {
+            groups.push((interface.clone(), Vec::new()));
+            continue;
+        };
+        let (name, package) = match rest.split_once('@') {
+            Some((name, version)) => (name, format!("{package}@{version}")),
+            None => (rest, package.to_owned()),
+        };
+        match groups.iter_mut().find(|(other, _)| *other == package) {
+            Some((_, names)) => names.push(name),
+            None => groups.push((package, vec![name])),
+        }
+    }
+    let line = |(package, names): (String, Vec<&str>)| match names.is_empty() {
+        true => package,
+        false => format!("{package} ({})", names.join(", ")),
+    };
+    groups.into_iter().map(line).collect()
 }
 
 /// What runs the component.

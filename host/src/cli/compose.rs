@@ -25,13 +25,14 @@ use crate::runtime::consumer::{Consumer, Handler};
 use crate::runtime::deployment::{Deployments, Seats};
 use crate::runtime::engine;
 use crate::triggers::http::auth::{Source, Verifier};
+use crate::triggers::http::chain::Chain;
 use crate::triggers::http::development::Development;
 use crate::triggers::http::guest::Guest;
 use crate::triggers::http::issuer::{AUDIENCE, ISSUER, Issuer};
 use crate::triggers::http::operations::{Operations, Probe};
 use crate::triggers::http::{About, Server};
 use crate::triggers::relay::Relay;
-use crate::triggers::{cron, kafka};
+use crate::triggers::{cron, kafka, redis};
 
 pub const COMPILED_FOLDER: &str = "compiled";
 const METRICS_UPKEEP: Duration = Duration::from_secs(5);
@@ -61,8 +62,8 @@ impl Host {
         let Prepared { manifest, listener } = application;
         let metrics = metrics()?;
         let services = Services::connect(config, settings, &manifest, development, &stop).await?;
-        let engine = engine::start(&config.data_dir.join(COMPILED_FOLDER))?;
-        let application = Application::load(&engine, &manifest, &services.capabilities)?;
+        let engines = engine::start(&config.data_dir.join(COMPILED_FOLDER))?;
+        let application = Application::load(&engines, &manifest, &services.capabilities)?;
 
         let tasks = TaskTracker::new();
         tasks.spawn(keep_up(metrics.clone(), stop.clone()));
@@ -78,7 +79,15 @@ impl Host {
             }
         }
 
-        let guests = guests(&manifest, &mut seating)?;
+        let (guests, routes) = guests(&manifest, &mut seating)?;
+        services.http.set_components(Arc::new(Chain::new(guests)?));
+        for subscription in redis::subscriptions(&manifest, &services.variables, &application)? {
+            for subscriber in subscription.subscribers() {
+                let seat = Arc::new(subscriber.clone());
+                seating.seats.add(&subscriber.id(), seat);
+            }
+            tasks.spawn(redis::run(subscription, stop.clone()));
+        }
         let seats = seating.seats;
         let deployments = Arc::new(Deployments::new(application, seats));
 
@@ -98,7 +107,7 @@ impl Host {
                 name: manifest.application.name.clone(),
                 version: manifest.application.version.clone(),
             },
-            guests,
+            routes,
             verifier(config, settings).await?,
             operations,
             Development {
@@ -107,6 +116,7 @@ impl Host {
             },
         )?;
         let address = listener.local_addr()?;
+        services.http.set_own(address);
         tasks.spawn(Arc::new(server).serve(listener, stop.clone()));
         tasks.close();
         Ok(Self {
@@ -237,23 +247,26 @@ async fn keep_up(metrics: PrometheusHandle, stop: CancellationToken) {
     }
 }
 
-fn guests(manifest: &Manifest, seating: &mut Seating<'_>) -> anyhow::Result<Vec<(String, Guest)>> {
-    let mut by_component: BTreeMap<&str, Guest> = BTreeMap::new();
-    let mut guests = Vec::new();
+/// The components with an HTTP trigger, by id, and those that a path leads to, by route.
+type Guests = (BTreeMap<String, Guest>, Vec<(String, Guest)>);
+
+fn guests(manifest: &Manifest, seating: &mut Seating<'_>) -> anyhow::Result<Guests> {
+    let mut by_component: BTreeMap<String, Guest> = BTreeMap::new();
+    let mut routes = Vec::new();
     for trigger in &manifest.trigger.http {
-        let guest = match by_component.get(trigger.component.as_str()) {
+        let guest = match by_component.get(&trigger.component) {
             Some(guest) => guest.clone(),
             None => {
                 let guest = seating.guest(&trigger.component)?;
-                by_component.insert(&trigger.component, guest.clone());
+                by_component.insert(trigger.component.clone(), guest.clone());
                 guest
             }
         };
         if let Route::Public(route) = &trigger.route {
-            guests.push((route.clone(), guest));
+            routes.push((route.clone(), guest));
         }
     }
-    Ok(guests)
+    Ok((by_component, routes))
 }
 
 async fn verifier(config: &Config, settings: &Settings) -> anyhow::Result<Option<Verifier>> {

@@ -22,8 +22,9 @@ use crate::capabilities::events::producer::Producer;
 use crate::capabilities::index::embedded::Embedded;
 use crate::capabilities::index::opensearch::Opensearch;
 use crate::capabilities::index::{self, Index, Indexes};
-use crate::capabilities::key_value::KeyValue;
-use crate::capabilities::outbound::{self, Outbound};
+use crate::capabilities::key_value::redis::OnRedis;
+use crate::capabilities::key_value::{self, KeyValue, KeyValueStore};
+use crate::capabilities::outbound::{self, Networks, Outbound};
 use crate::capabilities::postgres::Postgres;
 use crate::capabilities::redis::{self, Redis};
 use crate::capabilities::variables::Variables;
@@ -34,6 +35,7 @@ use crate::triggers::http::operations::{Dependency, Probe};
 use crate::triggers::relay::backlog;
 
 const INDEX_FOLDER: &str = "index";
+const KEY_VALUE_FOLDER: &str = "key-value";
 /// Says what mails point to; in development the host knows it by itself.
 const PUBLIC_URL_VARIABLE: &str = "SPIN_VARIABLE_PUBLIC_URL";
 const MAIL_FOLDER: &str = "mail";
@@ -49,6 +51,9 @@ pub struct Services {
     pub pool: Option<PgPool>,
     pub broker: Option<Arc<dyn Broker>>,
     pub capabilities: Vec<Arc<dyn Capability>>,
+    /// Among the capabilities, too: it is told where the application listens.
+    pub http: Arc<outbound::Http>,
+    pub variables: Arc<Variables>,
     /// In development, where mail is kept.
     pub catcher: Option<Arc<Catcher>>,
     index: Option<Indexes>,
@@ -87,14 +92,27 @@ impl Services {
         let variables = Variables::resolve(manifest, |name| std::env::var(name).ok(), &known)?;
         let variables = Arc::new(variables);
         let outbound = Arc::new(Outbound::resolve(manifest, &variables)?);
+        let blocked = Networks::parse(config.block_networks.iter().map(String::as_str))
+            .context("in PRAXIS_BLOCK_NETWORKS")?;
+        let http = Arc::new(outbound::Http::new(Arc::clone(&outbound), blocked));
         let mut capabilities: Vec<Arc<dyn Capability>> = vec![
-            Arc::new(outbound::Http::new(Arc::clone(&outbound))),
+            Arc::clone(&http) as _,
             Arc::new(Postgres::new(Arc::clone(&outbound))),
             Arc::new(Redis::new(outbound)),
-            variables,
+            Arc::clone(&variables) as _,
         ];
-        if let Some(url) = &settings.redis_url {
-            capabilities.push(Arc::new(KeyValue::new(url)?));
+        if manifest
+            .component
+            .values()
+            .any(|component| !component.key_value_stores.is_empty())
+        {
+            let product: Arc<dyn KeyValueStore> = match &settings.redis_url {
+                Some(url) => Arc::new(OnRedis::new(url)?),
+                None => Arc::new(key_value::embedded::Embedded::open(
+                    &config.data_dir.join(KEY_VALUE_FOLDER),
+                )?),
+            };
+            capabilities.push(Arc::new(KeyValue::new(product)));
         }
         if let Some(broker) = &broker {
             capabilities.push(Arc::new(Producer::new(Arc::clone(broker))));
@@ -113,6 +131,8 @@ impl Services {
             pool,
             broker,
             capabilities,
+            http,
+            variables,
             catcher,
             index,
             redis,

@@ -7,6 +7,13 @@ use std::ops::Range;
 use anyhow::{Context as _, bail, ensure};
 use url::Url;
 
+use super::network::Network;
+
+/// Hosts that are components of this application.
+const CHAINED_SUFFIX: &str = ".spin.internal";
+/// The application itself, where a URL must name a host.
+const OWN_HOST: &str = "self.alt";
+
 /// A scheme, a host and a port, each of which may be several.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grant {
@@ -18,15 +25,12 @@ pub struct Grant {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Host {
     Any,
-    /// The application itself: requests without a host, from one component to another.
+    /// The application's own routes.
     Own,
     Exact(String),
     /// Whatever ends in a dot and this.
     Below(String),
-    Network {
-        address: IpAddr,
-        prefix: u8,
-    },
+    Within(Network),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,7 +58,16 @@ impl Grant {
         let place = authority
             .rsplit_once('@')
             .map_or(authority, |(_, place)| place);
-        let (host, port) = split_port(place)?;
+        let (host, mut port) = split_port(place)?;
+        // A network's port comes after its prefix: 10.0.0.0/8:443.
+        let mut path = path;
+        if let Some((prefix, after)) = path.split_once(':')
+            && port.is_none()
+            && host.parse::<IpAddr>().is_ok()
+        {
+            path = prefix;
+            port = Some(after);
+        }
         ensure!(!host.is_empty(), "it names no host");
         let port = match (port, &scheme) {
             (Some(port), _) => Port::parse(port)?,
@@ -120,16 +133,13 @@ impl Host {
         if matches!(host, "self" | "self.alt") {
             return Ok(Self::Own);
         }
-        if let Ok(address) = host.parse::<IpAddr>() {
-            let bits = if address.is_ipv4() { 32 } else { 128 };
-            return match path.strip_prefix('/').and_then(|path| path.parse().ok()) {
-                Some(prefix) if prefix <= bits => Ok(Self::Network { address, prefix }),
-                // The name of a database, say.
-                Some(_) | None => Ok(Self::Network {
-                    address,
-                    prefix: bits,
-                }),
-            };
+        if let Ok(address) = host.parse() {
+            let prefix = path.strip_prefix('/').and_then(|path| path.parse().ok());
+            // What is no length of a prefix may be the name of a database.
+            let network = prefix.and_then(|prefix| Network::new(address, prefix));
+            return Ok(Self::Within(
+                network.unwrap_or_else(|| Network::of_one(address)),
+            ));
         }
         let (below, name) = match host.strip_prefix("*.") {
             Some(name) => (true, name),
@@ -156,26 +166,11 @@ impl Host {
             Self::Below(domain) => host
                 .strip_suffix(domain.as_str())
                 .is_some_and(|rest| rest.len() > 1 && rest.ends_with('.')),
-            Self::Network { address, prefix } => host
+            Self::Within(network) => host
                 .parse()
-                .is_ok_and(|host: IpAddr| shares_prefix(*address, host, *prefix)),
+                .is_ok_and(|address: IpAddr| network.covers(address)),
         }
     }
-}
-
-fn shares_prefix(network: IpAddr, host: IpAddr, prefix: u8) -> bool {
-    let (network, host, bits) = match (network, host) {
-        (IpAddr::V4(network), IpAddr::V4(host)) => {
-            (network.to_bits().into(), host.to_bits().into(), 32)
-        }
-        (IpAddr::V6(network), IpAddr::V6(host)) => (network.to_bits(), host.to_bits(), 128_u32),
-        (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => return false,
-    };
-    let difference: u128 = network ^ host;
-    difference
-        .checked_shr(bits - u32::from(prefix))
-        .unwrap_or(0)
-        == 0
 }
 
 impl Port {
@@ -224,6 +219,29 @@ impl Target {
             port: url.port().or_else(|| default_port(&scheme))?,
             scheme,
         })
+    }
+
+    /// The component's id, of an address such as `http://other.spin.internal`.
+    pub fn component(&self) -> Option<&str> {
+        self.host.strip_suffix(CHAINED_SUFFIX)
+    }
+
+    /// Whether it stands for the application itself, as `http://self.alt` does.
+    pub fn is_own(&self) -> bool {
+        self.host == OWN_HOST
+    }
+
+    /// `host:port`, as it stands in a URL, without the port that goes without saying.
+    pub fn authority(&self) -> String {
+        let port = match default_port(&self.scheme) {
+            Some(port) if port == self.port => String::new(),
+            _ => format!(":{}", self.port),
+        };
+        if self.host.contains(':') {
+            format!("[{}]{port}", self.host)
+        } else {
+            format!("{}{port}", self.host)
+        }
     }
 
     pub fn speaks(&self, name: &str) -> bool {

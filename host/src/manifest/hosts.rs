@@ -66,7 +66,10 @@ fn check(entry: &str) -> Result<(), String> {
     match rest.split_once('/') {
         None | Some((_, "")) => Ok(()),
         Some((network, prefix))
-            if prefix.bytes().all(|c| c.is_ascii_digit())
+            if prefix
+                .split(':')
+                .next()
+                .is_some_and(|bits| bits.bytes().all(|c| c.is_ascii_digit()))
                 && network
                     .trim_matches(['[', ']'])
                     .parse::<std::net::IpAddr>()

@@ -18,7 +18,7 @@ pub struct ComponentTool {
     pub request_timeout_ms: Option<u64>,
     /// Wall-clock time for one event.
     pub event_timeout_ms: Option<u64>,
-    /// Instructions, roughly, for one instance; without it none are counted.
+    /// Instructions, roughly, for one request or event; without it none are counted.
     pub fuel_max: Option<NonZeroU64>,
     /// Requests that are worked on at one time.
     pub requests_in_flight_max: Option<NonZeroU32>,

@@ -1,14 +1,17 @@
 //! All components of a manifest, compiled and linked with exactly what they are granted.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use anyhow::{bail, ensure};
+use anyhow::{anyhow, bail, ensure};
 use sha2::{Digest as _, Sha256};
 
 use super::component::Component;
 use super::deployment::{Made, Version};
 use super::engine::Engines;
+use super::files::Files;
 use super::fitting::{Bench, Fitted};
 use crate::capabilities::Capability;
 use crate::clock;
@@ -33,10 +36,12 @@ impl Application {
         let workshop = Workshop(Bench::new(engines, manifest, capabilities));
         let mut versions = BTreeMap::new();
         let mut faults = Vec::new();
-        for (id, component) in &manifest.component {
-            match workshop.first(component) {
+        let components: Vec<_> = manifest.component.values().collect();
+        let made = on_all_cores(&components, |component| workshop.first(component));
+        for (component, made) in components.iter().zip(made) {
+            match made {
                 Ok(version) => {
-                    versions.insert(id.clone(), version);
+                    versions.insert(component.id.clone(), version);
                 }
                 Err(found) => faults.extend(found.iter().map(Fault::to_string)),
             }
@@ -81,6 +86,7 @@ impl Workshop {
                 .collect::<Vec<_>>()
         })?;
         let made = self.finish(component, fitted, &wasm);
+        let made = made.map_err(|why| vec![bench.fault(component, &why)])?;
         Ok(Version {
             number: 1,
             sha256: made.sha256,
@@ -97,13 +103,23 @@ impl Workshop {
     pub(super) fn make(&self, id: &str, wasm: &[u8]) -> anyhow::Result<Made> {
         let component = self.0.manifest.component(id);
         match self.0.fit(component, wasm) {
-            Ok(fitted) => Ok(self.finish(component, fitted, wasm)),
+            Ok(fitted) => {
+                let made = self.finish(component, fitted, wasm);
+                made.map_err(|why| anyhow!(why))
+            }
             Err(misfit) => bail!("{}", misfit.faults.join("; ")),
         }
     }
 
-    fn finish(&self, component: &manifest::Component, fitted: Fitted, wasm: &[u8]) -> Made {
-        Made {
+    fn finish(
+        &self,
+        component: &manifest::Component,
+        fitted: Fitted,
+        wasm: &[u8],
+    ) -> Result<Made, String> {
+        let files = Files::gather(&self.0.manifest.folder, component);
+        let files = files.map_err(|error| format!("{error:#}"))?;
+        Ok(Made {
             sha256: hex::encode(Sha256::digest(wasm)),
             component: Component {
                 manifest: Arc::new(component.clone()),
@@ -111,7 +127,35 @@ impl Workshop {
                 pre: fitted.pre,
                 capabilities: fitted.granted.into(),
                 life: Arc::default(),
+                files: files.map(Arc::new),
             },
-        }
+        })
     }
+}
+
+/// The outcomes in the order of the items. Code that is in the cache is read and linked by one
+/// thread each: of an application's start-up this is the largest part.
+fn on_all_cores<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let next = AtomicUsize::new(0);
+    let one = || {
+        let mut done = Vec::new();
+        loop {
+            let place = next.fetch_add(1, Ordering::Relaxed);
+            let Some(item) = items.get(place) else {
+                break done;
+            };
+            done.push((place, work(item)));
+        }
+    };
+    let mut done: Vec<(usize, R)> = std::thread::scope(|threads| {
+        let threads: Vec<_> = (0..cores).map(|_| threads.spawn(one)).collect();
+        let parts = threads.into_iter().map(|thread| match thread.join() {
+            Ok(part) => part,
+            Err(panic) => std::panic::resume_unwind(panic),
+        });
+        parts.flatten().collect()
+    });
+    done.sort_by_key(|(place, _)| *place);
+    done.into_iter().map(|(_, outcome)| outcome).collect()
 }

@@ -11,8 +11,8 @@ const MAGIC: &[u8] = b"\0asm";
 /// The four bytes after the magic number.
 const CORE_MODULE: &[u8] = &[1, 0, 0, 0];
 
-/// Compiles a component. What is none is refused with what it is, and what to do.
-pub fn compile(engine: &Engine, wasm: &[u8]) -> anyhow::Result<Component> {
+/// Fails with what the bytes are, and what to do, if they do not begin as a component does.
+pub fn expect_component(wasm: &[u8]) -> anyhow::Result<()> {
     ensure!(!wasm.is_empty(), "it is empty; build it again");
     ensure!(
         wasm.starts_with(MAGIC),
@@ -27,6 +27,12 @@ pub fn compile(engine: &Engine, wasm: &[u8]) -> anyhow::Result<Component> {
              or wrap it with \"wasm-tools component new\""
         );
     }
+    Ok(())
+}
+
+/// Compiles a component. What is none is refused with what it is, and what to do.
+pub fn compile(engine: &Engine, wasm: &[u8]) -> anyhow::Result<Component> {
+    expect_component(wasm)?;
     Component::from_binary(engine, wasm).map_err(|fault| {
         anyhow!(
             "could not compile it: {}; it is damaged or cut off, build it again",

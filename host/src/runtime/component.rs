@@ -8,6 +8,8 @@ use wasmtime::component::InstancePre;
 use wasmtime::{AsContextMut as _, Engine, Store, StoreContextMut, UpdateDeadline};
 use wasmtime_wasi::WasiCtx;
 
+use super::console::Console;
+use super::files::Files;
 use super::life::{Life, Work};
 use super::turns;
 use crate::capabilities::Capability;
@@ -28,6 +30,7 @@ pub struct Component {
     pub(super) pre: InstancePre<State>,
     pub(super) capabilities: Arc<[Arc<dyn Capability>]>,
     pub(super) life: Arc<Life>,
+    pub(super) files: Option<Arc<Files>>,
 }
 
 impl Component {
@@ -56,7 +59,12 @@ impl Component {
         for (name, value) in &self.manifest.environment {
             wasi.env(name, value);
         }
-        wasi.inherit_stderr();
+        let id = self.manifest.id.as_str();
+        wasi.stdout(Console::new(id, "stdout"));
+        wasi.stderr(Console::new(id, "stderr"));
+        if let Some(files) = &self.files {
+            files.mount(&mut wasi);
+        }
         let mut state = State::new(
             wasi.build(),
             tool.memory_bytes_max.unwrap_or(MEMORY_BYTES_DEFAULT),

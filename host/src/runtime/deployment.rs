@@ -12,6 +12,7 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow, ensure};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use wasmtime::PoolConcurrencyLimitError;
 
 use super::application::{Application, Workshop};
 use super::component::Component;
@@ -22,6 +23,8 @@ use crate::clock;
 pub const COMPONENT_BYTES_MAX: usize = 64 << 20;
 /// How long a new version may take to be instantiated.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How often to look whether there is room for one more instance.
+const ROOM_INTERVAL: Duration = Duration::from_millis(10);
 /// How much longer than its longest call an old version may take before that is logged.
 const DRAIN_GRACE: Duration = Duration::from_secs(5);
 
@@ -236,10 +239,20 @@ pub(super) struct Made {
     pub component: Component,
 }
 
-/// Instantiates the component once. Nothing is sent to it.
+/// Instantiates the component once, as soon as there is room. Nothing is sent to it.
 async fn probe(component: &Component) -> anyhow::Result<()> {
-    let mut store = component.store();
-    let instantiated = component.pre().instantiate_async(&mut store);
+    let instantiated = async {
+        loop {
+            let mut store = component.store();
+            match component.pre().instantiate_async(&mut store).await {
+                Err(fault) if fault.is::<PoolConcurrencyLimitError>() => {
+                    drop(store);
+                    tokio::time::sleep(ROOM_INTERVAL).await;
+                }
+                ended => return ended,
+            }
+        }
+    };
     match tokio::time::timeout(PROBE_TIMEOUT, instantiated).await {
         Ok(Ok(_)) => Ok(()),
         Ok(Err(fault)) => Err(anyhow!("it could not be instantiated: {fault:#}")),

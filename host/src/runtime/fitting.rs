@@ -1,7 +1,7 @@
 //! A component's code, linked with exactly what its table in the manifest grants, or all that
 //! stands in the way.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 
 use praxis_wasi::State;
@@ -10,10 +10,11 @@ use wasmtime::component::InstancePre;
 
 use super::code::{self, Surface};
 use super::component::MEMORY_BYTES_DEFAULT;
+use super::composition;
 use super::engine::{Engines, MEMORY_BYTES_CEILING};
 use super::grants;
 use crate::capabilities::Capability;
-use crate::manifest::{Component, Fault, Manifest};
+use crate::manifest::{Component, Dependency, DependencySource, Fault, Manifest};
 
 /// What components are fitted with: shared by all of an application.
 pub struct Bench {
@@ -59,25 +60,18 @@ impl Bench {
         }
     }
 
-    /// Where the component's code is.
-    pub fn path(&self, component: &Component) -> PathBuf {
-        self.manifest.folder.join(&component.source)
-    }
-
     /// What the component's `source` holds now.
     pub fn read(&self, component: &Component) -> Result<Vec<u8>, String> {
-        let path = self.path(component);
-        std::fs::read(&path).map_err(|fault| match fault.kind() {
-            std::io::ErrorKind::NotFound => "it is not there; build the components first".into(),
-            _ => format!("could not read it: {fault}"),
-        })
+        read(&self.manifest.folder.join(&component.source))
     }
 
     /// Compiles and links; says all that is wrong at once.
     pub fn fit(&self, component: &Component, wasm: &[u8]) -> Result<Fitted, Misfit> {
         let engine = self.engines.of(&component.tool.praxis);
         let engine = engine.map_err(|fault| Misfit::one(format!("{fault:#}")))?;
-        let code = code::compile(engine, wasm).map_err(|why| Misfit::one(why.to_string()))?;
+        let composed = self.compose(component, wasm)?;
+        let code = code::compile(engine, composed.as_deref().unwrap_or(wasm))
+            .map_err(|why| Misfit::one(why.to_string()))?;
         let surface = Surface::of(engine, &code);
         let granted: Vec<_> = self
             .capabilities
@@ -113,6 +107,27 @@ impl Bench {
         }
     }
 
+    /// The component with what is inside it; `None` if nothing is.
+    fn compose(&self, component: &Component, wasm: &[u8]) -> Result<Option<Vec<u8>>, Misfit> {
+        if component.dependencies.is_empty() {
+            return Ok(None);
+        }
+        let read = |dependency: &Dependency| match &dependency.source {
+            DependencySource::Path(path) => read(&self.manifest.folder.join(path)),
+            DependencySource::Component(id) => match self.manifest.component.get(id) {
+                Some(inner) => self.read(inner),
+                None => Err(format!("the manifest has no component {id:?}")),
+            },
+        };
+        match composition::compose(component, wasm, read) {
+            Ok(composed) => Ok(Some(composed)),
+            Err(faults) => Err(Misfit {
+                faults,
+                ..Misfit::default()
+            }),
+        }
+    }
+
     /// A component's fault, with the place where the manifest describes it.
     pub fn fault(&self, component: &Component, what: &str) -> Fault {
         let source = component.source.display();
@@ -122,6 +137,15 @@ impl Bench {
             what: format!("component {:?} ({source}): {what}", component.id),
         }
     }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, String> {
+    std::fs::read(path).map_err(|fault| match fault.kind() {
+        std::io::ErrorKind::NotFound => {
+            format!("{} is not there; build it first", path.display())
+        }
+        _ => format!("could not read {}: {fault}", path.display()),
+    })
 }
 
 fn link(

@@ -1,6 +1,7 @@
 //! Requests: accepted, routed, authenticated, and answered by a component or by the host itself.
 
 pub mod auth;
+pub mod chain;
 mod client;
 mod connection;
 pub mod development;

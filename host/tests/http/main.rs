@@ -1,5 +1,5 @@
-//! The HTTP server, over TCP: routing, limits, broken requests, and components that misbehave beside
-//! one that does not.
+//! The HTTP server, over TCP: routing, limits, broken requests, and components that misbehave
+//! beside one that does not.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 

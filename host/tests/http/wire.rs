@@ -3,35 +3,50 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 /// Longer than any time-out of the server for a connection.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// So long after the last byte, a server that could answer would have.
+const QUIET: Duration = Duration::from_secs(1);
 
-/// All that the server answers to the bytes before it closes the connection, or stops answering
-/// because it waits for more.
+/// All that the server answers to the bytes until it closes the connection, or waits for more.
 pub async fn exchange(address: SocketAddr, bytes: &[u8]) -> String {
-    let mut stream = TcpStream::connect(address).await.unwrap();
-    // The server may have closed before it has read all of it.
-    let _ = stream.write_all(bytes).await;
-    let _ = stream.shutdown().await;
-    read(&mut stream).await
+    let (mut reader, mut writer) = TcpStream::connect(address).await.unwrap().into_split();
+    let (_, answer) = tokio::join!(
+        // The server may close before it has read all of it.
+        writer.write_all(bytes),
+        read_until(&mut reader, QUIET),
+    );
+    answer.0
 }
 
 /// What comes until the connection is closed.
+///
+/// # Panics
+/// If it never is.
 pub async fn read(stream: &mut TcpStream) -> String {
+    let (answer, closed) = read_until(stream, PATIENCE).await;
+    assert!(
+        closed,
+        "the server does not close the connection; so far: {answer}"
+    );
+    answer
+}
+
+async fn read_until(stream: &mut (impl AsyncRead + Unpin), quiet: Duration) -> (String, bool) {
     let mut answer = Vec::new();
     let mut buffer = [0; 4096];
-    loop {
-        let count = timeout(PATIENCE, stream.read(&mut buffer));
-        match count.await.expect("the server closes the connection") {
-            Ok(0) | Err(_) => break,
-            Ok(count) => answer.extend_from_slice(&buffer[..count]),
+    let closed = loop {
+        match timeout(quiet, stream.read(&mut buffer)).await {
+            Ok(Ok(0) | Err(_)) => break true,
+            Ok(Ok(count)) => answer.extend_from_slice(&buffer[..count]),
+            Err(_) => break false,
         }
-    }
-    String::from_utf8_lossy(&answer).into_owned()
+    };
+    (String::from_utf8_lossy(&answer).into_owned(), closed)
 }
 
 /// The statuses of all answers in a text.

@@ -1,10 +1,9 @@
-//! `spin:redis` and `spin:key-value` against a real server, without a guest.
+//! `spin:redis` against a real server, without a guest.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;
-use praxis_host::capabilities::key_value::Store;
 use praxis_host::capabilities::redis::{
     self, Error, RedisParameter, RedisResult, Server as Redis, Servers,
 };
@@ -188,28 +187,4 @@ async fn an_address_must_be_one_of_redis() {
             "{address}"
         );
     }
-}
-
-#[tokio::test]
-async fn a_store_keeps_what_is_put_into_it() {
-    let store = Store::new(connect().await, "one");
-    let other = Store::new(connect().await, "other");
-    assert_eq!(store.get("k").await.unwrap(), None);
-    store.set("k", b"\x00v").await.unwrap();
-    store.set("empty", b"").await.unwrap();
-    assert_eq!(
-        store.get("k").await.unwrap().as_deref(),
-        Some(&b"\x00v"[..])
-    );
-    assert_eq!(store.get("empty").await.unwrap().as_deref(), Some(&b""[..]));
-    assert!(store.exists("k").await.unwrap());
-    assert!(!other.exists("k").await.unwrap());
-    let mut keys = store.keys().await.unwrap();
-    keys.sort();
-    assert_eq!(keys, ["empty", "k"]);
-    store.delete("k").await.unwrap();
-    store.delete("k").await.unwrap();
-    assert_eq!(store.get("k").await.unwrap(), None);
-    assert!(store.set("big", &vec![0; 1_048_577]).await.is_err());
-    assert!(other.keys().await.unwrap().is_empty());
 }

@@ -7,14 +7,15 @@ mod requests;
 
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use wasmtime::component::{Linker, ResourceTable};
 use wasmtime::{Engine, StoreLimits, StoreLimitsBuilder};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
-pub use crate::requests::Permission;
 use crate::requests::Requests;
+pub use crate::requests::{Sender, Sending};
 
 /// What one instance holds. Each capability keeps its part under its own type, so that this crate
 /// knows none of them.
@@ -42,10 +43,10 @@ impl State {
         }
     }
 
-    /// Lets the instance's outbound HTTP requests through where `permission` says so; before this
-    /// is called, none.
-    pub fn allow_requests(&mut self, permission: Permission) {
-        self.requests.permission = Some(permission);
+    /// Gives the instance's outbound HTTP requests to `sender`; before this is called, all of them
+    /// are refused.
+    pub fn send_requests_through(&mut self, sender: Arc<dyn Sender>) {
+        self.requests.sender = Some(sender);
     }
 
     /// Gives the instance a capability's part, in place of the one it had.
@@ -94,7 +95,7 @@ impl WasiHttpView for State {
 }
 
 /// WASI 0.2 and 0.3 and `wasi:http` of both. Outbound requests are refused unless the instance's
-/// [`State::allow_requests`] lets them through.
+/// [`State::send_requests_through`] names a sender.
 pub fn linker(engine: &Engine) -> wasmtime::Result<Linker<State>> {
     let mut linker = Linker::new(engine);
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;

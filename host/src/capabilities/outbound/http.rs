@@ -1,21 +1,79 @@
 //! Outbound HTTP requests: `wasi:http` is linked into every component, so each request is asked.
+//!
+//! Redirects are not followed: a component that wants to has to ask again, and is asked again.
 
-use std::sync::Arc;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::{Arc, PoisonError, RwLock};
 
-use praxis_wasi::State;
+use async_trait::async_trait;
+use http::header::{HOST, HeaderValue};
+use http::uri::Scheme;
+use http::{Request, Response, Uri};
+use praxis_wasi::{Sender, Sending, State};
 use wasmtime::component::Linker;
+use wasmtime_wasi_http::{Error, RequestOptions, Result, WasiBody};
 
-use super::Outbound;
+use super::client::Client;
+use super::{Grants, Networks, Outbound};
 use crate::capabilities::Capability;
 use crate::manifest::Component;
+use crate::manifest::grant::Target;
+
+/// The components of the application that answer requests, so that one may ask another without
+/// leaving the process: `http://ID.spin.internal`.
+#[async_trait]
+pub trait Components: Send + Sync {
+    /// The answer of the component with this id; `None` if there is none that answers requests.
+    async fn answer(&self, id: &str, request: Request<WasiBody>) -> Option<Response<WasiBody>>;
+}
 
 /// The capability: `attach` lets an instance's requests through where its component has a grant.
 /// An instance that it never sees cannot send any.
-pub struct Http(Arc<Outbound>);
+pub struct Http {
+    outbound: Arc<Outbound>,
+    shared: Arc<Shared>,
+}
 
 impl Http {
-    pub fn new(outbound: Arc<Outbound>) -> Self {
-        Self(outbound)
+    /// `blocked` networks are out of reach, whatever is granted.
+    pub fn new(outbound: Arc<Outbound>, blocked: Networks) -> Self {
+        let shared = Shared {
+            client: Client::new(blocked),
+            own: RwLock::default(),
+            components: RwLock::default(),
+        };
+        Self {
+            outbound,
+            shared: Arc::new(shared),
+        }
+    }
+
+    /// Where the application itself listens: requests to `http://self.alt` go there.
+    pub fn set_own(&self, address: SocketAddr) {
+        let address = SocketAddr::new(reachable(address.ip()), address.port());
+        *write(&self.shared.own) = Some(address);
+    }
+
+    /// Who answers requests to `http://ID.spin.internal`.
+    pub fn set_components(&self, components: Arc<dyn Components>) {
+        *write(&self.shared.components) = Some(components);
+    }
+}
+
+fn write<T>(lock: &RwLock<T>) -> std::sync::RwLockWriteGuard<'_, T> {
+    lock.write().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn read<T: Clone>(lock: &RwLock<T>) -> T {
+    lock.read().unwrap_or_else(PoisonError::into_inner).clone()
+}
+
+/// Who listens on every address is reached on the loopback one.
+fn reachable(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(address) if address.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(address) if address.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        address => address,
     }
 }
 
@@ -26,7 +84,7 @@ impl Capability for Http {
     }
 
     fn is_granted(&self, component: &Component) -> bool {
-        self.0.of(component).grants_any("http")
+        self.outbound.of(component).grants_any("http")
     }
 
     fn link(&self, _: &mut Linker<State>) -> wasmtime::Result<()> {
@@ -34,16 +92,111 @@ impl Capability for Http {
     }
 
     fn attach(&self, component: &Component, state: &mut State) {
-        let grants = self.0.of(component);
-        let id = component.id.clone();
-        state.allow_requests(Arc::new(move |uri| {
-            match grants.allow("http", &uri.to_string()) {
-                Ok(()) => true,
-                Err(refused) => {
-                    tracing::warn!(component = id, %refused, "an outbound request was refused");
-                    false
-                }
-            }
+        state.send_requests_through(Arc::new(Granted {
+            component: component.id.clone(),
+            grants: self.outbound.of(component),
+            shared: Arc::clone(&self.shared),
         }));
     }
+}
+
+/// What all instances share.
+struct Shared {
+    client: Client,
+    own: RwLock<Option<SocketAddr>>,
+    components: RwLock<Option<Arc<dyn Components>>>,
+}
+
+/// One instance's part.
+struct Granted {
+    component: String,
+    grants: Arc<Grants>,
+    shared: Arc<Shared>,
+}
+
+impl Sender for Granted {
+    fn send(&self, request: Request<WasiBody>, options: RequestOptions) -> Sending {
+        let target = self.target(request.uri());
+        let component = self.component.clone();
+        let shared = Arc::clone(&self.shared);
+        Box::pin(async move {
+            let target = target?;
+            if let Some(id) = target.component() {
+                let authority = target.authority();
+                let mut request = aimed(request, Scheme::HTTP, &authority)?;
+                let host = HeaderValue::try_from(authority);
+                let host = host.map_err(|_| Error::HttpRequestUriInvalid)?;
+                request.headers_mut().insert(HOST, host);
+                return shared.chain(&component, id, request).await;
+            }
+            let request = if target.is_own() {
+                shared.to_own(request)?
+            } else {
+                let scheme = request.uri().scheme().cloned();
+                let scheme = scheme.ok_or(Error::HttpRequestUriInvalid)?;
+                aimed(request, scheme, &target.authority())?
+            };
+            shared.client.send(request, options, target.is_own()).await
+        })
+    }
+}
+
+impl Granted {
+    fn target(&self, uri: &Uri) -> Result<Target> {
+        let (Some(scheme), Some(authority)) = (uri.scheme(), uri.authority()) else {
+            return Err(Error::HttpRequestUriInvalid);
+        };
+        let target = self
+            .grants
+            .target("http", &format!("{scheme}://{authority}"));
+        target.map_err(|refused| {
+            let component = &self.component;
+            tracing::warn!(component, %refused, "an outbound request was refused");
+            Error::HttpRequestDenied
+        })
+    }
+}
+
+impl Shared {
+    async fn chain(
+        &self,
+        component: &str,
+        id: &str,
+        request: Request<WasiBody>,
+    ) -> Result<Response<WasiBody>> {
+        let components = read(&self.components);
+        let answer = match components {
+            Some(components) => components.answer(id, request).await,
+            None => None,
+        };
+        answer.ok_or_else(|| {
+            tracing::warn!(component, "there is no component {id:?} with an HTTP route");
+            Error::DestinationNotFound
+        })
+    }
+
+    fn to_own(&self, request: Request<WasiBody>) -> Result<Request<WasiBody>> {
+        let own = read(&self.own).ok_or(Error::DestinationUnavailable)?;
+        aimed(request, Scheme::HTTP, &own.to_string())
+    }
+}
+
+/// The request to exactly the place that was granted: no user in it, and no second reading of what
+/// the guest wrote.
+fn aimed(
+    mut request: Request<WasiBody>,
+    scheme: Scheme,
+    authority: &str,
+) -> Result<Request<WasiBody>> {
+    let path = request.uri().path_and_query();
+    let uri = Uri::builder()
+        .scheme(scheme)
+        .authority(authority)
+        .path_and_query(path.map_or("/", |path| path.as_str()))
+        .build()
+        .map_err(|_| Error::HttpRequestUriInvalid)?;
+    *request.uri_mut() = uri;
+    // The client writes it from the URI.
+    request.headers_mut().remove(HOST);
+    Ok(request)
 }

@@ -129,6 +129,42 @@ fn an_address_is_allowed_exactly_where_a_grant_covers_it() {
         ("redis://[::1]", "redis", "redis://[::2]", false),
         ("redis://h", "redis", "rediss://h", false),
         ("rediss://h", "redis", "rediss://h:6379", true),
+        ("redis://[::1]", "redis", "redis://[0:0:0:0:0:0:0:1]", true),
+        // One address, spelled in other ways.
+        (
+            "http://10.0.0.0/8",
+            "http",
+            "http://[::ffff:10.1.2.3]",
+            true,
+        ),
+        (
+            "http://10.0.0.0/8",
+            "http",
+            "http://[::ffff:11.1.2.3]",
+            false,
+        ),
+        ("http://127.0.0.1", "http", "http://0x7f.1", true),
+        ("http://127.0.0.1", "http", "http://2130706433", true),
+        ("http://self", "http", "http://self.alt/path", true),
+        ("http://self", "http", "https://self.alt", true),
+        ("*://self", "http", "http://self.alt", true),
+        ("*://*", "http", "http://self.alt", true),
+        ("redis://self", "http", "http://self.alt", false),
+        ("http://self.alt", "http", "http://self.alt", false),
+        ("http://self", "http", "http://self", false),
+        ("http://self", "http", "http://example.com", false),
+        (
+            "http://*.spin.internal",
+            "http",
+            "http://other.spin.internal/",
+            true,
+        ),
+        (
+            "http://other.spin.internal",
+            "http",
+            "http://another.spin.internal/",
+            false,
+        ),
         // What looks like a granted host is only its user.
         (
             "http://good.example",

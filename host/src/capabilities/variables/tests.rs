@@ -47,6 +47,40 @@ fn a_value_comes_from_the_host_then_the_environment_then_the_default() {
 }
 
 #[test]
+fn what_the_environment_does_not_say_dotenv_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("spin.toml");
+    std::fs::write(&path, MANIFEST).unwrap();
+    let dotenv = "# a comment\nSPIN_VARIABLE_PREFIX=from-dotenv\nPREFIX=not-ours\n\
+                  export SPIN_VARIABLE_DATABASE_URL='from dotenv'\n";
+    std::fs::write(folder.path().join(".env"), dotenv).unwrap();
+    let manifest = Manifest::load(&path).unwrap();
+    let environment =
+        |name: &str| (name == "SPIN_VARIABLE_DATABASE_URL").then(|| "from-environment".to_owned());
+    let resolved = Variables::resolve(&manifest, environment, &BTreeMap::new()).unwrap();
+    assert_eq!(resolved.get("database_url"), Some("from-environment"));
+    assert_eq!(resolved.get("prefix"), Some("from-dotenv"));
+    let resolved = Variables::resolve(&manifest, |_| None, &BTreeMap::new()).unwrap();
+    assert_eq!(resolved.get("database_url"), Some("from dotenv"));
+
+    std::fs::write(folder.path().join(".env"), "hush hush\n").unwrap();
+    let error = Variables::resolve(&manifest, environment, &BTreeMap::new()).unwrap_err();
+    let error = format!("{error:#}");
+    assert!(error.contains(".env") && !error.contains("hush"), "{error}");
+}
+
+#[test]
+fn a_default_is_taken_as_it_is_written() {
+    let text = MANIFEST.replace(
+        "{ default = \"x\" }",
+        "{ default = \"{{ database_url }}\" }",
+    );
+    let known = overrides("database_url", "u");
+    let resolved = Variables::resolve(&manifest(&text), |_| None, &known).unwrap();
+    assert_eq!(resolved.get("prefix"), Some("{{ database_url }}"));
+}
+
+#[test]
 fn a_required_variable_without_a_value_is_named() {
     let error = Variables::resolve(&manifest(MANIFEST), |_| None, &BTreeMap::new()).unwrap_err();
     let error = format!("{error:#}");

@@ -23,8 +23,9 @@ impl Client {
         }
     }
 
-    /// The absolute address of what is asked for. Its authority is the `Host` or that of an absolute
-    /// target; where both are there they agree (RFC 9112, 3.2). Only HTTP/1.0 goes without.
+    /// The absolute address of what is asked for. Its authority is the `Host` or that of an
+    /// absolute target; where both are there they agree (RFC 9112, 3.2). Only HTTP/1.0 goes
+    /// without.
     pub fn absolute<B>(&self, request: &Request<B>) -> Result<Uri, Problem> {
         let mut hosts = request.headers().get_all(HOST).iter();
         let host = hosts.next();

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::io;
+use std::mem::MaybeUninit;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -25,6 +26,11 @@ const HEADERS_MAX: usize = 100;
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// A client that reads nothing of its answer for so long is cut off.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long a client may go on sending after the last answer: cut off at once, it might not get to
+/// read why it was refused.
+const LINGER_TIMEOUT: Duration = Duration::from_secs(1);
+const SCRATCH_BYTES: usize = 4 << 10;
 
 /// Answers the client's requests, one after the other, until it goes or the server is to stop.
 pub async fn serve(
@@ -63,10 +69,13 @@ pub async fn serve(
     }
 }
 
-/// A stream that fails once nothing could be written for `WRITE_TIMEOUT`.
+/// A stream that fails once nothing could be written for `WRITE_TIMEOUT`, and that hears a client
+/// out for `LINGER_TIMEOUT` when all is said.
 struct Impatient {
     stream: TcpStream,
     stalled: Option<Pin<Box<Sleep>>>,
+    lingering: Option<Pin<Box<Sleep>>>,
+    has_ended: bool,
 }
 
 impl Impatient {
@@ -74,6 +83,8 @@ impl Impatient {
         Self {
             stream,
             stalled: None,
+            lingering: None,
+            has_ended: false,
         }
     }
 
@@ -99,7 +110,11 @@ impl AsyncRead for Impatient {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(context, buffer);
+        let nothing = buffer.filled().len() == before && buffer.remaining() > 0;
+        self.has_ended |= nothing && matches!(read, Poll::Ready(Ok(())));
+        read
     }
 }
 
@@ -131,6 +146,18 @@ impl AsyncWrite for Impatient {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
+        if self.lingering.is_none() {
+            ready!(Pin::new(&mut self.stream).poll_shutdown(context))?;
+        }
+        let this = &mut *self;
+        let lingering =
+            (this.lingering).get_or_insert_with(|| Box::pin(tokio::time::sleep(LINGER_TIMEOUT)));
+        let mut scratch = [MaybeUninit::uninit(); SCRATCH_BYTES];
+        while !this.has_ended && lingering.as_mut().poll(context).is_pending() {
+            let mut rest = ReadBuf::uninit(&mut scratch);
+            ready!(Pin::new(&mut this.stream).poll_read(context, &mut rest))?;
+            this.has_ended = rest.filled().is_empty();
+        }
+        Poll::Ready(Ok(()))
     }
 }

@@ -74,6 +74,8 @@ impl Problem {
             "Body too large",
         )
         .detail(format!("a body may have {bytes_max} bytes"))
+        // The rest of the body is not read.
+        .header("connection", "close")
     }
 
     /// What is wanted does not go with what is there; `kind` says how.

@@ -80,13 +80,10 @@ impl<T> Routes<T> {
             None => path.clone(),
         };
         let pattern: RouteSpec = pattern.parse().map_err(not_one)?;
-        let (_, before) = pattern
-            .segments()
-            .split_last()
-            .unwrap_or((&Segment::Slash, &[]));
         ensure!(
-            !before.contains(&Segment::Wildcard),
-            "the route {route:?} is not one: a wildcard stands at its end"
+            can_be_matched(pattern.segments()) && route.is_ascii(),
+            "the route {route:?} is not one: a wildcard stands at its end, a name takes a whole \
+             segment, and what is not ASCII is percent-encoded"
         );
         let route = Route::new(route, &path, pattern.segments())?;
         self.router
@@ -123,6 +120,15 @@ impl<T> Routes<T> {
     pub fn written(&self) -> impl Iterator<Item = &str> {
         self.entries.iter().map(|entry| entry.route.raw.as_str())
     }
+}
+
+/// Whether the router can match it: it panics at a path where it can't.
+fn can_be_matched(segments: &[Segment]) -> bool {
+    segments.windows(2).all(|pair| match pair {
+        [Segment::Wildcard, _] => false,
+        [Segment::Param(_), next] => matches!(next, Segment::Slash | Segment::Dot),
+        _ => true,
+    })
 }
 
 /// With a slash at the beginning, and without one at the end.
@@ -206,6 +212,8 @@ impl<T> Found<'_, T> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn table(routes: &[&str]) -> Routes<usize> {
@@ -320,9 +328,34 @@ mod tests {
         assert!(found(&["a"], "/a").is_some());
     }
 
+    proptest! {
+        #[test]
+        fn no_route_and_no_path_makes_the_router_panic(
+            routes in proptest::collection::vec("[/:*.aé_-]{0,12}", 1..6),
+            path in "/[/:*.aé%_-]{0,16}",
+        ) {
+            let mut table = Routes::default();
+            for route in &routes {
+                let _ = table.add(route, ());
+            }
+            if let Some(found) = table.find(&path) {
+                prop_assert!(routes.contains(&found.route.raw));
+                prop_assert!(found.rest.is_empty() || found.rest.starts_with('/'));
+            }
+        }
+    }
+
     #[test]
     fn what_is_not_a_route_is_refused() {
-        for route in ["/a/*/b", "/:", "/*name", "/a/.../*/..", "/:a b"] {
+        for route in [
+            "/a/*/b",
+            "/:",
+            "/*name",
+            "/a/.../*/..",
+            "/:a b",
+            "/:aé/b",
+            "/*.b",
+        ] {
             let fault = Routes::default().add(route, ()).unwrap_err().to_string();
             assert!(fault.contains(&format!("{route:?}")), "{fault}");
         }

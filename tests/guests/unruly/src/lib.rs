@@ -9,6 +9,7 @@ use futures::{SinkExt as _, StreamExt as _};
 use spin_sdk::http::body::stream;
 use spin_sdk::http::{IntoResponse, Request, Response, StatusCode};
 use spin_sdk::http_service;
+use spin_sdk::wasip3::clocks::monotonic_clock;
 use spin_sdk::wasip3::spawn;
 
 type Body = Sender<Vec<u8>>;
@@ -38,25 +39,27 @@ async fn serve(request: Request) -> impl IntoResponse {
         "trap" => panic!("as asked"),
         "leak" => leak(),
         "recurse" => say(body, recurse(1).to_string()),
-        "never" => futures::future::pending().await,
+        "never" => wait().await,
         // Badly, after its head.
         "trap-late" => spawn(async move {
             let _ = body.send(vec![b'x'; CHUNK_BYTES]).await;
-            futures::future::ready(()).await;
+            later().await;
             panic!("as asked");
         }),
         "stall" => spawn(async move {
             let _ = body.send(b"a beginning".to_vec()).await;
-            futures::future::pending().await
+            wait().await;
         }),
         "endless" => spawn(endless(body)),
         "deaf" => spawn(async move {
-            let _keep = body;
+            let _ = body.send(b"a beginning".to_vec()).await;
+            later().await;
             spin()
         }),
         "loop-late" => spawn(async move {
             let _ = body.send(b"done".to_vec()).await;
             drop(body);
+            later().await;
             spin()
         }),
         _ => status = StatusCode::NOT_FOUND,
@@ -104,6 +107,16 @@ async fn length(request: Request) -> Result<usize, ()> {
 /// Some milliseconds of honest work.
 fn work() -> u64 {
     (0..3_000_000_u64).fold(1, |sum, n| black_box(sum.wrapping_mul(31) ^ n))
+}
+
+/// Until the head of the answer is on its way.
+async fn later() {
+    monotonic_clock::wait_for(20_000_000).await;
+}
+
+/// For longer than anybody lets it.
+async fn wait() {
+    monotonic_clock::wait_for(u64::MAX).await;
 }
 
 fn spin() {

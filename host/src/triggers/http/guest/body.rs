@@ -17,7 +17,7 @@ use wasmtime_wasi_http::{Error, WasiBody};
 use super::super::Response;
 use super::call::{Call, Fate, Interest};
 
-/// A client that sends no more of a body for so long, while the component waits for it, is given up.
+/// A client that sends no more of a body for so long, while the component waits, is given up.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often others may run before a head is sent without the end of its body.
 const PROMPT_TURNS_MAX: u32 = 4;
@@ -216,6 +216,11 @@ impl Body for Outgoing {
                 }
             }
             Some(Err(_)) => {}
+            // The end, or all that there was before the instance was stopped.
+            None if self.interest.is_lost() => {
+                let cut = Error::InternalError(Some("the answer was cut off".to_owned()));
+                return Poll::Ready(Some(Err(cut)));
+            }
             None => self.interest.satisfied(),
         }
         Poll::Ready(frame)

@@ -107,6 +107,12 @@ impl Interest {
         Self(Some(call))
     }
 
+    /// Whether the instance was stopped before it had answered completely.
+    pub fn is_lost(&self) -> bool {
+        let call = self.0.as_ref();
+        call.is_some_and(|call| call.fate() != Fate::Running)
+    }
+
     /// There is nothing more to wait for. What the instance has yet to do, it may.
     pub fn satisfied(&mut self) {
         self.0 = None;

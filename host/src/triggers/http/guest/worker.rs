@@ -54,12 +54,12 @@ impl Instances {
 
     /// An instance, as soon as there is room for it.
     async fn begin(&self) -> wasmtime::Result<(Store<State>, Proxy)> {
-        let give_up = Instant::now() + self.queue_timeout;
+        let begun = Instant::now();
         loop {
             let mut store = self.component.store();
             match self.pre.instantiate_async(&mut store).await {
                 Ok(proxy) => return Ok((store, proxy)),
-                Err(error) if is_full(&error) && Instant::now() < give_up => {
+                Err(error) if is_full(&error) && begun.elapsed() < self.queue_timeout => {
                     drop(store);
                     tokio::time::sleep(ROOM_INTERVAL).await;
                 }
@@ -214,14 +214,20 @@ impl WorkerState for Worker {
     }
 
     fn drop(&self, store: Store<State>, result: wasmtime::Result<()>) {
-        drop(store);
         let ticket = self.work.current().take();
-        let Err(trap) = result else { return };
-        let component = &self.component.manifest.id;
-        let fate = ticket.as_ref().map_or(Fate::Trapped, |ticket| {
-            ticket.call.end(Fate::of(&trap));
-            ticket.call.fate()
+        let fate = result.as_ref().err().map(|trap| match &ticket {
+            Some(ticket) => {
+                ticket.call.end(Fate::of(trap));
+                ticket.call.fate()
+            }
+            None => Fate::Trapped,
         });
+        // Only now does an answer that was cut off end: its reader can see why.
+        drop(store);
+        let component = &self.component.manifest.id;
+        let (Err(trap), Some(fate)) = (result, fate) else {
+            return;
+        };
         match fate {
             Fate::Expired => {
                 tracing::warn!(component, "an instance was at one request for too long")

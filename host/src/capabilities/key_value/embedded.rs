@@ -1,0 +1,286 @@
+//! Stores in one file of this host. One thread writes: it commits what is waiting together, and
+//! nobody is answered before it is on the disk.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use async_trait::async_trait;
+use redb::{
+    Database, ReadOnlyTable, ReadableDatabase as _, ReadableTable as _, Table, TableDefinition,
+};
+use tokio::sync::{mpsc, oneshot};
+
+use super::{Error, KeyValueStore};
+
+const FILE: &str = "stores.redb";
+/// Store and key, and the value.
+const TABLE: TableDefinition<(&str, &str), &[u8]> = TableDefinition::new("values");
+/// Pages of the file in memory.
+const CACHE_BYTES_MAX: usize = 32 << 20;
+/// Writes that wait for the thread.
+const WRITES_QUEUED_MAX: usize = 1_024;
+/// Writes in one commit.
+const WRITES_PER_COMMIT_MAX: usize = 256;
+
+/// Every store, in one file.
+pub struct Embedded {
+    database: Arc<Database>,
+    writes: mpsc::Sender<Write>,
+}
+
+impl Embedded {
+    /// Opens `stores.redb` in the folder, which is made if it is not there. Fails if another
+    /// process has it open.
+    pub fn open(folder: &Path) -> anyhow::Result<Self> {
+        let path = folder.join(FILE);
+        std::fs::create_dir_all(folder)
+            .with_context(|| format!("could not make {}", folder.display()))?;
+        let database = Database::builder()
+            .set_cache_size(CACHE_BYTES_MAX)
+            .create(&path)
+            .with_context(|| format!("could not open the key-value stores {}", path.display()))?;
+        let transaction = database.begin_write()?;
+        transaction.open_table(TABLE)?;
+        transaction.commit()?;
+
+        let database = Arc::new(database);
+        let (writes, waiting) = mpsc::channel(WRITES_QUEUED_MAX);
+        let writer = Arc::clone(&database);
+        std::thread::Builder::new()
+            .name("key-value".into())
+            .spawn(move || write(&writer, waiting))?;
+        Ok(Self { database, writes })
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Values) -> Result<T, redb::Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let database = Arc::clone(&self.database);
+        let read = tokio::task::spawn_blocking(move || {
+            let table = database.begin_read()?.open_table(TABLE)?;
+            read(&table)
+        });
+        match read.await {
+            Ok(answer) => answer.map_err(|error| failed(&error)),
+            Err(_) => Err(Error::Failed("reading was broken off".into())),
+        }
+    }
+
+    async fn write(&self, change: Change) -> Result<Answer, Error> {
+        let (done, answer) = oneshot::channel();
+        let stopped = || Error::Failed("the key-value stores are closed".into());
+        let write = Write { change, done };
+        self.writes.send(write).await.map_err(|_| stopped())?;
+        answer.await.map_err(|_| stopped())?
+    }
+}
+
+type Values = ReadOnlyTable<(&'static str, &'static str), &'static [u8]>;
+
+fn failed(error: &redb::Error) -> Error {
+    Error::Failed(format!("the key-value stores could not be used: {error}"))
+}
+
+/// A change, and whom to tell.
+struct Write {
+    change: Change,
+    done: oneshot::Sender<Result<Answer, Error>>,
+}
+
+enum Change {
+    Set(String, Vec<(String, Vec<u8>)>),
+    Delete(String, Vec<String>),
+    Increment(String, String, i64),
+    Swap {
+        store: String,
+        key: String,
+        expected: Option<Vec<u8>>,
+        value: Vec<u8>,
+    },
+}
+
+/// What a change has to say: a sum, or one for done and zero for not done.
+type Answer = i64;
+
+const DONE: Answer = 1;
+
+/// Until nobody can ask any more.
+fn write(database: &Database, mut waiting: mpsc::Receiver<Write>) {
+    let mut batch = Vec::new();
+    while waiting.blocking_recv_many(&mut batch, WRITES_PER_COMMIT_MAX) > 0 {
+        let (changes, tellers): (Vec<_>, Vec<_>) = batch
+            .drain(..)
+            .map(|write| (write.change, write.done))
+            .unzip();
+        let answers = commit(database, changes);
+        match answers {
+            Ok(answers) => {
+                for (teller, answer) in tellers.into_iter().zip(answers) {
+                    // Whoever asked may have been stopped meanwhile.
+                    let _ = teller.send(answer);
+                }
+            }
+            Err(error) => {
+                tracing::error!(%error, "the key-value stores could not be written");
+                for teller in tellers {
+                    let _ = teller.send(Err(failed(&error)));
+                }
+            }
+        }
+    }
+}
+
+/// All of them, or none.
+fn commit(
+    database: &Database,
+    changes: Vec<Change>,
+) -> Result<Vec<Result<Answer, Error>>, redb::Error> {
+    let transaction = database.begin_write()?;
+    let mut answers = Vec::with_capacity(changes.len());
+    {
+        let mut table = transaction.open_table(TABLE)?;
+        for change in changes {
+            answers.push(apply(&mut table, change)?);
+        }
+    }
+    transaction.commit()?;
+    Ok(answers)
+}
+
+type Writable<'a> = Table<'a, (&'static str, &'static str), &'static [u8]>;
+
+fn apply(table: &mut Writable<'_>, change: Change) -> Result<Result<Answer, Error>, redb::Error> {
+    match change {
+        Change::Set(store, pairs) => {
+            for (key, value) in pairs {
+                table.insert((store.as_str(), key.as_str()), value.as_slice())?;
+            }
+        }
+        Change::Delete(store, keys) => {
+            for key in keys {
+                table.remove((store.as_str(), key.as_str()))?;
+            }
+        }
+        Change::Increment(store, key, delta) => {
+            let place = (store.as_str(), key.as_str());
+            let sum = match table.get(place)? {
+                None => Some(delta),
+                Some(value) => number(value.value()).and_then(|old| old.checked_add(delta)),
+            };
+            let Some(sum) = sum else {
+                return Ok(Err(Error::Failed(
+                    "the value is no decimal number, or the sum has more than 64 bits".into(),
+                )));
+            };
+            table.insert(place, sum.to_string().as_bytes())?;
+            return Ok(Ok(sum));
+        }
+        Change::Swap {
+            store,
+            key,
+            expected,
+            value,
+        } => {
+            let place = (store.as_str(), key.as_str());
+            let holds = table.get(place)?.map(|value| value.value().to_vec()) == expected;
+            if !holds {
+                return Ok(Ok(0));
+            }
+            table.insert(place, value.as_slice())?;
+        }
+    }
+    Ok(Ok(DONE))
+}
+
+fn number(text: &[u8]) -> Option<i64> {
+    std::str::from_utf8(text).ok()?.parse().ok()
+}
+
+#[async_trait]
+impl KeyValueStore for Embedded {
+    async fn get(&self, store: &str, key: &str) -> Result<Option<Vec<u8>>, Error> {
+        let (store, key) = (store.to_owned(), key.to_owned());
+        self.read(move |table| {
+            let value = table.get((store.as_str(), key.as_str()))?;
+            Ok(value.map(|value| value.value().to_vec()))
+        })
+        .await
+    }
+
+    async fn set(&self, store: &str, key: &str, value: Vec<u8>) -> Result<(), Error> {
+        self.set_many(store, vec![(key.to_owned(), value)]).await
+    }
+
+    async fn delete(&self, store: &str, key: &str) -> Result<(), Error> {
+        self.delete_many(store, vec![key.to_owned()]).await
+    }
+
+    async fn exists(&self, store: &str, key: &str) -> Result<bool, Error> {
+        let (store, key) = (store.to_owned(), key.to_owned());
+        self.read(move |table| Ok(table.get((store.as_str(), key.as_str()))?.is_some()))
+            .await
+    }
+
+    async fn keys(&self, store: &str) -> Result<Vec<String>, Error> {
+        let store = store.to_owned();
+        self.read(move |table| {
+            let mut keys = Vec::new();
+            for entry in table.range((store.as_str(), "")..)? {
+                let (place, _) = entry?;
+                let (of, key) = place.value();
+                if of != store {
+                    break;
+                }
+                keys.push(key.to_owned());
+            }
+            Ok(keys)
+        })
+        .await
+    }
+
+    async fn get_many(&self, store: &str, keys: &[String]) -> Result<Vec<Option<Vec<u8>>>, Error> {
+        let (store, keys) = (store.to_owned(), keys.to_vec());
+        self.read(move |table| {
+            let mut values = Vec::with_capacity(keys.len());
+            for key in &keys {
+                let value = table.get((store.as_str(), key.as_str()))?;
+                values.push(value.map(|value| value.value().to_vec()));
+            }
+            Ok(values)
+        })
+        .await
+    }
+
+    async fn set_many(&self, store: &str, pairs: Vec<(String, Vec<u8>)>) -> Result<(), Error> {
+        self.write(Change::Set(store.to_owned(), pairs)).await?;
+        Ok(())
+    }
+
+    async fn delete_many(&self, store: &str, keys: Vec<String>) -> Result<(), Error> {
+        self.write(Change::Delete(store.to_owned(), keys)).await?;
+        Ok(())
+    }
+
+    async fn increment(&self, store: &str, key: &str, delta: i64) -> Result<i64, Error> {
+        let change = Change::Increment(store.to_owned(), key.to_owned(), delta);
+        self.write(change).await
+    }
+
+    async fn swap(
+        &self,
+        store: &str,
+        key: &str,
+        expected: Option<Vec<u8>>,
+        value: Vec<u8>,
+    ) -> Result<bool, Error> {
+        let change = Change::Swap {
+            store: store.to_owned(),
+            key: key.to_owned(),
+            expected,
+            value,
+        };
+        Ok(self.write(change).await? == DONE)
+    }
+}

@@ -1,0 +1,251 @@
+//! `files`: what a component may read. Copied into a folder of its own when it is made ready, so
+//! that a version keeps the files that it began with, and nothing leads out of the folder.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail, ensure};
+use glob::{MatchOptions, Pattern};
+use tempfile::TempDir;
+use wasmtime_wasi::{FsPerms, WasiCtxBuilder};
+
+use crate::manifest::{Component, FileMount};
+
+/// Files of one component.
+const FILES_MAX: usize = 10_000;
+/// Their bytes, together.
+const FILES_BYTES_MAX: u64 = 512 << 20;
+/// As Spin matches: `*` does not reach into folders.
+const MATCHING: MatchOptions = MatchOptions {
+    case_sensitive: true,
+    require_literal_separator: true,
+    require_literal_leading_dot: false,
+};
+
+/// The files of one version of a component.
+pub struct Files(TempDir);
+
+impl Files {
+    /// Copies what the component's table names; `None` if it names nothing.
+    ///
+    /// Fails with the entry if there is no such file, if one lies outside the manifest's folder, or
+    /// if there are too many.
+    pub fn gather(folder: &Path, component: &Component) -> anyhow::Result<Option<Self>> {
+        if component.files.is_empty() {
+            return Ok(None);
+        }
+        let shown = folder.display().to_string();
+        let folder = if shown.is_empty() {
+            Path::new(".")
+        } else {
+            folder
+        };
+        let mut copy = Copy {
+            folder: folder.canonicalize().context("the manifest's folder")?,
+            excluded: component
+                .exclude_files
+                .iter()
+                .map(|pattern| Pattern::new(pattern).with_context(|| format!("{pattern:?}")))
+                .collect::<anyhow::Result<_>>()?,
+            target: tempfile::tempdir().context("could not make a folder for files")?,
+            files: 0,
+            bytes: 0,
+        };
+        for mount in &component.files {
+            match mount {
+                FileMount::Pattern(pattern) => copy.pattern(pattern),
+                FileMount::Placement {
+                    source,
+                    destination,
+                } => copy.placement(source, destination),
+            }
+            .with_context(|| format!("in its files, {mount:?}"))?;
+        }
+        Ok(Some(Self(copy.target)))
+    }
+
+    /// Shows them to a guest as its root, read-only.
+    pub fn mount(&self, wasi: &mut WasiCtxBuilder) {
+        if let Err(error) = wasi.preopened_dir(self.0.path(), "/", FsPerms::ReadOnly) {
+            let folder = self.0.path().display().to_string();
+            tracing::error!(folder, %error, "a component's files are gone");
+        }
+    }
+}
+
+struct Copy {
+    folder: PathBuf,
+    excluded: Vec<Pattern>,
+    target: TempDir,
+    files: usize,
+    bytes: u64,
+}
+
+impl Copy {
+    /// A file, a folder with all that is in it, or whatever matches; under the same path.
+    fn pattern(&mut self, pattern: &str) -> anyhow::Result<()> {
+        let pattern = pattern.trim_end_matches('/');
+        if self.folder.join(pattern).is_dir() {
+            return self.placement(Path::new(pattern), pattern);
+        }
+        for path in self.matches(&self.folder, pattern)? {
+            let seen = path.strip_prefix(&self.folder)?.to_path_buf();
+            self.file(&path, &seen)?;
+        }
+        Ok(())
+    }
+
+    fn placement(&mut self, source: &Path, destination: &str) -> anyhow::Result<()> {
+        let source = self.folder.join(source);
+        let seen = Path::new(destination.trim_start_matches('/'));
+        if !source.is_dir() {
+            ensure!(source.exists(), "there is no such file");
+            return self.file(&source, seen);
+        }
+        for path in self.matches(&source, "**/*")? {
+            let seen = seen.join(path.strip_prefix(&source)?);
+            self.file(&path, &seen)?;
+        }
+        Ok(())
+    }
+
+    /// The files that match below the folder, whatever its own name is.
+    fn matches(&self, folder: &Path, pattern: &str) -> anyhow::Result<Vec<PathBuf>> {
+        let folder = Pattern::escape(&folder.to_string_lossy());
+        let pattern = format!("{folder}/{pattern}");
+        let mut paths = Vec::new();
+        for path in glob::glob_with(&pattern, MATCHING)? {
+            let path = path?;
+            if !path.is_dir() {
+                paths.push(path);
+            }
+        }
+        Ok(paths)
+    }
+
+    fn file(&mut self, path: &Path, seen: &Path) -> anyhow::Result<()> {
+        let own = path.strip_prefix(&self.folder).unwrap_or(path);
+        let is_excluded = |pattern: &Pattern| pattern.matches_path_with(own, MATCHING);
+        if self.excluded.iter().any(is_excluded) {
+            return Ok(());
+        }
+        // A link may lead anywhere.
+        let real = path.canonicalize()?;
+        if !real.starts_with(&self.folder) {
+            bail!("{} is outside the manifest's folder", own.display());
+        }
+        self.files += 1;
+        self.bytes += real.metadata()?.len();
+        ensure!(
+            self.files <= FILES_MAX,
+            "there are more than {FILES_MAX} files"
+        );
+        ensure!(
+            self.bytes <= FILES_BYTES_MAX,
+            "the files have more than {FILES_BYTES_MAX} bytes"
+        );
+        let target = self.target.path().join(seen);
+        if let Some(parent) = target.parent() {
+            std::fs::create_dir_all(parent)?;
+        }
+        std::fs::copy(&real, &target)
+            .with_context(|| format!("could not copy {}", own.display()))?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `a.txt`, `deep/b.txt`, `deep/er/c.txt`, and a link to a file elsewhere.
+    fn folder() -> TempDir {
+        let outer = tempfile::Builder::new()
+            .prefix("files [x] ")
+            .tempdir()
+            .unwrap();
+        let folder = outer.path().join("app");
+        std::fs::create_dir_all(folder.join("deep/er")).unwrap();
+        for path in ["app/a.txt", "app/deep/b.txt", "app/deep/er/c.txt", "secret"] {
+            std::fs::write(outer.path().join(path), path).unwrap();
+        }
+        std::os::unix::fs::symlink(outer.path().join("secret"), folder.join("link")).unwrap();
+        outer
+    }
+
+    fn seen(files: Vec<FileMount>, excluded: &[&str]) -> anyhow::Result<Vec<String>> {
+        let outer = folder();
+        let component = Component {
+            files,
+            exclude_files: excluded.iter().map(|&pattern| pattern.into()).collect(),
+            ..Component::default()
+        };
+        let gathered = Files::gather(&outer.path().join("app"), &component)?;
+        let root = gathered.unwrap();
+        let all = format!("{}/**/*", root.0.path().display());
+        let mut seen: Vec<_> = glob::glob(&all)
+            .unwrap()
+            .map(Result::unwrap)
+            .filter(|path| path.is_file())
+            .map(|path| {
+                path.strip_prefix(root.0.path())
+                    .unwrap()
+                    .display()
+                    .to_string()
+            })
+            .collect();
+        seen.sort();
+        Ok(seen)
+    }
+
+    fn pattern(text: &str) -> Vec<FileMount> {
+        vec![FileMount::Pattern(text.into())]
+    }
+
+    fn placement(source: &str, destination: &str) -> Vec<FileMount> {
+        vec![FileMount::Placement {
+            source: source.into(),
+            destination: destination.into(),
+        }]
+    }
+
+    #[test]
+    fn entries_show_files_where_spin_shows_them() {
+        let table = [
+            (pattern("a.txt"), vec!["a.txt"]),
+            (pattern("*.txt"), vec!["a.txt"]),
+            (pattern("deep/*"), vec!["deep/b.txt"]),
+            (pattern("deep"), vec!["deep/b.txt", "deep/er/c.txt"]),
+            (
+                pattern("**/*.txt"),
+                vec!["a.txt", "deep/b.txt", "deep/er/c.txt"],
+            ),
+            (pattern("nothing/*"), vec![]),
+            (
+                placement("deep", "/there"),
+                vec!["there/b.txt", "there/er/c.txt"],
+            ),
+            (placement("deep/b.txt", "/there/d.txt"), vec!["there/d.txt"]),
+            (placement("deep", "/"), vec!["b.txt", "er/c.txt"]),
+        ];
+        for (files, expected) in table {
+            let entry = format!("{files:?}");
+            assert_eq!(seen(files, &[]).unwrap(), expected, "{entry}");
+        }
+        let left = seen(pattern("**/*.txt"), &["deep/**/*"]).unwrap();
+        assert_eq!(left, ["a.txt"]);
+    }
+
+    #[test]
+    fn what_leads_out_of_the_folder_or_is_not_there_is_refused() {
+        for files in [
+            pattern("link"),
+            pattern("*"),
+            placement("link", "/there"),
+            placement("../secret", "/there"),
+            placement("nothing", "/there"),
+        ] {
+            let entry = format!("{files:?}");
+            assert!(seen(files, &[]).is_err(), "{entry}");
+        }
+    }
+}
