@@ -150,7 +150,7 @@ fn an_address_is_allowed_exactly_where_a_grant_covers_it() {
         ("*://self", "http", "http://self.alt", true),
         ("*://*", "http", "http://self.alt", true),
         ("redis://self", "http", "http://self.alt", false),
-        ("http://self.alt", "http", "http://self.alt", false),
+        ("http://self.alt", "http", "http://self.alt", true),
         ("http://self", "http", "http://self", false),
         ("http://self", "http", "http://example.com", false),
         (
