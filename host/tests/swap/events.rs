@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use praxis_host::runtime::consumer::{Delivery, Event, Handler as _, Outcome};
 
-use crate::application::Application;
+use crate::application::{self, Application};
 
 const BEGIN_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -29,6 +29,10 @@ fn delivery(kind: &str) -> Delivery {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_event_ends_on_the_version_it_began_with() {
     let application = Application::start().await;
+    // Compiled once, the next swap is faster than the slow event.
+    application.swap("version-2").await;
+    application.deployments.rollback(application::ID).unwrap();
+    application.drained().await;
     let old = application.consumer.clone();
     let slow = tokio::spawn(async move { old.handle(&delivery("Slow")).await });
     let deadline = Instant::now() + BEGIN_TIMEOUT;

@@ -45,11 +45,12 @@ impl Rehearsal {
             place: Place::default(),
             what,
         };
-        let environment = Environment::of(manifest).unwrap_or_else(|error| {
+        let environment = Environment::of(manifest);
+        if let Err(error) = &environment {
             faults.push(first(format!("{error:#}; correct it or remove it")));
-            Environment::default()
-        });
-        let (mut acted, unset) = act(manifest, &environment);
+        }
+        let is_readable = environment.is_ok();
+        let (mut acted, unset) = act(manifest, &environment.unwrap_or_default());
         let folder = tempfile::tempdir()?;
         let config = config(manifest, folder.path());
         // What is told to end before it begins connects to nothing.
@@ -66,6 +67,8 @@ impl Rehearsal {
         let services = Services::connect(&config, &settings, &acted, true, &stop).await;
         let capabilities: Vec<std::sync::Arc<dyn Capability>> = match services {
             Ok(services) => services.capabilities,
+            // The environment, which is said already.
+            Err(_) if !is_readable => Vec::new(),
             Err(error) => {
                 faults.push(first(format!("{error:#}")));
                 Vec::new()

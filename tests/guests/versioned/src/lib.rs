@@ -12,7 +12,7 @@ use bindings::exports::praxis::events::consumer::{Delivery, Failure, Guest};
 /// The name is as long as any other that is written over it.
 const VERSION: &str = "version-1";
 /// How long the event `Slow` takes.
-const SLOW_NS: u64 = 300_000_000;
+const SLOW_NS: u64 = 1_000_000_000;
 
 mod bindings {
     spin_sdk::wit_bindgen::generate!({
