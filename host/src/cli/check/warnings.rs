@@ -1,7 +1,7 @@
 //! What is no fault and may be a mistake.
 
 use crate::capabilities::variables::{ENVIRONMENT_PREFIX, KNOWN_TO_THE_HOST};
-use crate::manifest::{Channel, Component, DependencySource, Fault, Manifest, Place};
+use crate::manifest::{Channel, Component, Fault, Manifest, Place};
 use crate::runtime::code::Surface;
 
 /// Variables without a value, and components that nothing runs.
@@ -27,10 +27,7 @@ pub fn of_manifest(manifest: &Manifest, unset: &[String]) -> Vec<Fault> {
     }
     for component in manifest.component.values() {
         let id = component.id.as_str();
-        let is_inside = manifest.component.values().any(|other| {
-            let mut dependencies = other.dependencies.iter();
-            dependencies.any(|inner| inner.source == DependencySource::Component(id.to_owned()))
-        });
+        let is_inside = manifest.around(id).next().is_some();
         if !is_inside && !manifest.trigger.components().any(|named| named == id) {
             let what = format!("nothing runs the component {id:?}; add a [[trigger.*]] for it");
             warnings.push(at(component.place, what));
