@@ -4,7 +4,7 @@ use crate::capabilities::variables::{ENVIRONMENT_PREFIX, KNOWN_TO_THE_HOST};
 use crate::manifest::{Channel, Component, Fault, Manifest, Place};
 use crate::runtime::code::Surface;
 
-/// Variables without a value, and components that nothing runs.
+/// Variables without a value, operations without operators, and components that nothing runs.
 pub fn of_manifest(manifest: &Manifest, unset: &[String]) -> Vec<Fault> {
     let at = |place: Place, what: String| Fault {
         file: manifest.path.clone(),
@@ -24,6 +24,12 @@ pub fn of_manifest(manifest: &Manifest, unset: &[String]) -> Vec<Fault> {
                 name.to_uppercase()
             ),
         ));
+    }
+    let asked = &manifest.application.tool.praxis;
+    if asked.operations && asked.authentication.is_none() {
+        let what = "operations = true without authentication: nobody can show to be an operator, \
+                    so /v1/ops answers 401 to everybody; add authentication = \"jwt\"";
+        warnings.push(at(Place::default(), what.into()));
     }
     for component in manifest.component.values() {
         let id = component.id.as_str();
