@@ -326,7 +326,10 @@ mod tests {
     #[test]
     fn a_file_that_goes_is_a_change() {
         let gone = |root: &Path| std::fs::remove_file(root.join("b/src/deep/one.rs")).unwrap();
-        assert_eq!(changed_by(gone), (vec![concern(("b", Role::Source))], false));
+        assert_eq!(
+            changed_by(gone),
+            (vec![concern(("b", Role::Source))], false)
+        );
     }
 
     #[tokio::test]

@@ -17,10 +17,10 @@ use serde::Serialize;
 use tokio::sync::OwnedMutexGuard;
 use wasmtime::PoolConcurrencyLimitError;
 
+use self::place::Place;
 use super::application::{Application, Workshop};
 use super::component::Component;
 use super::life::Load;
-use self::place::Place;
 use crate::clock;
 
 /// The largest file that is taken as a component.

@@ -76,7 +76,10 @@ impl Files {
                 continue;
             }
             let bytes = std::fs::read(&path).context("a component's files are gone")?;
-            for part in [path.strip_prefix(self.0.path())?.as_os_str().as_bytes(), &bytes] {
+            for part in [
+                path.strip_prefix(self.0.path())?.as_os_str().as_bytes(),
+                &bytes,
+            ] {
                 digest.update((part.len() as u64).to_le_bytes());
                 digest.update(part);
             }

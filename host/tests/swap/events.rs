@@ -42,7 +42,12 @@ async fn an_event_ends_on_the_version_it_began_with() {
     }
 
     application.swap("version-2").await;
-    let fast = application.consumer.as_ref().unwrap().handle(&delivery("Fast")).await;
+    let fast = application
+        .consumer
+        .as_ref()
+        .unwrap()
+        .handle(&delivery("Fast"))
+        .await;
     assert_eq!(fast, Outcome::Reject("version-2".into()));
     let draining = application.report().draining;
     assert_eq!(draining[0].load.events_in_flight, 1, "{draining:?}");

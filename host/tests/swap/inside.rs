@@ -27,7 +27,9 @@ async fn start() -> (Application, PathBuf) {
 /// The same file of the caller, once more.
 async fn swap(application: &Application) -> u32 {
     let caller = built("caller");
-    let swapped = application.deployments.swap("caller", "upload".into(), caller);
+    let swapped = application
+        .deployments
+        .swap("caller", "upload".into(), caller);
     swapped.await.unwrap().version
 }
 

@@ -208,7 +208,10 @@ async fn no_request_over_a_kept_connection_is_lost_while_an_operator_swaps() {
             let client = Client::new();
             let mut seen: BTreeMap<String, usize> = BTreeMap::new();
             while !stop.is_cancelled() {
-                let answer = client.post(format!("http://{}/", host.address)).send().await;
+                let answer = client
+                    .post(format!("http://{}/", host.address))
+                    .send()
+                    .await;
                 let answer = answer.unwrap();
                 assert_eq!(answer.status(), 200);
                 *seen.entry(answer.text().await.unwrap()).or_default() += 1;
