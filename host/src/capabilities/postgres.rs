@@ -13,6 +13,7 @@ mod encode;
 mod error;
 mod kind;
 mod numeric;
+mod options;
 mod pool;
 mod range;
 mod session;
