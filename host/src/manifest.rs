@@ -120,16 +120,17 @@ impl Manifest {
         }
         let application = table.required("application");
         let application = application.and_then(|item| item.table());
+        let application = application.map(Application::read).unwrap_or_default();
         let variables = table.table("variables");
         let component = table.table("component");
         let mut component = component.map(Component::read_all).unwrap_or_default();
         let trigger = table.table("trigger");
         let manifest = Self {
-            application: application.map(Application::read).unwrap_or_default(),
             variables: variables.map(Variable::read_all).unwrap_or_default(),
             trigger: trigger
-                .map(|table| Triggers::read(table, &mut component))
+                .map(|table| Triggers::read(table, &application, &mut component))
                 .unwrap_or_default(),
+            application,
             component,
             path: PathBuf::new(),
             folder: PathBuf::new(),

@@ -8,7 +8,7 @@ mod console;
 pub mod consumer;
 pub mod deployment;
 pub mod engine;
-mod files;
+pub mod files;
 pub mod fitting;
 pub mod grants;
 pub mod life;

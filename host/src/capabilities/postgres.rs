@@ -13,6 +13,7 @@ mod encode;
 mod error;
 mod kind;
 mod numeric;
+mod options;
 mod pool;
 mod range;
 mod session;
@@ -42,8 +43,8 @@ pub use self::bindings::{
 pub use self::error::Error;
 pub use self::session::{Answer, BATCH_ROWS_MAX, Row, Rows, Session};
 
-/// Different databases that the components may use.
-const POOLS_MAX: usize = 64;
+/// Different databases that one component may use at one time.
+const POOLS_PER_COMPONENT_MAX: usize = 8;
 
 /// The capability: pools for the process, grants for each component.
 pub struct Postgres {
@@ -78,6 +79,7 @@ impl Capability for Postgres {
 
     fn attach(&self, component: &Component, state: &mut State) {
         state.attach(Instance {
+            component: component.id.clone(),
             grants: self.outbound.of(component),
             pools: Arc::clone(&self.pools),
             last: None,
@@ -85,34 +87,66 @@ impl Capability for Postgres {
     }
 }
 
-/// One pool for each address and certificate, made when it is first asked for.
+/// One pool for each address and certificate, made when it is first asked for and shared by the
+/// components that know it. Each component's own are listed; the one asked for last is at the end.
 #[derive(Default)]
-pub struct Pools(Mutex<HashMap<Server, Arc<Pool>>>);
+pub struct Pools(Mutex<HashMap<String, Vec<(Server, Arc<Pool>)>>>);
 
 /// An address and, perhaps, the certificate of its authority.
 type Server = (String, Option<String>);
 
 impl Pools {
-    /// A guest's connection. Nothing is sent before its first statement.
-    pub fn open(&self, address: &str, ca_root: Option<&str>) -> Result<Session, Error> {
-        let key = (address.to_owned(), ca_root.map(str::to_owned));
-        let mut pools = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(pool) = pools.get(&key) {
-            return Ok(Session::new(Arc::clone(pool)));
+    /// A guest's connection. Nothing is sent before its first statement. A pool that nobody uses
+    /// makes room where its component knows too many.
+    pub fn open(
+        &self,
+        component: &str,
+        address: &str,
+        ca_root: Option<&str>,
+    ) -> Result<Session, Error> {
+        let mut components = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_asked = |((known, root), _): &&(Server, Arc<Pool>)| {
+            known == address && root.as_deref() == ca_root
+        };
+        let known = components.values().flatten().find(is_asked);
+        let pool = match known {
+            Some((_, pool)) => Arc::clone(pool),
+            None => Arc::new(Pool::new(address, ca_root)?),
+        };
+        let own = components.get(component).map_or(&[] as &[_], Vec::as_slice);
+        let crowd = match own.iter().position(|entry| is_asked(&entry)) {
+            Some(place) => Some(place),
+            None if own.len() < POOLS_PER_COMPONENT_MAX => None,
+            None => {
+                let idle = own.iter().position(|(_, pool)| is_idle(&components, pool));
+                Some(idle.ok_or_else(|| {
+                    Error::Connection(format!(
+                        "the component uses {POOLS_PER_COMPONENT_MAX} different addresses, as \
+                         many as it may"
+                    ))
+                })?)
+            }
+        };
+        let own = components.entry(component.to_owned()).or_default();
+        if let Some(place) = crowd {
+            own.remove(place);
         }
-        if pools.len() >= POOLS_MAX {
-            return Err(Error::Connection(format!(
-                "more than {POOLS_MAX} different addresses are in use"
-            )));
-        }
-        let pool = Arc::new(Pool::new(address, ca_root)?);
-        pools.insert(key, Arc::clone(&pool));
+        let server = (address.to_owned(), ca_root.map(str::to_owned));
+        own.push((server, Arc::clone(&pool)));
         Ok(Session::new(pool))
     }
 }
 
+/// Whether only the lists know the pool.
+fn is_idle(components: &HashMap<String, Vec<(Server, Arc<Pool>)>>, pool: &Arc<Pool>) -> bool {
+    let listed = components.values().flatten();
+    let listed = listed.filter(|(_, other)| Arc::ptr_eq(other, pool)).count();
+    Arc::strong_count(pool) == listed
+}
+
 /// One instance's part.
 struct Instance {
+    component: String,
     grants: Arc<Grants>,
     pools: Arc<Pools>,
     /// What was opened last: most components know one database.
@@ -139,7 +173,7 @@ impl Instance {
         self.grants
             .allow("postgres", &address)
             .map_err(|refused| Error::Connection(refused.to_string()))?;
-        self.pools.open(&address, ca_root)
+        self.pools.open(&self.component, &address, ca_root)
     }
 }
 

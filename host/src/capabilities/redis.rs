@@ -1,5 +1,7 @@
-//! `spin:redis@3.0.0` over the redis crate: one multiplexed connection to each server.
+//! `spin:redis@3.0.0` over the redis crate: one multiplexed connection of each component to each
+//! server.
 
+mod command;
 mod reply;
 mod server;
 
@@ -15,6 +17,7 @@ use crate::capabilities::outbound::{Grants, Outbound};
 use crate::manifest::Component;
 
 pub use self::bindings::{RedisParameter, RedisResult};
+pub use self::command::free_command;
 pub use self::server::{Error, Server};
 
 mod bindings {
@@ -39,8 +42,8 @@ mod bindings {
     };
 }
 
-/// Different servers that the components may use.
-const SERVERS_MAX: usize = 64;
+/// Different servers that one component may use at one time.
+const SERVERS_PER_COMPONENT_MAX: usize = 8;
 
 /// The capability: connections for the process, grants for each component.
 pub struct Redis {
@@ -75,34 +78,43 @@ impl Capability for Redis {
 
     fn attach(&self, component: &Component, state: &mut State) {
         state.attach(Instance {
+            component: component.id.clone(),
             grants: self.outbound.of(component),
             servers: Arc::clone(&self.servers),
         });
     }
 }
 
-/// One connection for each address.
+/// Each component's connections, one for each address; the one asked for last is at the end.
+/// Nobody's replies can go astray to another component.
 #[derive(Default)]
-pub struct Servers(Mutex<HashMap<String, Arc<Server>>>);
+pub struct Servers(Mutex<HashMap<String, Vec<(String, Arc<Server>)>>>);
 
 impl Servers {
-    /// The server at an address such as `redis://:password@host:6379/0`. Nothing is sent yet.
-    pub fn at(&self, address: &str) -> Result<Arc<Server>, Error> {
-        let mut servers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(server) = servers.get(address) {
-            return Ok(Arc::clone(server));
+    /// The server at an address such as `redis://:password@host:6379/0`. Nothing is sent yet. One
+    /// that the component no longer holds makes room where it has too many.
+    pub fn at(&self, component: &str, address: &str) -> Result<Arc<Server>, Error> {
+        let mut components = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let servers = components.entry(component.to_owned()).or_default();
+        if let Some(place) = servers.iter().position(|(known, _)| known == address) {
+            servers[place..].rotate_left(1);
+        } else {
+            let server = Arc::new(Server::new(address)?);
+            if servers.len() >= SERVERS_PER_COMPONENT_MAX {
+                let is_idle = |(_, server): &(_, Arc<Server>)| Arc::strong_count(server) == 1;
+                let idle = servers.iter().position(is_idle);
+                servers.remove(idle.ok_or(Error::TooMany)?);
+            }
+            servers.push((address.to_owned(), server));
         }
-        if servers.len() >= SERVERS_MAX {
-            return Err(Error::TooMany);
-        }
-        let server = Arc::new(Server::new(address)?);
-        servers.insert(address.to_owned(), Arc::clone(&server));
-        Ok(server)
+        let last = servers.last().map(|(_, server)| Arc::clone(server));
+        last.ok_or(Error::TooMany)
     }
 }
 
 /// One instance's part.
 struct Instance {
+    component: String,
     grants: Arc<Grants>,
     servers: Arc<Servers>,
 }
@@ -113,7 +125,7 @@ impl Instance {
             tracing::warn!(%refused, "a connection to Redis was refused");
             Error::Address
         })?;
-        self.servers.at(address)
+        self.servers.at(&self.component, address)
     }
 }
 
@@ -275,65 +287,6 @@ fn command<A: AsRef<[u8]>>(name: &str, key: &str, arguments: &[A]) -> Cmd {
         command.arg(argument.as_ref());
     }
     command
-}
-
-/// Commands that block the connection or change what it means, and so would meddle with the others
-/// on it.
-const EXCLUSIVE_COMMANDS: [&str; 28] = [
-    "AUTH",
-    "BLMOVE",
-    "BLMPOP",
-    "BLPOP",
-    "BRPOP",
-    "BRPOPLPUSH",
-    "BZMPOP",
-    "BZPOPMAX",
-    "BZPOPMIN",
-    "CLIENT",
-    "DISCARD",
-    "EXEC",
-    "HELLO",
-    "MONITOR",
-    "MULTI",
-    "PSUBSCRIBE",
-    "PSYNC",
-    "QUIT",
-    "READONLY",
-    "READWRITE",
-    "RESET",
-    "SELECT",
-    "SSUBSCRIBE",
-    "SUBSCRIBE",
-    "SYNC",
-    "UNWATCH",
-    "WAIT",
-    "WATCH",
-];
-
-/// A command of the guest's own. One name in several words is several arguments to the server:
-/// `SCRIPT LOAD` is the command `SCRIPT` with the argument `LOAD`.
-pub fn free_command(name: &str, arguments: &[RedisParameter]) -> Result<Cmd, Error> {
-    let shared = !EXCLUSIVE_COMMANDS
-        .iter()
-        .any(|exclusive| name.trim().eq_ignore_ascii_case(exclusive));
-    let blocks = arguments.iter().any(|argument| {
-        matches!(argument, RedisParameter::Binary(word) if word.eq_ignore_ascii_case(b"BLOCK"))
-    });
-    let reads_stream =
-        name.eq_ignore_ascii_case("XREAD") || name.eq_ignore_ascii_case("XREADGROUP");
-    if !shared || (blocks && reads_stream) {
-        return Err(Error::Refused(format!(
-            "{name} is not possible: the connection is shared"
-        )));
-    }
-    let mut command = ::redis::cmd(name);
-    for argument in arguments {
-        match argument {
-            RedisParameter::Int64(number) => command.arg(*number),
-            RedisParameter::Binary(bytes) => command.arg(bytes.as_slice()),
-        };
-    }
-    Ok(command)
 }
 
 /// Whether the server answers.

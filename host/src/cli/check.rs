@@ -14,6 +14,7 @@ use clap::Args;
 pub use self::rehearsal::Rehearsal;
 use crate::manifest::{Component, Fault, Manifest, Reading, Route};
 use crate::runtime::code::Surface;
+use crate::runtime::files::Files;
 
 #[derive(Debug, Args)]
 pub struct Check {
@@ -71,6 +72,9 @@ pub async fn examine(reading: Reading, data_dir: &std::path::Path) -> anyhow::Re
             continue;
         }
         let fault = |what: &String| rehearsal.bench.fault(component, what);
+        if let Err(why) = Files::gather(&manifest.folder, component) {
+            faults.push(fault(&format!("{why:#}")));
+        }
         match rehearsal.fit(component) {
             Ok(fitted) => {
                 let surface = &fitted.surface;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::document::{Kind, Table};
+use super::fault::Place;
 use super::name;
 use super::template;
 
@@ -115,6 +116,8 @@ pub struct Variable {
     pub default: Option<String>,
     pub required: bool,
     pub secret: bool,
+    /// Where the manifest declares it.
+    pub place: Place,
 }
 
 impl Application {
@@ -252,6 +255,7 @@ impl Variable {
             default: table.optional_text("default"),
             required: table.flag("required").unwrap_or_default(),
             secret: table.flag("secret").unwrap_or_default(),
+            place: table.place(),
         };
         if variable.required == table.has("default") {
             let what = format!("the variable {name} is either required or has a default; add one");

@@ -59,15 +59,22 @@ impl Grant {
             .rsplit_once('@')
             .map_or(authority, |(_, place)| place);
         let (host, mut port) = split_port(place)?;
+        // What follows a port is a path: redis://127.0.0.1:6379/0 names a database.
+        let may_be_network = port.is_none();
         // A network's port comes after its prefix: 10.0.0.0/8:443.
         let mut path = path;
         if let Some((prefix, after)) = path.split_once(':')
-            && port.is_none()
+            && may_be_network
             && host.parse::<IpAddr>().is_ok()
         {
             path = prefix;
             port = Some(after);
         }
+        let is_number =
+            |prefix: &&str| !prefix.is_empty() && prefix.bytes().all(|c| c.is_ascii_digit());
+        let prefix = path.strip_prefix('/').filter(is_number);
+        let prefix = prefix.filter(|_| may_be_network);
+        let names_databases = matches!(scheme.as_deref(), Some("redis" | "rediss" | "postgres"));
         ensure!(!host.is_empty(), "it names no host");
         let port = match (port, &scheme) {
             (Some(port), _) => Port::parse(port)?,
@@ -79,7 +86,7 @@ impl Grant {
         };
         Ok(Self {
             scheme,
-            host: Host::parse(host, path)?,
+            host: Host::parse(host, prefix, names_databases)?,
             port,
         })
     }
@@ -126,7 +133,8 @@ fn split_port(place: &str) -> anyhow::Result<(&str, Option<&str>)> {
 }
 
 impl Host {
-    fn parse(host: &str, path: &str) -> anyhow::Result<Self> {
+    /// With the length of a network's prefix, or what may be the name of a database.
+    fn parse(host: &str, prefix: Option<&str>, names_databases: bool) -> anyhow::Result<Self> {
         if host == "*" {
             return Ok(Self::Any);
         }
@@ -134,12 +142,19 @@ impl Host {
             return Ok(Self::Own);
         }
         if let Ok(address) = host.parse() {
-            let prefix = path.strip_prefix('/').and_then(|path| path.parse().ok());
-            // What is no length of a prefix may be the name of a database.
-            let network = prefix.and_then(|prefix| Network::new(address, prefix));
-            return Ok(Self::Within(
-                network.unwrap_or_else(|| Network::of_one(address)),
-            ));
+            let one = Network::of_one(address);
+            let Some(prefix) = prefix else {
+                return Ok(Self::Within(one));
+            };
+            let network = prefix.parse().ok();
+            let network = network.and_then(|prefix| Network::new(address, prefix));
+            return match network {
+                Some(network) if !names_databases || network.is_at_its_start() => {
+                    Ok(Self::Within(network))
+                }
+                _ if names_databases => Ok(Self::Within(one)),
+                Some(_) | None => bail!("/{prefix} is longer than its address"),
+            };
         }
         let (below, name) = match host.strip_prefix("*.") {
             Some(name) => (true, name),

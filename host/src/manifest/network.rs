@@ -17,6 +17,16 @@ impl Network {
         (prefix <= bits(address)).then_some(Self { address, prefix })
     }
 
+    /// Whether the address is the network's first, as in `10.0.0.0/8`.
+    pub fn is_at_its_start(&self) -> bool {
+        let (own, bits): (u128, u32) = match self.address {
+            IpAddr::V4(own) => (own.to_bits().into(), 32),
+            IpAddr::V6(own) => (own.to_bits(), 128),
+        };
+        let rest = bits - u32::from(self.prefix);
+        rest == 0 || own.trailing_zeros() >= rest
+    }
+
     pub fn of_one(address: IpAddr) -> Self {
         let address = address.to_canonical();
         let prefix = bits(address);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use croner::parser::{CronParser, Seconds};
 
-use super::application::template_of;
+use super::application::{Application, template_of};
 use super::component::Component;
 use super::document::{Item, Kind, Span, Table};
 use super::route::{self, Route};
@@ -62,7 +62,11 @@ pub struct RedisTrigger {
 type Components = BTreeMap<String, Component>;
 
 impl Triggers {
-    pub(super) fn read(mut table: Table<'_, '_>, components: &mut Components) -> Self {
+    pub(super) fn read(
+        mut table: Table<'_, '_>,
+        application: &Application,
+        components: &mut Components,
+    ) -> Self {
         let mut routes = BTreeMap::new();
         let mut http = Vec::new();
         for mut table in triggers(&mut table, "http") {
@@ -93,6 +97,11 @@ impl Triggers {
         let mut redis = Vec::new();
         for mut table in triggers(&mut table, "redis") {
             table.required("channel");
+            if !table.has("address") && application.trigger.redis.address.is_none() {
+                let what = "[[trigger.redis]] has no address; add one, or one for all in \
+                            [application.trigger.redis]";
+                table.report.fault(&table.span, what);
+            }
             redis.push(RedisTrigger {
                 id: table.optional_text("id"),
                 address: template_of(&mut table, "address"),

@@ -111,6 +111,12 @@ impl Copy {
         if self.folder.join(pattern).is_dir() {
             return self.placement(Path::new(pattern), pattern);
         }
+        // What has no wildcard names a file.
+        let is_there = || self.folder.join(pattern).exists();
+        ensure!(
+            pattern.contains(['*', '?', '[']) || is_there(),
+            "there is no such file"
+        );
         for path in self.matches(&self.folder, pattern)? {
             let seen = path.strip_prefix(&self.folder)?.to_path_buf();
             self.file(&path, &seen)?;
@@ -263,6 +269,8 @@ mod tests {
     fn what_leads_out_of_the_folder_or_is_not_there_is_refused() {
         for files in [
             pattern("link"),
+            pattern("nothing"),
+            pattern("deep/nothing.txt"),
             pattern("*"),
             placement("link", "/there"),
             placement("../secret", "/there"),

@@ -12,7 +12,10 @@ const TABLES: [(&str, &[&str]); 10] = [
     ("", &["spin_manifest_version = 2"]),
     ("[application]", &["name = \"app\""]),
     ("[application.trigger.http]", &[]),
-    ("[application.trigger.redis]", &[]),
+    (
+        "[application.trigger.redis]",
+        &["address = \"redis://host\""],
+    ),
     ("[variables.name]", &["default = \"x\""]),
     ("[component.other]", &["source = \"other.wasm\""]),
     ("[component.a]", &["source = \"a.wasm\""]),

@@ -7,7 +7,7 @@ use praxis_host::capabilities::offer::Offer;
 use praxis_host::cli::check::examine;
 use praxis_host::manifest::Reading;
 
-use crate::application::{Application, built, compiled};
+use crate::application::{Application, built, compiled, importing};
 
 #[tokio::test]
 async fn a_good_application_is_described() {
@@ -90,7 +90,7 @@ async fn a_variable_without_a_value_and_a_component_without_a_trigger_are_warnin
     assert_eq!(
         application.lines(&findings.warnings),
         [
-            "spin.toml:1:1: the variable api_key has no value here; \
+            "spin.toml:5:1: the variable api_key has no value here; \
              set SPIN_VARIABLE_API_KEY or write it to .env",
             "spin.toml:6:1: nothing runs the component \"a\"; add a [[trigger.*]] for it",
         ]
@@ -107,6 +107,45 @@ async fn a_variable_without_a_value_and_a_component_without_a_trigger_are_warnin
         faults[0].contains(".env") && !faults[0].contains("hush"),
         "{faults:?}"
     );
+}
+
+#[tokio::test]
+async fn what_would_not_start_is_not_good() {
+    let table = "[variables]\ndatabase_url = { default = \"x\" }\nhost = { default = \"a b\" }\n\
+                 [[trigger.redis]]\nchannel = \"c\"\ncomponent = \"a\"\n\
+                 [[trigger.http]]\nroute = \"/...\"\ncomponent = \"a\"\n\
+                 [component.a]\nsource = \"a.wasm\"\nfiles = [\"nothing.txt\"]\n\
+                 allowed_outbound_hosts = [\"http://{{ host }}\"]\n\
+                 [component.b]\nsource = \"b.wasm\"\n\
+                 allowed_outbound_hosts = [\"{{ database_url }}\"]\n";
+    let application = Application::of(table)
+        .with("a.wasm", &built("hello"))
+        .with("b.wasm", &importing("spin:redis/redis@3.0.0"));
+    let faults = application.faults().await;
+    for said in [
+        "spin.toml:7:1: [[trigger.redis]] has no address",
+        "nothing.txt",
+        "[component.a] allowed_outbound_hosts",
+        // An address of PostgreSQL grants nothing of Redis.
+        "component \"b\" (b.wasm): it imports spin:redis/redis@3.0.0, which is not granted",
+    ] {
+        let is_said = faults.iter().any(|fault| fault.contains(said));
+        assert!(is_said, "{said}: {faults:#?}");
+    }
+}
+
+#[tokio::test]
+async fn a_value_that_is_no_address_does_not_take_the_grants_with_it() {
+    let application = Application::of(
+        "[variables]\nhost = { default = \"a b\" }\n\
+         [component.b]\nsource = \"b.wasm\"\n\
+         allowed_outbound_hosts = [\"redis://{{ host }}\"]\n",
+    );
+    let application = application.with("b.wasm", &importing("spin:redis/redis@3.0.0"));
+    let faults = application.faults().await;
+    assert!(faults[0].contains("grants nothing"), "{faults:#?}");
+    let is_missed = faults.iter().any(|fault| fault.contains("not granted"));
+    assert!(!is_missed, "{faults:#?}");
 }
 
 #[tokio::test]

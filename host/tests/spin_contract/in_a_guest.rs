@@ -50,7 +50,9 @@ async fn postgres_is_opened_in_every_form() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn postgres_errors_and_transactions_are_the_servers_own() {
     let host = Host::start(GRANTS).await;
-    let database = Pools::default().open(&host.database_url, None).unwrap();
+    let database = Pools::default()
+        .open("test", &host.database_url, None)
+        .unwrap();
     let table = "create table probes (a int constraint probes_once unique)";
     database.execute(table, &[]).await.unwrap();
     all_well(&host, &["/postgres/errors", "/postgres/transaction"]).await;

@@ -19,7 +19,7 @@ async fn shared() -> &'static str {
 }
 
 fn open(pools: &Pools, url: &str) -> Session {
-    pools.open(url, None).unwrap()
+    pools.open("test", url, None).unwrap()
 }
 
 async fn session() -> Session {
@@ -570,9 +570,45 @@ async fn a_restart_between_two_statements_goes_unnoticed() {
 async fn a_certificate_is_asked_for_where_one_was_given() {
     let certificate = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
     let session = Pools::default()
-        .open(shared().await, Some(certificate))
+        .open("test", shared().await, Some(certificate))
         .unwrap();
     // The server has no TLS, and must not be spoken to without.
     let answer = session.execute("select 1", &[]).await;
     assert!(matches!(answer, Err(Error::Connection(_))), "{answer:?}");
+}
+
+#[tokio::test]
+async fn a_table_of_ones_own_is_not_the_next_ones() {
+    let pools = Pools::default();
+    for making in [
+        "select 1 as a into temp secret",
+        "explain analyze create temp table secret as select 1 as a",
+    ] {
+        let session = open(&pools, shared().await);
+        session.query_all(making, &[]).await.unwrap();
+        drop(session);
+        let next = open(&pools, shared().await);
+        let found = next.query_all("select a from secret", &[]).await;
+        assert!(found.is_err(), "{making}");
+    }
+}
+
+#[tokio::test]
+async fn a_component_uses_so_many_addresses_and_leaves_others_theirs() {
+    let pools = Pools::default();
+    let address = |n: usize| format!("postgres://u@127.0.0.1:{n}/d");
+    let mut held = Vec::new();
+    let refused = loop {
+        match pools.open("a", &address(held.len() + 1), None) {
+            Ok(session) => held.push(session),
+            Err(error) => break error,
+        }
+        assert!(held.len() < 20);
+    };
+    assert!(matches!(refused, Error::Connection(_)), "{refused:?}");
+    assert!(pools.open("a", &address(1), None).is_ok());
+    assert!(pools.open("b", &address(100), None).is_ok());
+    // What is not held any more makes room.
+    held.pop();
+    assert!(pools.open("a", &address(200), None).is_ok());
 }

@@ -80,18 +80,65 @@ async fn an_error_begins_with_the_servers_code() {
 }
 
 #[tokio::test]
-async fn a_command_that_would_take_the_connection_is_refused() {
-    let server = connect().await;
+async fn a_command_that_would_take_the_connection_is_refused_and_nobody_gets_anothers_reply() {
+    let (first, second) = (connect().await, connect().await);
+    for (client, value) in [(&first, "one"), (&second, "two")] {
+        execute(client, &["SET", value, value]).await.unwrap();
+    }
     for line in [
         vec!["MULTI"],
         vec!["select", "1"],
         vec!["BLPOP", "k", "0"],
         vec!["SUBSCRIBE", "c"],
+        vec!["UNSUBSCRIBE", "a", "b", "c"],
+        vec!["punsubscribe", "a", "b"],
+        vec!["SUNSUBSCRIBE", "a", "b"],
+        vec!["REPLCONF", "ACK", "0"],
+        vec!["CLIENT", "REPLY", "OFF"],
+        vec!["script", "debug", "yes"],
+        vec!["WAITAOF", "1", "0", "0"],
         vec!["XREAD", "block", "0", "STREAMS", "s", "$"],
+        vec!["SHUTDOWN", "NOSAVE"],
+        vec!["DEBUG", "SLEEP", "1"],
     ] {
-        let refused = execute(&server, &line).await;
+        let refused = execute(&first, &line).await;
         assert!(matches!(refused, Err(Error::Refused(_))), "{line:?}");
+        // Several at one time, so that a reply too many or too few would shift the rest.
+        let asked = join_all((0..10).map(|n| {
+            let (client, value) = [(&first, "one"), (&second, "two")][n % 2];
+            async move { (answer(client, &["GET", value]).await, value) }
+        }));
+        for (reply, value) in asked.await {
+            assert_eq!(reply, expected(&[binary(value)]), "{line:?}");
+        }
     }
+    let stored = execute(&first, &["SCRIPT", "LOAD", "return 1"]).await;
+    assert!(stored.is_ok(), "{stored:?}");
+}
+
+#[tokio::test]
+async fn a_component_has_its_own_connections_and_so_many_of_them() {
+    let servers = Servers::default();
+    let address = |n: usize| format!("redis://127.0.0.1:{n}");
+    let own = servers.at("a", &address(1)).unwrap();
+    assert!(Arc::ptr_eq(&own, &servers.at("a", &address(1)).unwrap()));
+    assert!(!Arc::ptr_eq(&own, &servers.at("b", &address(1)).unwrap()));
+    let mut held = vec![own];
+    for n in 2..100 {
+        match servers.at("a", &address(n)) {
+            Ok(server) => held.push(server),
+            Err(error) => {
+                assert!(matches!(error, Error::TooMany), "{error:?}");
+                break;
+            }
+        }
+    }
+    assert!(held.len() < 20, "{}", held.len());
+    assert!(servers.at("b", &address(50)).is_ok());
+    // What is not held any more makes room.
+    held.pop();
+    assert!(servers.at("a", &address(200)).is_ok());
+    assert!(servers.at("a", "no address").is_err());
 }
 
 #[tokio::test]
@@ -163,11 +210,11 @@ async fn one_connection_serves_all() {
     let (server, _folder) = start().await;
     let url = server.url();
     let all = join_all((0..500).map(|n| {
-        let server = servers.at(&url).unwrap();
+        let server = servers.at("a", &url).unwrap();
         async move { execute(&server, &["INCRBY", "sum", &n.to_string()]).await }
     }));
     assert!(all.await.into_iter().all(|answer| answer.is_ok()));
-    let server = servers.at(&url).unwrap();
+    let server = servers.at("a", &url).unwrap();
     let sum = format!("{:?}", execute(&server, &["GET", "sum"]).await.unwrap());
     assert_eq!(sum, expected(&[binary("124750")]));
     let info = execute(&server, &["INFO", "clients"]).await.unwrap();

@@ -126,6 +126,17 @@ fn an_address_is_allowed_exactly_where_a_grant_covers_it() {
             "redis://[::1]:7000/0",
             true,
         ),
+        // A database, not a network.
+        (
+            "redis://127.0.0.1:6379/0",
+            "redis",
+            "redis://127.0.0.2:6379",
+            false,
+        ),
+        ("redis://127.0.0.1/0", "redis", "redis://127.0.0.2", false),
+        ("redis://127.0.0.1/0", "redis", "redis://127.0.0.1/1", true),
+        ("redis://127.0.0.1/99", "redis", "redis://127.0.0.1", true),
+        ("redis://10.0.0.0/8:6379", "redis", "redis://10.1.2.3", true),
         ("redis://[::1]", "redis", "redis://[::2]", false),
         ("redis://h", "redis", "rediss://h", false),
         ("rediss://h", "redis", "rediss://h:6379", true),

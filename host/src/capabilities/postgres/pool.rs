@@ -2,19 +2,18 @@
 //!
 //! Not sqlx's own pool: that one asks the server at every release, which halves the throughput.
 
-use std::str::FromStr as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
-use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
-use sqlx::{ConnectOptions as _, Connection as _};
+use sqlx::Connection as _;
+use sqlx::postgres::{PgConnectOptions, PgConnection};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
-use url::Url;
 
 use super::error::Error;
+use super::options;
 
 /// Connections to one database, at most.
 const CONNECTIONS_MAX: usize = 16;
@@ -26,12 +25,6 @@ const CONNECT_TIMEOUT_MS: u64 = 2_000;
 const IDLE_UNCHECKED_MS: u64 = 500;
 /// The answer to that question.
 const PING_TIMEOUT_MS: u64 = 1_000;
-/// One statement, enforced by the server.
-const STATEMENT_TIMEOUT_MS: u64 = 30_000;
-/// Prepared statements kept on each connection.
-const STATEMENTS_CACHED_MAX: usize = 256;
-/// What an address may say besides the place: nothing that reads a file or goes to another host.
-const PARAMETERS: [&str; 2] = ["sslmode", "application_name"];
 
 pub struct Pool {
     options: PgConnectOptions,
@@ -74,18 +67,7 @@ impl Pool {
     /// A pool for an address such as `postgres://user:password@host:5432/database?sslmode=require`.
     /// With a certificate (PEM) the server must show one that it signed.
     pub fn new(address: &str, ca_root: Option<&str>) -> Result<Self, Error> {
-        let url = parse(address)?;
-        let mut options = PgConnectOptions::from_str(address)
-            .map_err(|_| Error::Connection("the address is not that of a database".into()))?
-            .statement_cache_capacity(STATEMENTS_CACHED_MAX)
-            .options([("statement_timeout", STATEMENT_TIMEOUT_MS.to_string())])
-            .disable_statement_logging();
-        if let Some(certificate) = ca_root {
-            options = options.ssl_root_cert_from_pem(certificate.as_bytes().to_vec());
-            if !url.query_pairs().any(|(name, _)| name == "sslmode") {
-                options = options.ssl_mode(PgSslMode::VerifyFull);
-            }
-        }
+        let options = options::of(address, ca_root)?;
         Ok(Self {
             place: format!("{}:{}", options.get_host(), options.get_port()),
             options,
@@ -198,28 +180,6 @@ async fn checked(idle: Idle) -> Option<Connection> {
     }
 }
 
-fn parse(address: &str) -> Result<Url, Error> {
-    let refused = |reason: &str| Error::Connection(format!("the address is not usable: {reason}"));
-    let url = Url::parse(address)
-        .map_err(|_| refused("only postgres://user:password@host:port/database is understood"))?;
-    if !matches!(url.scheme(), "postgres" | "postgresql") {
-        return Err(refused("its scheme is not postgres"));
-    }
-    match url.host_str() {
-        None | Some("") => return Err(refused("it names no host")),
-        Some(host) if host.contains(['%', ',']) => {
-            return Err(refused("it must name one host"));
-        }
-        Some(_) => {}
-    }
-    for (name, _) in url.query_pairs() {
-        if !PARAMETERS.contains(&name.as_ref()) {
-            return Err(refused(&format!("the parameter {name} is not allowed")));
-        }
-    }
-    Ok(url)
-}
-
 /// A connection in use. Dropped, it goes back to the pool; closed, it does not.
 pub struct Lease {
     connection: Option<Connection>,
@@ -258,34 +218,6 @@ impl Drop for Lease {
                 connection,
                 since: Instant::now(),
             });
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_address_names_one_host_and_reads_no_file() {
-        for address in [
-            "postgres://u:p@127.0.0.1:5432/db",
-            "postgresql://localhost/db?sslmode=disable&application_name=x",
-            "postgres://u@[::1]:5433/db",
-        ] {
-            assert!(parse(address).is_ok(), "{address}");
-        }
-        for address in [
-            "host=localhost user=postgres",
-            "mysql://localhost/db",
-            "postgres:///db",
-            "postgres://%2Fvar%2Frun/db",
-            "postgres://a,b/db",
-            "postgres://localhost/db?host=/tmp",
-            "postgres://localhost/db?hostaddr=10.0.0.1",
-            "postgres://localhost/db?sslrootcert=/etc/passwd",
-        ] {
-            assert!(parse(address).is_err(), "{address}");
         }
     }
 }

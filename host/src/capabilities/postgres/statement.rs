@@ -26,8 +26,8 @@ impl Effect {
             return Self::Plain;
         };
         match first.to_ascii_lowercase().as_str() {
-            "select" | "with" | "insert" | "update" | "delete" | "merge" | "values" | "table"
-            | "explain" => {
+            "select" | "with" | "values" | "table" if may_make_table(sql) => Self::Marks,
+            "select" | "with" | "insert" | "update" | "delete" | "merge" | "values" | "table" => {
                 if calls_marking_function(sql) {
                     Self::Marks
                 } else {
@@ -66,6 +66,34 @@ fn ending(words: Words<'_>) -> Effect {
 
 fn is(word: &str, other: &str) -> bool {
     word.eq_ignore_ascii_case(other)
+}
+
+/// Whether a query may make a table, as `select … into temp t` does: whether it has an `into` that
+/// does not surely belong to a `(insert into …)` or `(merge into …)` of a `with`. One in a text, a
+/// name or a comment counts too: that costs a connection, and nothing else.
+fn may_make_table(sql: &str) -> bool {
+    let is_of_word = |c: char| c.is_alphanumeric() || c == '_';
+    sql.match_indices(['i', 'I']).any(|(at, _)| {
+        let (before, rest) = sql.split_at(at);
+        let is_into = rest.get(..4).is_some_and(|word| is(word, "into"))
+            && !rest[4..].starts_with(is_of_word)
+            && !before.ends_with(is_of_word);
+        is_into && !changes_rows(before)
+    })
+}
+
+/// Whether `(insert` or `(merge` is what comes before, with nothing in between. A bracket at the
+/// end of a comment is none.
+fn changes_rows(before: &str) -> bool {
+    let verb = before.trim_end();
+    let start = ["insert", "merge"].iter().find_map(|name| {
+        let start = verb.len().checked_sub(name.len())?;
+        let word = verb.get(start..)?;
+        is(word, name).then_some(start)
+    });
+    start.is_some_and(|start| {
+        verb[..start].trim_end().ends_with('(') && !verb[..start].contains("--")
+    })
 }
 
 fn calls_marking_function(sql: &str) -> bool {
@@ -171,6 +199,43 @@ mod tests {
             ("set local search_path = x", Effect::Within),
             ("set search_path = x", Effect::Marks),
             ("create temp table t (a int)", Effect::Marks),
+            ("select 1 into temp t", Effect::Marks),
+            ("select a\nINTO t from b", Effect::Marks),
+            ("select a from \"insert\" b into t", Effect::Marks),
+            ("(select 1 into temporary table t)", Effect::Marks),
+            (
+                "with x as (select 1) select * into temp t from x",
+                Effect::Marks,
+            ),
+            (
+                "with x as (insert into t values (1) returning a) select a from x",
+                Effect::Plain,
+            ),
+            (
+                "with x as ( MERGE\n into t using y on true) select 1",
+                Effect::Plain,
+            ),
+            (
+                "with x as (select 1) insert into t select 1 from x",
+                Effect::Marks,
+            ),
+            (
+                "with x as (select 1) select 1 as insert into temp t",
+                Effect::Marks,
+            ),
+            (
+                "with x as (select 1) select 1 as --(\ninsert into temp t",
+                Effect::Marks,
+            ),
+            ("select '--' into temp t", Effect::Marks),
+            ("select 1/**/into/**/temp t", Effect::Marks),
+            ("select pinto, into_b, \"a\" from t", Effect::Plain),
+            ("insert into t select 1", Effect::Plain),
+            ("explain select 1", Effect::Marks),
+            (
+                "explain analyze create temp table t as select 1",
+                Effect::Marks,
+            ),
             ("listen x", Effect::Marks),
             ("do $$ begin end $$", Effect::Marks),
             ("call p()", Effect::Marks),

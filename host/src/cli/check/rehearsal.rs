@@ -12,6 +12,7 @@ use super::super::settings::Settings;
 use crate::capabilities::Capability;
 use crate::capabilities::variables::{Environment, KNOWN_TO_THE_HOST};
 use crate::config::Config;
+use crate::manifest::grant::Grant;
 use crate::manifest::{Component, Fault, Manifest, Place, Service, template};
 use crate::runtime::engine;
 use crate::runtime::fitting::{Bench, Fitted, Misfit};
@@ -19,8 +20,14 @@ use crate::runtime::fitting::{Bench, Fitted, Misfit};
 /// Where nobody is; nothing is sent there either.
 const NO_DATABASE: &str = "postgres://127.0.0.1:1/none";
 const NO_REDIS: &str = "redis://127.0.0.1:1/0";
-/// What stands for a grant whose variable has no value here.
+/// What stands for a grant whose variable has no value here, and whose scheme is not written.
 const ANYWHERE: &str = "*://*:*";
+/// And where the host gives the variable its value.
+const KNOWN_ANYWHERE: [(&str, &str); 3] = [
+    ("database_url", "postgres://*:*"),
+    ("redis_url", "redis://*:*"),
+    ("public_url", "http://*:*"),
+];
 
 /// Everything that components are linked with.
 pub struct Rehearsal {
@@ -52,7 +59,7 @@ impl Rehearsal {
         let is_readable = environment.is_ok();
         let (mut acted, unset) = act(manifest, &environment.unwrap_or_default());
         let folder = tempfile::tempdir()?;
-        let config = config(manifest, folder.path());
+        let mut config = config(manifest, folder.path());
         // What is told to end before it begins connects to nothing.
         let stop = CancellationToken::new();
         stop.cancel();
@@ -67,11 +74,16 @@ impl Rehearsal {
         let services = Services::connect(&config, &settings, &acted, true, &stop).await;
         let capabilities: Vec<std::sync::Arc<dyn Capability>> = match services {
             Ok(services) => services.capabilities,
-            // The environment, which is said already.
-            Err(_) if !is_readable => Vec::new(),
             Err(error) => {
-                faults.push(first(format!("{error:#}")));
-                Vec::new()
+                // The environment is said already.
+                if is_readable {
+                    faults.push(first(format!("{error:#}")));
+                }
+                // What the components import is granted or not all the same.
+                config.block_networks.clear();
+                let stood_in = stand_in(&acted, folder.path());
+                let services = Services::connect(&config, &settings, &stood_in, true, &stop).await;
+                services.map_or_else(|_| Vec::new(), |services| services.capabilities)
             }
         };
         let engines = engine::start(&data_dir.join(COMPILED_FOLDER))?;
@@ -130,9 +142,67 @@ fn act(manifest: &Manifest, environment: &Environment) -> (Manifest, Vec<String>
     for component in acted.component.values_mut() {
         for entry in &mut component.allowed_outbound_hosts {
             if is_open(entry) {
-                ANYWHERE.clone_into(entry);
+                *entry = anywhere(entry);
             }
         }
     }
     (acted, unset)
+}
+
+/// Everywhere that an entry can lead, by what it begins with: a scheme, or a variable that is an
+/// address.
+fn anywhere(entry: &str) -> String {
+    if let Some((scheme, _)) = entry.split_once("://")
+        && !scheme.contains("{{")
+    {
+        return format!("{scheme}://*:*");
+    }
+    let first = entry.trim_start().strip_prefix("{{");
+    let first = first.and_then(|rest| rest.split_once("}}"));
+    let known = first.and_then(|(name, _)| {
+        let mut known = KNOWN_ANYWHERE.iter();
+        known.find(|(variable, _)| *variable == name.trim())
+    });
+    known.map_or(ANYWHERE, |(_, anywhere)| anywhere).to_owned()
+}
+
+/// The manifest without what may be wrong with values: it grants as much.
+fn stand_in(acted: &Manifest, folder: &Path) -> Manifest {
+    let mut manifest = acted.clone();
+    // There is no .env.
+    manifest.folder = folder.to_path_buf();
+    for variable in manifest.variables.values_mut() {
+        variable.default.get_or_insert_default();
+    }
+    for component in manifest.component.values_mut() {
+        for text in component.variables.values_mut() {
+            text.clear();
+        }
+        for entry in &mut component.allowed_outbound_hosts {
+            *entry = match Grant::parse(entry) {
+                Ok(_) => continue,
+                Err(_) => anywhere(entry),
+            };
+        }
+    }
+    manifest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_entry_begins_with_says_where_it_leads() {
+        for (entry, expected) in [
+            ("{{ database_url }}", "postgres://*:*"),
+            ("{{redis_url}}", "redis://*:*"),
+            ("{{ public_url }}/x", "http://*:*"),
+            ("{{ other }}", "*://*:*"),
+            ("https://{{ other }}", "https://*:*"),
+            ("{{ other }}://{{ database_url }}", "*://*:*"),
+        ] {
+            assert_eq!(anywhere(entry), expected, "{entry}");
+        }
+    }
 }

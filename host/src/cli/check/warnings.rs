@@ -16,8 +16,9 @@ pub fn of_manifest(manifest: &Manifest, unset: &[String]) -> Vec<Fault> {
         if KNOWN_TO_THE_HOST.contains(&name.as_str()) {
             continue;
         }
+        let variable = manifest.variables.get(name);
         warnings.push(at(
-            Place::default(),
+            variable.map_or(Place::default(), |variable| variable.place),
             format!(
                 "the variable {name} has no value here; set {ENVIRONMENT_PREFIX}{} or write it \
                  to .env",
