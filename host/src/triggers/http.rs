@@ -12,6 +12,7 @@ mod meters;
 pub mod operations;
 pub mod problem;
 pub mod routes;
+pub mod seating;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
