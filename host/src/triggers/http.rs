@@ -10,6 +10,7 @@ pub mod issuer;
 mod lanes;
 mod meters;
 pub mod operations;
+mod pace;
 pub mod problem;
 pub mod routes;
 pub mod seating;

@@ -165,14 +165,14 @@ impl Problem {
         .detail("the component used up what it may compute for one request")
     }
 
-    /// The client stopped sending in the middle of a body.
+    /// The client stopped sending in the middle of a body, or sent it a drop at a time.
     pub fn body_too_slow() -> Self {
         Self::new(
             StatusCode::REQUEST_TIMEOUT,
             "body-too-slow",
             "The body did not arrive",
         )
-        .detail("the request's body stopped arriving")
+        .detail("the request's body arrived too slowly, or not at all")
         .header("connection", "close")
     }
 
