@@ -78,7 +78,7 @@ impl Host {
             (Some(_), None) | (None, _) => None,
         };
         let guests = Guests::new(&manifest, &application, &mut seats)?;
-        let chain = Arc::new(Chain::new(guests.by_component)?);
+        let chain = Arc::new(Chain::new(&guests.by_component)?);
         let subscriptions = redis::subscriptions(&manifest, &services.variables, &application)?;
         for subscriber in subscriptions
             .iter()
@@ -104,7 +104,7 @@ impl Host {
                 name: manifest.application.name.clone(),
                 version: manifest.application.version.clone(),
             },
-            guests.routes,
+            guests,
             verifier(config, settings).await?,
             operations,
             Development {

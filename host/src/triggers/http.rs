@@ -34,13 +34,16 @@ use self::guest::Guest;
 use self::lanes::Lanes;
 use self::meters::Meters;
 use self::problem::Problem;
+use self::seating::Guests;
 
 /// Connections that are open at one time; further ones wait to be accepted.
 const CONNECTIONS_MAX: usize = 8192;
 /// How long to wait after a connection could not be accepted.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// How long requests under way may go on once the server is to stop.
+/// How long requests under way, and the instances at work, may go on once the server is to stop.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
+/// How often to look whether that is so.
+const QUIET_INTERVAL: Duration = Duration::from_millis(10);
 /// What Spin keeps for itself, whatever the manifest's routes are.
 const RESERVED_PREFIX: &str = "/.well-known/spin/";
 
@@ -53,6 +56,8 @@ pub struct Server {
     /// The host's own routes: looked at first, so that no spelling of one leads elsewhere.
     own: routes::Routes<Own>,
     routes: routes::Routes<Guest>,
+    /// Those behind private routes, too.
+    guests: Vec<Guest>,
     meters: Meters,
     auth: Option<auth::Verifier>,
     operations: Option<operations::Operations>,
@@ -77,7 +82,7 @@ impl Server {
     /// The manifest's routes and the host's own, which the manifest can't take over.
     pub fn new(
         about: About,
-        guests: Vec<(String, Guest)>,
+        guests: Guests,
         auth: Option<auth::Verifier>,
         operations: Option<operations::Operations>,
         development: development::Development,
@@ -92,7 +97,7 @@ impl Server {
             own.add(route, Own::Page(page))?;
         }
         let mut routes = routes::Routes::default();
-        for (route, guest) in guests {
+        for (route, guest) in guests.routes {
             routes.add(&route, guest)?;
         }
         let names = own.written().chain(routes.written()).chain(["none"]);
@@ -102,6 +107,7 @@ impl Server {
             meters: Meters::new(names),
             own,
             routes,
+            guests: guests.by_component.into_values().collect(),
             auth,
             operations,
             development,
@@ -147,10 +153,17 @@ impl Server {
         }
         // New clients are refused, not left to wait.
         drop(listener);
-        if !lanes.finish(DRAIN_TIMEOUT).await {
+        if !lanes.finish(self.quiet(), DRAIN_TIMEOUT).await {
             tracing::warn!("requests were still under way when the server stopped");
         }
         Ok(())
+    }
+
+    /// Resolves when no component has an instance: what one does after its answer, it may finish.
+    async fn quiet(&self) {
+        while self.guests.iter().any(Guest::has_instances) {
+            tokio::time::sleep(QUIET_INTERVAL).await;
+        }
     }
 
     async fn answer(&self, request: http::Request<Incoming>, client: &Client) -> Response {

@@ -260,3 +260,17 @@ async fn the_server_stops_when_requests_under_way_have_ended() {
     assert!(stopped.elapsed() < Duration::from_secs(5));
     assert_eq!(answer.await.unwrap().unwrap().status(), 504);
 }
+
+/// What a component does after its answer, it may finish, though its client has gone.
+#[tokio::test]
+async fn the_server_stops_when_nothing_is_at_work() {
+    let host = host::start("", "request_timeout_ms = 2000").await;
+    let answer = host.get("/unruly/loop-late").await;
+    assert_eq!(answer, (200, "done".into()));
+    let answered = Instant::now();
+    host.stop.cancel();
+    host.served.await.unwrap().unwrap();
+    let stopped = answered.elapsed();
+    assert!(stopped > Duration::from_secs(1), "{stopped:?}");
+    assert!(stopped < Duration::from_secs(5), "{stopped:?}");
+}

@@ -61,7 +61,7 @@ async fn tokens_are_given_to_this_machine_only() {
         ("127.0.0.1.evil.example", 403),
         ("10.0.0.1", 403),
         ("[::2]", 403),
-        ("[localhost]", 400),
+        ("[localhost]", 403),
     ] {
         let request = host.client.post(host.url("/dev/token")).header(HOST, name);
         let claims = r#"{"sub":"anybody","roles":["operator"]}"#;
