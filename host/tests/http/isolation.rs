@@ -58,11 +58,11 @@ async fn outcome(host: &Host, url: &str) -> Outcome {
     let status = answer.status().as_u16();
     let body = answer.bytes().await;
     match status {
-        200 if body.is_ok() => Outcome::Whole,
-        200 => Outcome::CutOff,
-        500 => Outcome::Failed,
-        503 => Outcome::Busy,
-        504 => Outcome::TimeOut,
+        200 if body.is_ok() => Whole,
+        200 => CutOff,
+        500 => Failed,
+        503 => Busy,
+        504 => TimeOut,
         other => Outcome::Other(other),
     }
 }
