@@ -10,6 +10,7 @@ use praxis_host::triggers::http::auth::{Claims, Source, Verifier};
 use praxis_host::triggers::http::development::Development;
 use praxis_host::triggers::http::issuer::{AUDIENCE, ISSUER, Issuer};
 use praxis_host::triggers::http::operations::Operations;
+use praxis_host::triggers::http::seating::Guests;
 use praxis_host::triggers::http::{About, Server};
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
@@ -51,7 +52,10 @@ impl Host {
                 name: "swap".into(),
                 version: String::new(),
             },
-            vec![("/...".into(), application.guest.clone())],
+            Guests {
+                by_component: BTreeMap::from([(ID.into(), application.guest.clone())]),
+                routes: vec![("/...".into(), application.guest.clone())],
+            },
             Some(verifier.unwrap()),
             Some(operations),
             Development {

@@ -3,7 +3,6 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use bytes::Bytes;
 use futures::poll;
@@ -11,18 +10,16 @@ use http::header::CONTENT_LENGTH;
 use http::{Method, StatusCode};
 use http_body_util::{BodyExt as _, Empty};
 use hyper::body::{Body, Frame, SizeHint};
-use tokio::time::Sleep;
 use wasmtime_wasi_http::{Error, WasiBody};
 
 use super::super::Response;
+use super::super::pace::Pace;
 use super::call::{Call, Fate, Interest};
 
-/// A client that sends no more of a body for so long, while the component waits, is given up.
-const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often others may run before a head is sent without the end of its body.
 const PROMPT_TURNS_MAX: u32 = 4;
 
-/// A request's body for a component: bounded in length, and in how long it may stall.
+/// A request's body for a component: bounded in length, and in how slowly it may come.
 pub fn incoming<B>(body: B, bytes_max: u64, call: &Arc<Call>) -> WasiBody
 where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
@@ -35,7 +32,7 @@ where
         body,
         bytes_left: bytes_max,
         bytes_max,
-        stalled: None,
+        pace: Pace::default(),
         call: Arc::clone(call),
     };
     incoming.boxed_unsync()
@@ -45,7 +42,7 @@ struct Incoming<B> {
     body: B,
     bytes_left: u64,
     bytes_max: u64,
-    stalled: Option<Pin<Box<Sleep>>>,
+    pace: Pace,
     call: Arc<Call>,
 }
 
@@ -62,17 +59,15 @@ where
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(context) else {
-            let stalled =
-                (self.stalled).get_or_insert_with(|| Box::pin(tokio::time::sleep(BODY_TIMEOUT)));
-            ready!(stalled.as_mut().poll(context));
+            ready!(self.pace.poll_too_slow(context));
             self.call.end(Fate::BodyTooSlow);
             return Poll::Ready(Some(Err(Error::ConnectionReadTimeout)));
         };
-        self.stalled = None;
         Poll::Ready(match frame {
             Some(Ok(frame)) => {
-                let bytes = frame.data_ref().map_or(0, |data| data.len() as u64);
-                match self.bytes_left.checked_sub(bytes) {
+                let bytes = frame.data_ref().map_or(0, Bytes::len);
+                self.pace.moved(bytes);
+                match self.bytes_left.checked_sub(bytes as u64) {
                     Some(left) => {
                         self.bytes_left = left;
                         Some(Ok(frame))
