@@ -12,5 +12,6 @@ mod files;
 pub mod fitting;
 pub mod grants;
 pub mod life;
+pub mod room;
 pub mod subscriber;
 pub mod turns;

@@ -19,6 +19,8 @@ use crate::manifest;
 pub const MEMORY_BYTES_DEFAULT: usize = 128 << 20;
 /// Time for one request where the manifest says nothing.
 pub const REQUEST_TIMEOUT_MS_DEFAULT: u64 = 30_000;
+/// Time that a request or an event waits for room where the manifest says nothing.
+pub const QUEUE_TIMEOUT_MS_DEFAULT: u64 = 5_000;
 /// Time for one event where the manifest says nothing.
 pub const EVENT_TIMEOUT_MS_DEFAULT: u64 = 60_000;
 
@@ -101,6 +103,12 @@ impl Component {
     pub fn event_timeout(&self) -> Duration {
         let set = self.manifest.tool.praxis.event_timeout_ms;
         Duration::from_millis(set.unwrap_or(EVENT_TIMEOUT_MS_DEFAULT))
+    }
+
+    /// How long a request or an event may wait for room.
+    pub fn queue_timeout(&self) -> Duration {
+        let set = self.manifest.tool.praxis.queue_timeout_ms;
+        Duration::from_millis(set.unwrap_or(QUEUE_TIMEOUT_MS_DEFAULT))
     }
 
     /// How long any call may take.

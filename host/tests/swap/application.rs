@@ -11,6 +11,7 @@ use praxis_host::capabilities::Capability;
 use praxis_host::capabilities::variables::Variables;
 use praxis_host::manifest::Manifest;
 use praxis_host::runtime::application;
+use praxis_host::runtime::component::Component;
 use praxis_host::runtime::consumer::Consumer;
 use praxis_host::runtime::deployment::{Deployments, Report, Seats};
 use praxis_host::runtime::engine;
@@ -28,6 +29,7 @@ pub struct Application {
     pub deployments: Arc<Deployments>,
     pub guest: Guest,
     pub consumer: Consumer,
+    pub component: Component,
     _folder: Arc<TempDir>,
     _share: Arc<SemaphorePermit<'static>>,
 }
@@ -59,22 +61,30 @@ pub fn named(version: &str) -> Vec<u8> {
 
 impl Application {
     pub async fn start() -> Self {
-        Self::start_with(1).await
+        Self::start_with(1, "").await
     }
 
     /// While no other test's is there.
     pub async fn start_alone() -> Self {
-        Self::start_with(PROCESS_SHARES).await
+        Self::start_with(PROCESS_SHARES, "").await
     }
 
-    async fn start_with(shares: u32) -> Self {
+    /// With what its table says besides.
+    pub async fn start_limited(tool: &str) -> Self {
+        Self::start_with(1, tool).await
+    }
+
+    async fn start_with(shares: u32, tool: &str) -> Self {
         let share = PROCESS.acquire_many(shares).await.unwrap();
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("versioned.wasm"), built(ID)).unwrap();
         let manifest = folder.path().join("spin.toml");
-        let text = "spin_manifest_version = 2\n\
+        let text = format!(
+            "spin_manifest_version = 2\n\
              [application]\nname = \"swap\"\n\
-             [component.versioned]\nsource = \"versioned.wasm\"\n";
+             [component.versioned]\nsource = \"versioned.wasm\"\n\
+             [component.versioned.tool.praxis]\n{tool}\n"
+        );
         std::fs::write(&manifest, text).unwrap();
         let manifest = Manifest::load(&manifest).unwrap();
         let variables = Variables::resolve(&manifest, |_| None, &BTreeMap::new()).unwrap();
@@ -89,10 +99,12 @@ impl Application {
         let mut seats = Seats::default();
         seats.add(ID, Arc::new(guest.clone()));
         seats.add(ID, Arc::new(consumer.clone()));
+        let component = application.component(ID).clone();
         Self {
             deployments: Arc::new(Deployments::new(application, seats)),
             guest,
             consumer,
+            component,
             _folder: Arc::new(folder),
             _share: Arc::new(share),
         }
