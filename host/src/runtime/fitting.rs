@@ -70,9 +70,9 @@ impl Bench {
         let engine = self.engines.of(&component.tool.praxis);
         let engine = engine.map_err(|fault| Misfit::one(format!("{fault:#}")))?;
         let composed = self.compose(component, wasm)?;
-        let code = code::compile(engine, composed.as_deref().unwrap_or(wasm))
+        let code = code::compile(&engine, composed.as_deref().unwrap_or(wasm))
             .map_err(|why| Misfit::one(why.to_string()))?;
-        let surface = Surface::of(engine, &code);
+        let surface = Surface::of(&engine, &code);
         let granted: Vec<_> = self
             .capabilities
             .iter()
@@ -91,9 +91,9 @@ impl Bench {
         if !faults.is_empty() {
             return Err(Misfit { faults, surface });
         }
-        match link(engine, &granted, &code) {
+        match link(&engine, &granted, &code) {
             Ok(pre) => Ok(Fitted {
-                engine: engine.clone(),
+                engine,
                 pre,
                 granted,
                 surface,
