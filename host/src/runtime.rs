@@ -9,7 +9,7 @@ pub mod consumer;
 pub mod deployment;
 pub mod engine;
 mod files;
-pub mod fitting;
+pub mod fitter;
 pub mod grants;
 pub mod life;
 pub mod room;

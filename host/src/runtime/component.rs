@@ -8,7 +8,7 @@ use wasmtime::component::InstancePre;
 use wasmtime::{AsContextMut as _, Engine, Store, StoreContextMut, UpdateDeadline};
 use wasmtime_wasi::WasiCtx;
 
-use super::console::Console;
+use super::console::{Allowance, Console};
 use super::files::Files;
 use super::life::{Life, Work};
 use super::turns;
@@ -33,6 +33,7 @@ pub struct Component {
     pub(super) capabilities: Arc<[Arc<dyn Capability>]>,
     pub(super) life: Arc<Life>,
     pub(super) files: Option<Arc<Files>>,
+    pub(super) printing: Arc<Allowance>,
 }
 
 impl Component {
@@ -61,9 +62,8 @@ impl Component {
         for (name, value) in &self.manifest.environment {
             wasi.env(name, value);
         }
-        let id = self.manifest.id.as_str();
-        wasi.stdout(Console::new(id, "stdout"));
-        wasi.stderr(Console::new(id, "stderr"));
+        wasi.stdout(Console::new(&self.printing, "stdout"));
+        wasi.stderr(Console::new(&self.printing, "stderr"));
         if let Some(files) = &self.files {
             files.mount(&mut wasi);
         }
@@ -77,8 +77,11 @@ impl Component {
         state.attach(self.life.begin(Work::Instance));
         let mut store = Store::new(&self.engine, state);
         store.limiter(|state| &mut state.limits);
-        store.epoch_deadline_callback(|_| {
-            Ok(UpdateDeadline::YieldCustom(1, Box::pin(turns::next())))
+        let manifest = Arc::clone(&self.manifest);
+        store.epoch_deadline_callback(move |_| {
+            let manifest = Arc::clone(&manifest);
+            let turn = async move { turns::next(&manifest.id).await };
+            Ok(UpdateDeadline::YieldCustom(1, Box::pin(turn)))
         });
         self.refill(store.as_context_mut());
         store

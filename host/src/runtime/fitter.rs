@@ -17,7 +17,7 @@ use crate::capabilities::Capability;
 use crate::manifest::{Component, Dependency, DependencySource, Fault, Manifest};
 
 /// What components are fitted with: shared by all of an application.
-pub struct Bench {
+pub struct Fitter {
     engines: Engines,
     pub manifest: Manifest,
     pub capabilities: Vec<Arc<dyn Capability>>,
@@ -47,7 +47,7 @@ impl Misfit {
     }
 }
 
-impl Bench {
+impl Fitter {
     pub fn new(
         engines: &Engines,
         manifest: &Manifest,
