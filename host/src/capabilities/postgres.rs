@@ -90,7 +90,10 @@ impl Capability for Postgres {
 /// One pool for each address and certificate, made when it is first asked for and shared by the
 /// components that know it. Each component's own are listed; the one asked for last is at the end.
 #[derive(Default)]
-pub struct Pools(Mutex<HashMap<String, Vec<(Server, Arc<Pool>)>>>);
+pub struct Pools(Mutex<HashMap<String, OfComponent>>);
+
+/// The databases that one component uses.
+type OfComponent = Vec<(Server, Arc<Pool>)>;
 
 /// An address and, perhaps, the certificate of its authority.
 type Server = (String, Option<String>);

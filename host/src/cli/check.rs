@@ -71,7 +71,7 @@ pub async fn examine(reading: Reading, data_dir: &std::path::Path) -> anyhow::Re
         if component.source.as_os_str().is_empty() {
             continue;
         }
-        let fault = |what: &String| rehearsal.bench.fault(component, what);
+        let fault = |what: &String| rehearsal.fitter.fault(component, what);
         if let Err(why) = Files::gather(&manifest.folder, component) {
             faults.push(fault(&format!("{why:#}")));
         }

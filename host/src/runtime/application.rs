@@ -9,10 +9,11 @@ use anyhow::{anyhow, bail, ensure};
 use sha2::{Digest as _, Sha256};
 
 use super::component::Component;
+use super::console::Allowance;
 use super::deployment::{Made, Version};
 use super::engine::Engines;
 use super::files::Files;
-use super::fitting::{Bench, Fitted};
+use super::fitter::{Fitted, Fitter};
 use crate::capabilities::Capability;
 use crate::clock;
 use crate::manifest::{self, Fault, Manifest};
@@ -24,7 +25,7 @@ pub struct Application {
 }
 
 /// Makes components out of files: what the manifest says of them holds for every version.
-pub(super) struct Workshop(Bench);
+pub(super) struct Workshop(Fitter);
 
 impl Application {
     /// Compiles and links every component; says all that is wrong at once.
@@ -33,7 +34,7 @@ impl Application {
         manifest: &Manifest,
         capabilities: &[Arc<dyn Capability>],
     ) -> anyhow::Result<Self> {
-        let workshop = Workshop(Bench::new(engines, manifest, capabilities));
+        let workshop = Workshop(Fitter::new(engines, manifest, capabilities));
         let mut versions = BTreeMap::new();
         let mut faults = Vec::new();
         let components: Vec<_> = manifest.component.values().collect();
@@ -135,6 +136,7 @@ impl Workshop {
                 capabilities: fitted.granted.into(),
                 life: Arc::default(),
                 files: files.map(Arc::new),
+                printing: Arc::new(Allowance::new(&component.id)),
             },
         })
     }

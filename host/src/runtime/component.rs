@@ -8,7 +8,7 @@ use wasmtime::component::InstancePre;
 use wasmtime::{AsContextMut as _, Engine, Store, StoreContextMut, UpdateDeadline};
 use wasmtime_wasi::WasiCtx;
 
-use super::console::Console;
+use super::console::{Allowance, Console};
 use super::files::Files;
 use super::life::{Life, Work};
 use super::turns;
@@ -19,6 +19,8 @@ use crate::manifest;
 pub const MEMORY_BYTES_DEFAULT: usize = 128 << 20;
 /// Time for one request where the manifest says nothing.
 pub const REQUEST_TIMEOUT_MS_DEFAULT: u64 = 30_000;
+/// Time that a request or an event waits for room where the manifest says nothing.
+pub const QUEUE_TIMEOUT_MS_DEFAULT: u64 = 5_000;
 /// Time for one event where the manifest says nothing.
 pub const EVENT_TIMEOUT_MS_DEFAULT: u64 = 60_000;
 
@@ -31,6 +33,7 @@ pub struct Component {
     pub(super) capabilities: Arc<[Arc<dyn Capability>]>,
     pub(super) life: Arc<Life>,
     pub(super) files: Option<Arc<Files>>,
+    pub(super) printing: Arc<Allowance>,
 }
 
 impl Component {
@@ -68,9 +71,8 @@ impl Component {
         for (name, value) in &self.manifest.environment {
             wasi.env(name, value);
         }
-        let id = self.manifest.id.as_str();
-        wasi.stdout(Console::new(id, "stdout"));
-        wasi.stderr(Console::new(id, "stderr"));
+        wasi.stdout(Console::new(&self.printing, "stdout"));
+        wasi.stderr(Console::new(&self.printing, "stderr"));
         if let Some(files) = &self.files {
             files.mount(&mut wasi);
         }
@@ -84,8 +86,11 @@ impl Component {
         state.attach(self.life.begin(Work::Instance));
         let mut store = Store::new(&self.engine, state);
         store.limiter(|state| &mut state.limits);
-        store.epoch_deadline_callback(|_| {
-            Ok(UpdateDeadline::YieldCustom(1, Box::pin(turns::next())))
+        let manifest = Arc::clone(&self.manifest);
+        store.epoch_deadline_callback(move |_| {
+            let manifest = Arc::clone(&manifest);
+            let turn = async move { turns::next(&manifest.id).await };
+            Ok(UpdateDeadline::YieldCustom(1, Box::pin(turn)))
         });
         self.refill(store.as_context_mut());
         store
@@ -110,6 +115,12 @@ impl Component {
     pub fn event_timeout(&self) -> Duration {
         let set = self.manifest.tool.praxis.event_timeout_ms;
         Duration::from_millis(set.unwrap_or(EVENT_TIMEOUT_MS_DEFAULT))
+    }
+
+    /// How long a request or an event may wait for room.
+    pub fn queue_timeout(&self) -> Duration {
+        let set = self.manifest.tool.praxis.queue_timeout_ms;
+        Duration::from_millis(set.unwrap_or(QUEUE_TIMEOUT_MS_DEFAULT))
     }
 
     /// How long any call may take.

@@ -5,11 +5,14 @@ use std::sync::Arc;
 use anyhow::anyhow;
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
+use tokio::time::{error::Elapsed, timeout};
+use wasmtime::Store;
 use wasmtime::component::InstancePre;
 
 use super::component::Component;
 use super::deployment::{Commit, Seat};
 use super::life::Work;
+use super::room;
 use crate::capabilities::events::producer::Publications;
 pub use crate::capabilities::events::{Event, Publication};
 use praxis_wasi::State;
@@ -48,7 +51,7 @@ pub struct Delivery {
 pub enum Outcome {
     /// Handled: release what it published, then store the offset.
     Done(Vec<Publication>),
-    /// Not now: a retry was asked for.
+    /// Not now: a retry was asked for, or the process has no room for one more instance.
     Retry(String),
     /// The component trapped or ran out of time. It may be its own fault, so it is not tried as
     /// often.
@@ -105,28 +108,48 @@ impl Version {
         })
     }
 
-    async fn call(&self, delivery: &Delivery) -> wasmtime::Result<Outcome> {
-        let mut store = self.component.store();
-        store.data_mut().attach(Publications::default());
-        let instance = self.pre.instantiate_async(&mut store).await?;
-        let delivery = wit::Delivery::from(delivery);
-        let answer = store
-            .run_concurrent(async |accessor| {
-                instance
-                    .praxis_events_consumer()
-                    .call_handle(accessor, delivery)
-                    .await
-            })
-            .await??;
-        Ok(match answer {
-            Ok(()) => {
-                let published = store.data_mut().detach::<Publications>();
-                Outcome::Done(published.unwrap_or_default().0)
-            }
-            Err(wit::Failure::Retry(reason)) => Outcome::Retry(reason),
-            Err(wit::Failure::Reject(reason)) => Outcome::Reject(reason),
-        })
+    /// The time to wait for room is not the component's.
+    async fn handle(&self, delivery: &Delivery) -> Result<wasmtime::Result<Outcome>, Elapsed> {
+        let limit = self.component.event_timeout();
+        let begun = room::begin(&self.component, &self.pre);
+        match timeout(self.component.queue_timeout() + limit, begun).await? {
+            Ok((store, instance)) => timeout(limit, call(store, instance, delivery)).await,
+            Err(error) => Ok(Err(error)),
+        }
     }
+}
+
+impl room::Linked for bindings::ConsumerPre<State> {
+    type Instance = bindings::Consumer;
+
+    async fn instantiate(&self, store: &mut Store<State>) -> wasmtime::Result<bindings::Consumer> {
+        self.instantiate_async(store).await
+    }
+}
+
+async fn call(
+    mut store: Store<State>,
+    instance: bindings::Consumer,
+    delivery: &Delivery,
+) -> wasmtime::Result<Outcome> {
+    store.data_mut().attach(Publications::default());
+    let delivery = wit::Delivery::from(delivery);
+    let answer = store
+        .run_concurrent(async |accessor| {
+            instance
+                .praxis_events_consumer()
+                .call_handle(accessor, delivery)
+                .await
+        })
+        .await??;
+    Ok(match answer {
+        Ok(()) => {
+            let published = store.data_mut().detach::<Publications>();
+            Outcome::Done(published.unwrap_or_default().0)
+        }
+        Err(wit::Failure::Retry(reason)) => Outcome::Retry(reason),
+        Err(wit::Failure::Reject(reason)) => Outcome::Reject(reason),
+    })
 }
 
 #[async_trait]
@@ -135,8 +158,9 @@ impl Handler for Consumer {
         let version = self.0.load_full();
         let _event = version.component.life().begin(Work::Event);
         let limit = version.component.event_timeout();
-        match tokio::time::timeout(limit, version.call(delivery)).await {
+        match version.handle(delivery).await {
             Ok(Ok(outcome)) => outcome,
+            Ok(Err(error)) if room::is_full(&error) => Outcome::Retry(error.to_string()),
             Ok(Err(trap)) => Outcome::Fault(format!("trapped: {:#}", trap.root_cause())),
             Err(_) => Outcome::Fault(format!("not done after {} ms", limit.as_millis())),
         }

@@ -1,7 +1,7 @@
 //! The engines of a process: how components are compiled and where their memories come from.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use wasmtime::{
@@ -19,8 +19,15 @@ const FUELLED_INSTANCES_MAX: u32 = 256;
 pub const MEMORY_BYTES_CEILING: usize = 256 << 20;
 /// How long a guest may run before it lets others run: what a busy guest adds to their latency.
 const EPOCH_TICK: Duration = Duration::from_millis(1);
-/// Core modules in one component, at most.
-const CORE_INSTANCES_PER_COMPONENT: u32 = 8;
+/// Core modules in one component, with all that it is composed of: its own, and those that
+/// `wit-component` adds, which are two to each.
+const CORE_INSTANCES_PER_COMPONENT_MAX: u32 = 24;
+/// One to each that a component is composed of.
+const MEMORIES_PER_COMPONENT_MAX: u32 = 4;
+const TABLES_PER_COMPONENT_MAX: u32 = 16;
+/// Most components have one or two tables, and one memory. What is set aside for each instance is
+/// less than what it may have at most: a memory takes 4 GiB of the process's addresses. When all
+/// are taken, who comes next waits for room (`room.rs`).
 const TABLES_PER_COMPONENT: u32 = 4;
 const STACKS_PER_COMPONENT: u32 = 2;
 /// Pages that stay mapped between two instances: cheaper to clear than to map again.
@@ -32,7 +39,7 @@ const STACK_KEEP_RESIDENT_BYTES: usize = 64 << 10;
 #[derive(Clone)]
 pub struct Engines {
     plain: Engine,
-    fuelled: Arc<OnceLock<Engine>>,
+    fuelled: Arc<Mutex<Option<Engine>>>,
     cache_folder: PathBuf,
 }
 
@@ -49,24 +56,29 @@ pub fn start(cache_folder: &Path) -> wasmtime::Result<Engines> {
 
 impl Engines {
     /// The engine for a component whose manifest says this.
-    pub fn of(&self, tool: &ComponentTool) -> wasmtime::Result<&Engine> {
+    pub fn of(&self, tool: &ComponentTool) -> wasmtime::Result<Engine> {
         if tool.fuel_max.is_none() {
-            return Ok(&self.plain);
+            return Ok(self.plain.clone());
         }
-        if let Some(engine) = self.fuelled.get() {
-            return Ok(engine);
+        // Held while it is made: who loads another component at the time waits for this one.
+        let mut fuelled = self.fuelled.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(engine) = &*fuelled {
+            return Ok(engine.clone());
         }
         let engine = engine(&self.cache_folder, FUELLED_INSTANCES_MAX, true)?;
-        Ok(self.fuelled.get_or_init(|| engine))
+        Ok(fuelled.insert(engine).clone())
     }
 }
 
 fn engine(cache_folder: &Path, instances_max: u32, fuelled: bool) -> wasmtime::Result<Engine> {
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(instances_max)
-        .total_core_instances(instances_max * CORE_INSTANCES_PER_COMPONENT)
-        .total_memories(instances_max)
+        .total_core_instances(instances_max * CORE_INSTANCES_PER_COMPONENT_MAX)
+        .max_core_instances_per_component(CORE_INSTANCES_PER_COMPONENT_MAX)
+        .total_memories(instances_max + instances_max / 2)
+        .max_memories_per_component(MEMORIES_PER_COMPONENT_MAX)
         .total_tables(instances_max * TABLES_PER_COMPONENT)
+        .max_tables_per_component(TABLES_PER_COMPONENT_MAX)
         .total_stacks(instances_max * STACKS_PER_COMPONENT)
         .max_memory_size(MEMORY_BYTES_CEILING)
         .linear_memory_keep_resident(KEEP_RESIDENT_BYTES)

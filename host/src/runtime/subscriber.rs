@@ -5,10 +5,13 @@ use std::sync::Arc;
 use anyhow::anyhow;
 use arc_swap::ArcSwap;
 use praxis_wasi::State;
+use tokio::time::{error::Elapsed, timeout};
+use wasmtime::Store;
 
 use super::component::Component;
 use super::deployment::{Commit, Seat};
 use super::life::Work;
+use super::room;
 
 mod bindings {
     wasmtime::component::bindgen!({
@@ -31,6 +34,9 @@ use bindings::spin::redis::redis::Error;
 #[derive(Clone)]
 pub struct Subscriber(Arc<ArcSwap<Version>>);
 
+/// What a component says to a message.
+type Answer = Result<(), Error>;
+
 /// What belongs to one version of the component.
 struct Version {
     component: Component,
@@ -49,15 +55,16 @@ impl Subscriber {
         self.0.load().component.manifest.id.clone()
     }
 
-    /// Hands the message over; fails with the reason that the component gives, with its trap, or
-    /// when its time for one event is up.
+    /// Hands the message over; fails with the reason that the component gives, with its trap, when
+    /// its time for one event is up, or when the process has no room for one more instance.
     pub async fn handle(&self, message: Vec<u8>) -> Result<(), String> {
         let version = self.0.load_full();
         let _event = version.component.life().begin(Work::Event);
         let limit = version.component.event_timeout();
-        match tokio::time::timeout(limit, version.call(message)).await {
+        match version.handle(message).await {
             Ok(Ok(Ok(()))) => Ok(()),
             Ok(Ok(Err(error))) => Err(spelled(error)),
+            Ok(Err(error)) if room::is_full(&error) => Err(error.to_string()),
             Ok(Err(trap)) => Err(format!("trapped: {:#}", trap.root_cause())),
             Err(_) => Err(format!("not done after {} ms", limit.as_millis())),
         }
@@ -87,18 +94,41 @@ impl Version {
         })
     }
 
-    async fn call(&self, message: Vec<u8>) -> wasmtime::Result<Result<(), Error>> {
-        let mut store = self.component.store();
-        let instance = self.pre.instantiate_async(&mut store).await?;
-        store
-            .run_concurrent(async |accessor| {
-                instance
-                    .spin_redis_inbound_redis()
-                    .call_handle_message(accessor, message)
-                    .await
-            })
-            .await?
+    /// The time to wait for room is not the component's.
+    async fn handle(&self, message: Vec<u8>) -> Result<wasmtime::Result<Answer>, Elapsed> {
+        let limit = self.component.event_timeout();
+        let begun = room::begin(&self.component, &self.pre);
+        match timeout(self.component.queue_timeout() + limit, begun).await? {
+            Ok((store, instance)) => timeout(limit, call(store, instance, message)).await,
+            Err(error) => Ok(Err(error)),
+        }
     }
+}
+
+impl room::Linked for bindings::SubscriberPre<State> {
+    type Instance = bindings::Subscriber;
+
+    async fn instantiate(
+        &self,
+        store: &mut Store<State>,
+    ) -> wasmtime::Result<bindings::Subscriber> {
+        self.instantiate_async(store).await
+    }
+}
+
+async fn call(
+    mut store: Store<State>,
+    instance: bindings::Subscriber,
+    message: Vec<u8>,
+) -> wasmtime::Result<Answer> {
+    store
+        .run_concurrent(async |accessor| {
+            instance
+                .spin_redis_inbound_redis()
+                .call_handle_message(accessor, message)
+                .await
+        })
+        .await?
 }
 
 fn spelled(error: Error) -> String {

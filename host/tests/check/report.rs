@@ -188,7 +188,7 @@ async fn every_interface_of_the_host_is_on_the_list_of_offers() {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let folder = compiled();
     let rehearsed = praxis_host::cli::check::Rehearsal::of(&reading.manifest, &folder).await;
-    let capabilities = rehearsed.unwrap().bench.capabilities;
+    let capabilities = rehearsed.unwrap().fitter.capabilities;
     let interfaces = capabilities
         .iter()
         .map(Arc::clone)

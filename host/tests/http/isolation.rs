@@ -88,6 +88,49 @@ async fn is_well_beside_one_that_loops() {
     is_well_beside("loop", &[TimeOut, Busy]).await;
 }
 
+/// It takes turns with the other component, not with each of that one's guests.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn computes_beside_one_that_loops() {
+    let host = host::run(
+        "[[trigger.http]]\nroute = \"/diligent/...\"\ncomponent = \"diligent\"\n\
+         [[trigger.http]]\nroute = \"/unruly/...\"\ncomponent = \"unruly\"\n\
+         [component.diligent]\nsource = \"unruly.wasm\"\n\
+         [component.unruly]\nsource = \"unruly.wasm\"\n\
+         [component.unruly.tool.praxis]\nrequest_timeout_ms = 10_000\n",
+    )
+    .await;
+    let work = async || {
+        let asked = Instant::now();
+        let (status, _) = host.get("/diligent/work").await;
+        assert_eq!(status, 200);
+        asked.elapsed()
+    };
+    work().await;
+    let alone = work().await;
+    let villains = join_all((0..VILLAINS).map(async |_| {
+        let _ = host.client.get(host.url("/unruly/loop")).send().await;
+    }));
+    let beside = async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let mut times = Vec::new();
+        for _ in 0..5 {
+            times.push(work().await);
+        }
+        times.sort();
+        times[2]
+    };
+    let beside = tokio::select! {
+        beside = beside => beside,
+        _ = villains => panic!("the villains ended first"),
+    };
+    // Each thread has half of them: one guest's share of it would be a twelfth.
+    let most = alone * 6 + Duration::from_millis(20);
+    assert!(
+        beside < most,
+        "{alone:?} alone, {beside:?} beside the villains"
+    );
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn is_well_beside_one_that_calls_the_host_for_ever() {
     is_well_beside("calls", &[TimeOut, Busy]).await;

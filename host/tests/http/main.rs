@@ -7,6 +7,7 @@ mod framing;
 mod host;
 mod isolation;
 mod limits;
+mod memories;
 mod own;
 mod routing;
 mod wire;

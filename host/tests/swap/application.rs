@@ -11,6 +11,7 @@ use praxis_host::capabilities::Capability;
 use praxis_host::capabilities::variables::Variables;
 use praxis_host::manifest::Manifest;
 use praxis_host::runtime::application;
+use praxis_host::runtime::component::Component;
 use praxis_host::runtime::consumer::Consumer;
 use praxis_host::runtime::deployment::{Deployments, Report, Seats};
 use praxis_host::runtime::engine;
@@ -31,6 +32,7 @@ pub struct Application {
     pub deployments: Arc<Deployments>,
     pub guest: Guest,
     pub consumer: Option<Consumer>,
+    pub component: Component,
     folder: Arc<TempDir>,
     _share: Arc<SemaphorePermit<'static>>,
 }
@@ -62,16 +64,22 @@ pub fn named(version: &str) -> Vec<u8> {
 
 impl Application {
     pub async fn start() -> Self {
-        Self::start_with(1).await
+        Self::start_with(1, "").await
     }
 
     /// While no other test's is there.
     pub async fn start_alone() -> Self {
-        Self::start_with(PROCESS_SHARES).await
+        Self::start_with(PROCESS_SHARES, "").await
     }
 
-    async fn start_with(shares: u32) -> Self {
-        Self::make(MANIFEST, &[("versioned.wasm", built(ID))], ID, shares).await
+    /// With what its table says besides.
+    pub async fn start_limited(tool: &str) -> Self {
+        Self::start_with(1, tool).await
+    }
+
+    async fn start_with(shares: u32, tool: &str) -> Self {
+        let text = format!("{MANIFEST}[component.versioned.tool.praxis]\n{tool}\n");
+        Self::make(&text, &[("versioned.wasm", built(ID))], ID, shares).await
     }
 
     /// Another one, whose component `called` answers requests.
@@ -102,10 +110,12 @@ impl Application {
         if let Some(consumer) = &consumer {
             seats.add(called, Arc::new(consumer.clone()));
         }
+        let component = application.component(called).clone();
         Self {
             deployments: Arc::new(Deployments::new(application, seats)),
             guest,
             consumer,
+            component,
             folder: Arc::new(folder),
             _share: Arc::new(share),
         }

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use praxis_host::runtime::consumer::{Delivery, Event, Handler as _, Outcome};
+use praxis_host::runtime::room;
 
 use crate::application::{self, Application};
 
@@ -54,4 +55,29 @@ async fn an_event_ends_on_the_version_it_began_with() {
 
     assert_eq!(slow.await.unwrap(), Outcome::Reject("version-1".into()));
     application.drained().await;
+}
+
+/// The process may have no room because of others: such an event is not at fault.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_event_without_room_is_tried_again() {
+    // Fuel is counted in an engine with room for fewer.
+    let tool = "fuel_max = 1_000_000_000\nqueue_timeout_ms = 50";
+    let application = Application::start_limited(tool).await;
+    let component = &application.component;
+    let mut instances = Vec::new();
+    let full = loop {
+        let mut store = component.store();
+        match component.pre().instantiate_async(&mut store).await {
+            Ok(_) => instances.push(store),
+            Err(error) => break error,
+        }
+    };
+    assert!(room::is_full(&full), "{full:?}");
+
+    let consumer = application.consumer.as_ref().unwrap();
+    let outcome = consumer.handle(&delivery("Fast")).await;
+    assert!(matches!(outcome, Outcome::Retry(_)), "{outcome:?}");
+    drop(instances);
+    let outcome = consumer.handle(&delivery("Fast")).await;
+    assert_eq!(outcome, Outcome::Reject("version-1".into()));
 }

@@ -3,25 +3,31 @@
 //! A crate of its own because the WASI linker's generics are instantiated in the crate that names
 //! the store's state: an edit to the host then does not compile them again.
 
+mod limits;
 mod requests;
 
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use wasmtime::Engine;
 use wasmtime::component::{Linker, ResourceTable};
-use wasmtime::{Engine, StoreLimits, StoreLimitsBuilder};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
+pub use crate::limits::Limits;
 use crate::requests::Requests;
 pub use crate::requests::{Sender, Sending};
+
+/// Resources of the host that an instance holds at one time: requests, headers, files, statements.
+/// Headers are the largest, with 128 KiB each at most.
+const RESOURCES_MAX: usize = 1024;
 
 /// What one instance holds. Each capability keeps its part under its own type, so that this crate
 /// knows none of them.
 pub struct State {
     pub table: ResourceTable,
-    pub limits: StoreLimits,
+    pub limits: Limits,
     wasi: WasiCtx,
     http: WasiHttpCtx,
     requests: Requests,
@@ -29,13 +35,14 @@ pub struct State {
 }
 
 impl State {
-    /// A state whose instance may grow to `memory_bytes_max` of linear memory.
+    /// A state whose instance may grow to `memory_bytes_max` of linear memory, in all its
+    /// memories together.
     pub fn new(wasi: WasiCtx, memory_bytes_max: usize) -> Self {
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(RESOURCES_MAX);
         Self {
-            table: ResourceTable::new(),
-            limits: StoreLimitsBuilder::new()
-                .memory_size(memory_bytes_max)
-                .build(),
+            table,
+            limits: Limits::new(memory_bytes_max),
             wasi,
             http: WasiHttpCtx::new(),
             requests: Requests::default(),

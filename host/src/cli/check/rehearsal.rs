@@ -15,7 +15,7 @@ use crate::config::Config;
 use crate::manifest::grant::Grant;
 use crate::manifest::{Component, Fault, Manifest, Place, Service, template};
 use crate::runtime::engine;
-use crate::runtime::fitting::{Bench, Fitted, Misfit};
+use crate::runtime::fitter::{Fitted, Fitter, Misfit};
 
 /// Where nobody is; nothing is sent there either.
 const NO_DATABASE: &str = "postgres://127.0.0.1:1/none";
@@ -31,7 +31,7 @@ const KNOWN_ANYWHERE: [(&str, &str); 3] = [
 
 /// Everything that components are linked with.
 pub struct Rehearsal {
-    pub bench: Bench,
+    pub fitter: Fitter,
     /// Variables that have no value here.
     pub unset: Vec<String>,
     pub faults: Vec<Fault>,
@@ -88,7 +88,7 @@ impl Rehearsal {
         };
         let engines = engine::start(&data_dir.join(COMPILED_FOLDER))?;
         Ok(Self {
-            bench: Bench::new(&engines, &acted, &capabilities),
+            fitter: Fitter::new(&engines, &acted, &capabilities),
             unset,
             faults,
             _folder: folder,
@@ -97,10 +97,10 @@ impl Rehearsal {
 
     /// Compiles and links a component of the manifest.
     pub fn fit(&self, component: &Component) -> Result<Fitted, Misfit> {
-        let acted = self.bench.manifest.component.get(&component.id);
+        let acted = self.fitter.manifest.component.get(&component.id);
         let component = acted.unwrap_or(component);
-        match self.bench.read(component) {
-            Ok(wasm) => self.bench.fit(component, &wasm),
+        match self.fitter.read(component) {
+            Ok(wasm) => self.fitter.fit(component, &wasm),
             Err(why) => Err(Misfit {
                 faults: vec![why],
                 ..Misfit::default()

@@ -53,7 +53,7 @@ pub async fn serve(
         .header_read_timeout(HEAD_TIMEOUT)
         .max_buf_size(HEAD_BYTES_MAX)
         .max_headers(HEADERS_MAX)
-        .serve_connection(TokioIo::new(Impatient::new(stream)), service);
+        .serve_connection(TokioIo::new(Hurried::new(stream)), service);
     tokio::pin!(connection);
     let result = tokio::select! {
         result = connection.as_mut() => result,
@@ -69,14 +69,14 @@ pub async fn serve(
 
 /// A stream that fails once a client reads its answers too slowly, and that hears a client out
 /// for `LINGER_TIMEOUT` when all is said.
-struct Impatient {
+struct Hurried {
     stream: TcpStream,
     pace: Pace,
     lingering: Option<Pin<Box<Sleep>>>,
     has_ended: bool,
 }
 
-impl Impatient {
+impl Hurried {
     fn new(stream: TcpStream) -> Self {
         Self {
             stream,
@@ -100,7 +100,7 @@ impl Impatient {
     }
 }
 
-impl AsyncRead for Impatient {
+impl AsyncRead for Hurried {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -114,7 +114,7 @@ impl AsyncRead for Impatient {
     }
 }
 
-impl AsyncWrite for Impatient {
+impl AsyncWrite for Hurried {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,

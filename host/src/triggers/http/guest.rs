@@ -22,6 +22,7 @@ pub use self::version::Version;
 use super::{Problem, Response};
 use crate::runtime::component::Component;
 use crate::runtime::deployment::{Commit, Seat};
+use crate::runtime::room;
 
 /// A component that answers requests. Its places and its queue outlive its versions.
 #[derive(Clone)]
@@ -137,7 +138,7 @@ impl Inner {
         }
         if let Some(error) = error.downcast_ref::<InstantiationError<Ticket>>() {
             let error = &error.error;
-            if worker::is_full(error) {
+            if room::is_full(error) {
                 tracing::warn!(component, "there was no room for one more instance");
                 return Problem::busy();
             }

@@ -140,13 +140,22 @@ impl Lane {
 async fn work(mut jobs: mpsc::UnboundedReceiver<Job>, load: Arc<AtomicUsize>) {
     let tasks = TaskTracker::new();
     while let Some(job) = jobs.recv().await {
-        let load = Arc::clone(&load);
+        let counted = Counted(Arc::clone(&load));
         let job = job();
         tasks.spawn(async move {
             job.await;
-            load.fetch_sub(1, Ordering::Relaxed);
+            drop(counted);
         });
     }
     tasks.close();
     tasks.wait().await;
+}
+
+/// A job that a lane has, until it has ended in whatever way.
+struct Counted(Arc<AtomicUsize>);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }

@@ -4,10 +4,10 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use crate::manifest::ComponentTool;
+use crate::runtime::component::QUEUE_TIMEOUT_MS_DEFAULT;
 
 const REQUESTS_IN_FLIGHT_MAX: u32 = 64;
 const REQUESTS_QUEUED_MAX: u32 = 1024;
-const QUEUE_TIMEOUT_MS: u64 = 5_000;
 const REQUESTS_PER_INSTANCE_MAX: u32 = 128;
 const BODY_BYTES_MAX: u64 = 64 << 20;
 
@@ -31,7 +31,9 @@ impl Limits {
         Self {
             requests_in_flight_max: size(tool.requests_in_flight_max, REQUESTS_IN_FLIGHT_MAX),
             requests_queued_max: tool.requests_queued_max.unwrap_or(REQUESTS_QUEUED_MAX) as usize,
-            queue_timeout: Duration::from_millis(tool.queue_timeout_ms.unwrap_or(QUEUE_TIMEOUT_MS)),
+            queue_timeout: Duration::from_millis(
+                tool.queue_timeout_ms.unwrap_or(QUEUE_TIMEOUT_MS_DEFAULT),
+            ),
             body_bytes_max: tool.body_bytes_max.unwrap_or(BODY_BYTES_MAX),
             requests_per_instance_max: size(
                 tool.requests_per_instance_max,

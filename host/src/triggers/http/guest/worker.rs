@@ -9,7 +9,7 @@ use praxis_wasi::State;
 use tokio::time::Sleep;
 use tokio_util::sync::WaitForCancellationFutureOwned;
 use wasmtime::component::GuestTaskId;
-use wasmtime::{PoolConcurrencyLimitError, Store, StoreContextMut};
+use wasmtime::{Store, StoreContextMut};
 use wasmtime_wasi_http::WasiHttpView as _;
 use wasmtime_wasi_http::handler::{
     ExpirationError, HandlerState, Instance, Proxy, ProxyPre, ShouldAccept, WorkerExpiration,
@@ -20,18 +20,16 @@ use super::super::lanes;
 use super::call::{Fate, Ticket};
 use super::limits::Limits;
 use crate::runtime::component::Component;
+use crate::runtime::room;
 
 /// How long an instance without work is kept.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(1);
-/// How often to look whether there is room for one more instance in the process.
-const ROOM_INTERVAL: Duration = Duration::from_millis(10);
 
 /// Makes the instances of one version.
 pub struct Instances {
     component: Component,
     pre: ProxyPre<State>,
     timeout: Duration,
-    queue_timeout: Duration,
     requests_max: usize,
 }
 
@@ -45,33 +43,19 @@ impl Instances {
         };
         Self {
             timeout: component.request_timeout(),
-            queue_timeout: limits.queue_timeout,
             requests_max,
             component: component.clone(),
             pre,
         }
     }
-
-    /// An instance, as soon as there is room for it.
-    async fn begin(&self) -> wasmtime::Result<(Store<State>, Proxy)> {
-        let begun = Instant::now();
-        loop {
-            let mut store = self.component.store();
-            match self.pre.instantiate_async(&mut store).await {
-                Ok(proxy) => return Ok((store, proxy)),
-                Err(error) if is_full(&error) && begun.elapsed() < self.queue_timeout => {
-                    drop(store);
-                    tokio::time::sleep(ROOM_INTERVAL).await;
-                }
-                Err(error) => return Err(error),
-            }
-        }
-    }
 }
 
-/// Whether there are as many instances in the process as there may be.
-pub fn is_full(error: &wasmtime::Error) -> bool {
-    error.is::<PoolConcurrencyLimitError>()
+impl room::Linked for ProxyPre<State> {
+    type Instance = Proxy;
+
+    async fn instantiate(&self, store: &mut Store<State>) -> wasmtime::Result<Proxy> {
+        self.instantiate_async(store).await
+    }
 }
 
 impl HandlerState for Instances {
@@ -81,8 +65,9 @@ impl HandlerState for Instances {
 
     async fn instantiate(&self) -> wasmtime::Result<Instance<State, Expiration, Worker>> {
         // A component may run code when it is instantiated.
-        let limit = self.queue_timeout.saturating_add(self.timeout);
-        let begun = tokio::time::timeout(limit, self.begin()).await;
+        let limit = self.component.queue_timeout().saturating_add(self.timeout);
+        let begun = room::begin(&self.component, &self.pre);
+        let begun = tokio::time::timeout(limit, begun).await;
         let (store, proxy) = begun.map_err(|_| ExpirationError)??;
         let work = Arc::new(Work::default());
         Ok(Instance {

@@ -18,7 +18,7 @@ use crate::capabilities::Capability;
 use crate::manifest::{Component, Dependency, DependencySource, Fault, Manifest};
 
 /// What components are fitted with: shared by all of an application.
-pub struct Bench {
+pub struct Fitter {
     engines: Engines,
     pub manifest: Manifest,
     pub capabilities: Vec<Arc<dyn Capability>>,
@@ -50,7 +50,7 @@ impl Misfit {
     }
 }
 
-impl Bench {
+impl Fitter {
     pub fn new(
         engines: &Engines,
         manifest: &Manifest,
@@ -73,9 +73,9 @@ impl Bench {
         let engine = self.engines.of(&component.tool.praxis);
         let engine = engine.map_err(|fault| Misfit::one(format!("{fault:#}")))?;
         let composed = self.compose(component, wasm)?;
-        let code = code::compile(engine, composed.as_deref().unwrap_or(wasm))
+        let code = code::compile(&engine, composed.as_deref().unwrap_or(wasm))
             .map_err(|why| Misfit::one(why.to_string()))?;
-        let surface = Surface::of(engine, &code);
+        let surface = Surface::of(&engine, &code);
         let granted: Vec<_> = self
             .capabilities
             .iter()
@@ -94,9 +94,9 @@ impl Bench {
         if !faults.is_empty() {
             return Err(Misfit { faults, surface });
         }
-        match link(engine, &granted, &code) {
+        match link(&engine, &granted, &code) {
             Ok(pre) => Ok(Fitted {
-                engine: engine.clone(),
+                engine,
                 composed: composed.map(|code| Sha256::digest(code).into()),
                 pre,
                 granted,
