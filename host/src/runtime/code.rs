@@ -34,10 +34,12 @@ pub fn expect_component(wasm: &[u8]) -> anyhow::Result<()> {
 pub fn compile(engine: &Engine, wasm: &[u8]) -> anyhow::Result<Component> {
     expect_component(wasm)?;
     Component::from_binary(engine, wasm).map_err(|fault| {
-        anyhow!(
-            "could not compile it: {}; it is damaged or cut off, build it again",
-            fault.root_cause()
-        )
+        let cause = fault.root_cause().to_string();
+        // Wasmtime has no type for it.
+        if cause.contains("exceeds the configured maximum") {
+            return anyhow!("it is too large for this host: {cause}");
+        }
+        anyhow!("could not compile it: {cause}; it is damaged or cut off, build it again")
     })
 }
 

@@ -51,6 +51,27 @@ async fn what_is_no_component_is_said_to_be_what_it_is() {
 }
 
 #[tokio::test]
+async fn what_takes_more_than_its_share_is_refused_with_the_limit() {
+    for (part, says) in [
+        ("(memory 1)", "5 Wasm linear memories"),
+        (
+            "(table 1 funcref) (table 1 funcref) (table 1 funcref) (table 1 funcref)",
+            "20 tables",
+        ),
+    ] {
+        let modules = format!("(core module $m {part})");
+        let instances = "(core instance (instantiate $m))".repeat(5);
+        let wasm = wat::parse_str(format!("(component {modules} {instances})")).unwrap();
+        let fault = fault(&wasm, "").await;
+        assert!(
+            fault.starts_with("it is too large for this host"),
+            "{fault}"
+        );
+        assert!(fault.contains(says), "{fault}");
+    }
+}
+
+#[tokio::test]
 async fn a_file_that_is_not_there_is_to_be_built() {
     let application = Application::of(
         "[[trigger.http]]\nroute = \"/\"\ncomponent = \"a\"\n[component.a]\nsource = \"a.wasm\"\n",
