@@ -69,7 +69,9 @@ async fn outcome(host: &Host, url: &str) -> Outcome {
 
 /// The first of what is expected is seen; the others may be.
 async fn is_well_beside(behaviour: &str, expected: &[Outcome]) {
-    let host = host::start("", "request_timeout_ms = 400\nqueue_timeout_ms = 100").await;
+    // Little memory: what leaks is to reach its end in its time.
+    let limits = "request_timeout_ms = 400\nqueue_timeout_ms = 100\nmemory_bytes_max = 8000000";
+    let host = host::start("", limits).await;
     let url = host.url(&format!("/unruly/{behaviour}"));
     let seen = AtomicUsize::new(0);
     beside(&host, async |_| {
