@@ -26,9 +26,9 @@ use crate::runtime::subscriber::Subscriber;
 const ATTEMPTS_MAX: u32 = 4;
 const RETRY_FIRST_MS: u64 = 100;
 const RETRY_MS_MAX: u64 = 5_000;
-/// Messages that one component works on at one time.
+/// Messages of one trigger that are worked on at one time.
 const MESSAGES_IN_FLIGHT_MAX: usize = 16;
-/// Messages that wait for one component, at most; further ones are dropped for it.
+/// Messages that wait for one trigger, at most; further ones are dropped for it.
 const MESSAGES_QUEUED_MAX: usize = 1_024;
 /// And their bytes together.
 const QUEUED_BYTES_MAX: usize = 64 << 20;

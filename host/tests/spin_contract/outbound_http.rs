@@ -190,7 +190,9 @@ async fn what_only_looks_like_a_granted_address_is_denied() {
         ] {
             let text = see(&guest, path, Some(&url)).await;
             let denied = text.contains("HttpRequestDenied") || text.contains("UriInvalid");
-            assert!(denied || url.contains("1.:"), "{url}: {text}");
+            // The dot at the end is no part of an address: it is the one that is granted.
+            let is_granted = url.contains("1.:") && text.starts_with("200");
+            assert!(denied || is_granted, "{url}: {text}");
         }
         // An address without a host never gets as far.
         let text = see(&guest, path, Some("/relative")).await;
