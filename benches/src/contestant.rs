@@ -11,7 +11,8 @@ use anyhow::{Context as _, bail};
 use crate::client::Client;
 use crate::place::Place;
 
-const READY_TIMEOUT: Duration = Duration::from_secs(3_600);
+/// Ten thousand components, with nothing compiled, take an hour on two cores that nobody else uses.
+const READY_TIMEOUT: Duration = Duration::from_secs(4 * 3_600);
 const READY_EVERY: Duration = Duration::from_millis(2);
 /// `sysconf(_SC_CLK_TCK)`, which Linux has fixed for programs.
 const TICKS_PER_SECOND: f64 = 100.0;

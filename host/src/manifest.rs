@@ -91,6 +91,15 @@ impl Manifest {
             .expect("load checks that every trigger's component is there")
     }
 
+    /// The components that have this one inside them.
+    pub fn around(&self, id: &str) -> impl Iterator<Item = &Component> {
+        let has_inside = move |outer: &&Component| {
+            let mut inner = outer.dependencies.iter();
+            inner.any(|inner| matches!(&inner.source, DependencySource::Component(i) if i == id))
+        };
+        self.component.values().filter(has_inside)
+    }
+
     /// The consumer group of a trigger.
     pub fn group(&self, trigger: &KafkaTrigger) -> String {
         trigger

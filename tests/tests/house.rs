@@ -149,7 +149,6 @@ fn no_folder_has_a_mod_rs() {
     assert!(found.is_empty(), "{found:?}");
 }
 
-/// The crates of the workspace, and what `cargo metadata` knows about everybody.
 /// The components that exist for tests only: the crates under `tests/guests`.
 fn guests() -> Vec<String> {
     let entries = fs::read_dir(place::root().join("tests/guests")).unwrap();
@@ -160,6 +159,7 @@ fn guests() -> Vec<String> {
         .collect()
 }
 
+/// The crates of the workspace, and what `cargo metadata` knows about everybody.
 struct House {
     /// What each of our crates needs to run: no dev-dependencies.
     dependencies: BTreeMap<String, BTreeSet<String>>,

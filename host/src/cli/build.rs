@@ -6,8 +6,9 @@ use std::process::Stdio;
 use anyhow::{Context as _, bail, ensure};
 use clap::Args;
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 
+use super::compose;
 use crate::manifest::{Component, Manifest};
 
 #[derive(Debug, Args)]
@@ -20,8 +21,16 @@ pub struct Build {
 }
 
 impl Build {
-    /// Builds one component after the other, also after one that failed; fails if any did.
+    /// Builds one component after the other, also after one that failed; fails if any did, or if
+    /// it is interrupted.
     pub async fn run(self) -> anyhow::Result<()> {
+        // A build is in a group of its own, which a terminal does not interrupt.
+        let stop = compose::stop_on_signal()?;
+        let ended = stop.run_until_cancelled(self.build()).await;
+        ended.unwrap_or_else(|| bail!("interrupted"))
+    }
+
+    async fn build(self) -> anyhow::Result<()> {
         let manifest = Manifest::load(&self.manifest)?;
         let mut chosen = Vec::new();
         for id in &self.components {
@@ -65,15 +74,17 @@ pub async fn build(manifest: &Manifest, component: &Component) -> anyhow::Result
     let folder = workdir(manifest, component);
     for command in &build.command {
         println!("[{}] $ {command}", component.id);
-        let mut child = Command::new("sh")
+        let child = Command::new("sh")
             .args(["-c", command])
             .current_dir(&folder)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            .kill_on_drop(true)
+            .process_group(0)
             .spawn()
             .with_context(|| format!("could not run {command:?} in {}", folder.display()))?;
+        let mut group = Group(child);
+        let child = &mut group.0;
         let (output, errors) = (child.stdout.take(), child.stderr.take());
         let (output, errors, status) = tokio::join!(
             retell(&component.id, output),
@@ -93,6 +104,24 @@ pub async fn build(manifest: &Manifest, component: &Component) -> anyhow::Result
         source.display()
     );
     Ok(())
+}
+
+/// A command with all that it starts. If it is dropped before its end, all of that ends: a compiler
+/// must not go on writing what the next one writes.
+struct Group(Child);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        // None once it has been waited for: then its number may be another's.
+        let Some(group) = self.0.id() else { return };
+        let killed = std::process::Command::new("sh")
+            .args(["-c", "kill -KILL \"-$1\"", "sh", &group.to_string()])
+            .stderr(Stdio::null())
+            .status();
+        if let Err(error) = killed {
+            tracing::warn!(group, %error, "could not end a build");
+        }
+    }
 }
 
 /// Where the component's build commands run, and where its watched patterns start.
@@ -120,4 +149,43 @@ async fn retell(id: &str, output: Option<impl AsyncRead + Unpin>) -> std::io::Re
         println!("[{id}] {}", String::from_utf8_lossy(&line));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::*;
+
+    const WAIT_MAX: Duration = Duration::from_secs(10);
+
+    /// Until the file is there, or gone.
+    async fn wait_for(path: &std::path::Path, is_there: bool) {
+        let deadline = Instant::now() + WAIT_MAX;
+        while path.exists() != is_there {
+            assert!(Instant::now() < deadline, "{}", path.display());
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_build_that_is_given_up_ends_with_all_that_it_started() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("spin.toml");
+        // The shell waits for another one, which says its number.
+        let text = "spin_manifest_version = 2\n[application]\nname = \"a\"\n\
+            [component.a]\nsource = \"a.wasm\"\n\
+            [component.a.build]\n\
+            command = \"sh -c 'echo $$ > new; mv new pid; sleep 60; true'; true\"\n";
+        std::fs::write(&path, text).unwrap();
+        let manifest = Manifest::load(&path).unwrap();
+        let file = folder.path().join("pid");
+        tokio::select! {
+            built = build(&manifest, manifest.component("a")) => panic!("{built:?}"),
+            () = wait_for(&file, true) => {}
+        }
+        let pid = std::fs::read_to_string(file).unwrap();
+        let process = PathBuf::from(format!("/proc/{}/cwd", pid.trim()));
+        wait_for(&process, false).await;
+    }
 }

@@ -1,6 +1,5 @@
 //! The composition root: adapters chosen by the configuration, and everything started.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +7,6 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use serde_json::{Value, json};
-use sqlx::PgPool;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -19,7 +17,7 @@ use super::settings::{Settings, Tokens};
 use super::token::ISSUER_FOLDER;
 use crate::capabilities::events::{Broker, Lag};
 use crate::config::Config;
-use crate::manifest::{Manifest, Route};
+use crate::manifest::Manifest;
 use crate::runtime::application::Application;
 use crate::runtime::consumer::{Consumer, Handler};
 use crate::runtime::deployment::{Deployments, Seats};
@@ -27,9 +25,9 @@ use crate::runtime::engine;
 use crate::triggers::http::auth::{Source, Verifier};
 use crate::triggers::http::chain::Chain;
 use crate::triggers::http::development::Development;
-use crate::triggers::http::guest::Guest;
 use crate::triggers::http::issuer::{AUDIENCE, ISSUER, Issuer};
 use crate::triggers::http::operations::{Operations, Probe};
+use crate::triggers::http::seating::Guests;
 use crate::triggers::http::{About, Server};
 use crate::triggers::relay::Relay;
 use crate::triggers::{cron, kafka, redis};
@@ -65,35 +63,34 @@ impl Host {
         let engines = engine::start(&config.data_dir.join(COMPILED_FOLDER))?;
         let application = Application::load(&engines, &manifest, &services.capabilities)?;
 
-        let tasks = TaskTracker::new();
-        tasks.spawn(keep_up(metrics.clone(), stop.clone()));
-        let mut seating = Seating {
-            application: &application,
-            seats: Seats::default(),
+        let mut seats = Seats::default();
+        let groups = match &services.broker {
+            Some(_) => kafka::groups(&manifest),
+            None => Vec::new(),
         };
-        let groups = kafka::groups(&manifest);
-        if let Some(broker) = &services.broker {
-            consume(broker, &groups, &manifest, &mut seating, &tasks, &stop).await?;
-            if let Some(pool) = &services.pool {
-                publish(broker, pool, &manifest, &mut seating, &tasks, &stop)?;
-            }
+        let mut readers = Vec::new();
+        for group in &groups {
+            let handler = handler(&group.component, &application, &mut seats)?;
+            readers.push((group.clone(), handler));
         }
-
-        let (guests, routes) = guests(&manifest, &mut seating)?;
-        services.http.set_components(Arc::new(Chain::new(guests)?));
-        for subscription in redis::subscriptions(&manifest, &services.variables, &application)? {
-            for subscriber in subscription.subscribers() {
-                let seat = Arc::new(subscriber.clone());
-                seating.seats.add(&subscriber.id(), seat);
-            }
-            tasks.spawn(redis::run(subscription, stop.clone()));
+        let source = match (&services.broker, &services.pool) {
+            (Some(_), Some(pool)) => Some((pool, jobs(&manifest, &application, &mut seats)?)),
+            (Some(_), None) | (None, _) => None,
+        };
+        let guests = Guests::new(&manifest, &application, &mut seats)?;
+        let chain = Arc::new(Chain::new(&guests.by_component)?);
+        let subscriptions = redis::subscriptions(&manifest, &services.variables, &application)?;
+        for subscriber in subscriptions
+            .iter()
+            .flat_map(redis::Subscription::subscribers)
+        {
+            seats.add(&subscriber.id(), Arc::new(subscriber.clone()));
         }
-        let seats = seating.seats;
         let deployments = Arc::new(Deployments::new(application, seats));
 
         let operations = manifest.application.tool.praxis.operations;
         let operations = operations.then(|| Operations {
-            metrics,
+            metrics: metrics.clone(),
             dependencies: services.dependencies(),
             consumers: consumers(services.broker.clone(), groups),
             deployments: Arc::clone(&deployments),
@@ -107,7 +104,7 @@ impl Host {
                 name: manifest.application.name.clone(),
                 version: manifest.application.version.clone(),
             },
-            routes,
+            guests,
             verifier(config, settings).await?,
             operations,
             Development {
@@ -117,7 +114,33 @@ impl Host {
         )?;
         let address = listener.local_addr()?;
         services.http.set_own(address);
+        services.http.set_components(chain);
+        if let Some(broker) = &services.broker {
+            let topics = &manifest.application.trigger.kafka.topics;
+            let made = broker.ensure_topics(topics).await;
+            made.context("could not make the topics")?;
+        }
+
+        // Events last: whatever a component may ask for to handle one is there, and nothing fails
+        // from here on.
+        let tasks = TaskTracker::new();
+        tasks.spawn(keep_up(metrics, stop.clone()));
         tasks.spawn(Arc::new(server).serve(listener, stop.clone()));
+        if let Some(broker) = &services.broker {
+            for (group, handler) in readers {
+                tasks.spawn(kafka::run(Arc::clone(broker), group, handler, stop.clone()));
+            }
+            if let Some((pool, jobs)) = source {
+                let name = &manifest.application.name;
+                let relay = Relay::new(pool.clone(), Arc::clone(broker), name);
+                tasks.spawn(relay.run(stop.clone()));
+                let timers = cron::run(pool.clone(), Arc::clone(broker), jobs, stop.clone());
+                tasks.spawn(timers);
+            }
+        }
+        for subscription in subscriptions {
+            tasks.spawn(redis::run(subscription, stop.clone()));
+        }
         tasks.close();
         Ok(Self {
             address,
@@ -161,50 +184,29 @@ impl Prepared {
     }
 }
 
-/// Starts what reads topics.
-async fn consume(
-    broker: &Arc<dyn Broker>,
-    groups: &[kafka::Group],
-    manifest: &Manifest,
-    seating: &mut Seating<'_>,
-    tasks: &TaskTracker,
-    stop: &CancellationToken,
-) -> anyhow::Result<()> {
-    let topics = &manifest.application.trigger.kafka.topics;
-    broker
-        .ensure_topics(topics)
-        .await
-        .context("could not make the topics")?;
-    for group in groups {
-        let handler = seating.handler(&group.component)?;
-        let broker = Arc::clone(broker);
-        tasks.spawn(kafka::run(broker, group.clone(), handler, stop.clone()));
-    }
-    Ok(())
+/// A component that handles events, in its seat.
+fn handler(
+    component: &str,
+    application: &Application,
+    seats: &mut Seats,
+) -> anyhow::Result<Arc<dyn Handler>> {
+    let consumer = Consumer::new(application.component(component))?;
+    seats.add(component, Arc::new(consumer.clone()));
+    Ok(Arc::new(consumer))
 }
 
-/// Starts what makes events: the outbox's relay, and the timers.
-fn publish(
-    broker: &Arc<dyn Broker>,
-    pool: &PgPool,
+/// What the timers wake.
+fn jobs(
     manifest: &Manifest,
-    seating: &mut Seating<'_>,
-    tasks: &TaskTracker,
-    stop: &CancellationToken,
-) -> anyhow::Result<()> {
-    let source = &manifest.application.name;
-    let relay = Relay::new(pool.clone(), Arc::clone(broker), source);
-    tasks.spawn(relay.run(stop.clone()));
-    let mut jobs = Vec::new();
-    for trigger in &manifest.trigger.cron {
-        jobs.push(cron::Job::new(
-            trigger,
-            seating.handler(&trigger.component)?,
-        )?);
-    }
-    let timers = cron::run(pool.clone(), Arc::clone(broker), jobs, stop.clone());
-    tasks.spawn(timers);
-    Ok(())
+    application: &Application,
+    seats: &mut Seats,
+) -> anyhow::Result<Vec<cron::Job>> {
+    let triggers = manifest.trigger.cron.iter();
+    let jobs = triggers.map(|trigger| {
+        let handler = handler(&trigger.component, application, seats)?;
+        cron::Job::new(trigger, handler)
+    });
+    jobs.collect()
 }
 
 /// Cancelled at the first Ctrl-C or SIGTERM; a second one ends the process.
@@ -247,28 +249,6 @@ async fn keep_up(metrics: PrometheusHandle, stop: CancellationToken) {
     }
 }
 
-/// The components with an HTTP trigger, by id, and those that a path leads to, by route.
-type Guests = (BTreeMap<String, Guest>, Vec<(String, Guest)>);
-
-fn guests(manifest: &Manifest, seating: &mut Seating<'_>) -> anyhow::Result<Guests> {
-    let mut by_component: BTreeMap<String, Guest> = BTreeMap::new();
-    let mut routes = Vec::new();
-    for trigger in &manifest.trigger.http {
-        let guest = match by_component.get(&trigger.component) {
-            Some(guest) => guest.clone(),
-            None => {
-                let guest = seating.guest(&trigger.component)?;
-                by_component.insert(trigger.component.clone(), guest.clone());
-                guest
-            }
-        };
-        if let Route::Public(route) = &trigger.route {
-            routes.push((route.clone(), guest));
-        }
-    }
-    Ok((by_component, routes))
-}
-
 async fn verifier(config: &Config, settings: &Settings) -> anyhow::Result<Option<Verifier>> {
     let verifier = match &settings.tokens {
         None => return Ok(None),
@@ -283,26 +263,6 @@ async fn verifier(config: &Config, settings: &Settings) -> anyhow::Result<Option
         }) => Verifier::new(keys.clone(), issuer.clone(), audience.clone()).await?,
     };
     Ok(Some(verifier))
-}
-
-/// Gives each component its seats in the triggers.
-struct Seating<'a> {
-    application: &'a Application,
-    seats: Seats,
-}
-
-impl Seating<'_> {
-    fn handler(&mut self, component: &str) -> anyhow::Result<Arc<dyn Handler>> {
-        let consumer = Consumer::new(self.application.component(component))?;
-        self.seats.add(component, Arc::new(consumer.clone()));
-        Ok(Arc::new(consumer))
-    }
-
-    fn guest(&mut self, component: &str) -> anyhow::Result<Guest> {
-        let guest = Guest::new(self.application.component(component))?;
-        self.seats.add(component, Arc::new(guest.clone()));
-        Ok(guest)
-    }
 }
 
 /// How far behind each group is, partition by partition.

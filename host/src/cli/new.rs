@@ -161,6 +161,23 @@ mod tests {
     }
 
     #[test]
+    fn the_interface_description_holds_no_name_that_could_be_a_word_of_its_language() {
+        let lib = KAFKA.iter().find(|(path, _)| *path == "src/lib.rs");
+        let (path, text) = lib.unwrap();
+        let description = |name: &str| {
+            let lib = render(path, text, name).unwrap();
+            let (_, rest) = lib.split_once("generate!({").unwrap();
+            let (description, _) = rest.split_once("});").unwrap();
+            description.to_owned()
+        };
+        let ordinary = description("two-words");
+        for name in ["list", "type", "stream", "record", "future", "async", "a-2"] {
+            assert_eq!(check(name), Ok(()), "{name}");
+            assert_eq!(description(name), ordinary);
+        }
+    }
+
+    #[test]
     fn nothing_is_overwritten() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("README.md");

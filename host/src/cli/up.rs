@@ -42,10 +42,12 @@ impl Up {
         let mut servers = Servers::start(&mut config, &manifest).await?;
         let is_filled = manifest.application.tool.praxis.demo_directory && !self.empty;
         let started = start(application, &config, stop.clone()).await;
+        let mut watching = None;
         let started = started.and_then(|host| {
             if self.watch {
-                let watch = Watch::start(&manifest)?;
-                tokio::spawn(watch.run(Arc::clone(&host.deployments), stop));
+                let watch =
+                    Watch::start(&manifest)?.run(Arc::clone(&host.deployments), stop.clone());
+                watching = Some(tokio::spawn(watch));
             }
             Ok(host)
         });
@@ -53,6 +55,12 @@ impl Up {
             Ok(host) => greet_and_wait(host, &config, &manifest, is_filled).await,
             Err(error) => Err(error),
         };
+        if let Some(watching) = watching {
+            // It ends a build that is under way.
+            stop.cancel();
+            let ended = watching.await;
+            debug_assert!(ended.is_ok(), "watching panicked");
+        }
         servers.stop().await;
         outcome
     }

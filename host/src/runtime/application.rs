@@ -92,8 +92,13 @@ impl Workshop {
             sha256: made.sha256,
             source: component.source.display().to_string(),
             since: clock::now(),
+            code: made.code,
             component: made.component,
         })
+    }
+
+    pub(super) fn manifest(&self) -> &Manifest {
+        &self.0.manifest
     }
 
     /// A version of the component that is linked with what its table in the manifest grants.
@@ -119,8 +124,10 @@ impl Workshop {
     ) -> Result<Made, String> {
         let files = Files::gather(&self.0.manifest.folder, component);
         let files = files.map_err(|error| format!("{error:#}"))?;
+        let file = Sha256::digest(wasm).into();
         Ok(Made {
-            sha256: hex::encode(Sha256::digest(wasm)),
+            sha256: hex::encode(file),
+            code: fitted.composed.unwrap_or(file),
             component: Component {
                 manifest: Arc::new(component.clone()),
                 engine: fitted.engine,

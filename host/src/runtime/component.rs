@@ -51,6 +51,15 @@ impl Component {
         }
     }
 
+    /// Whether both show the same files to their instances.
+    pub(super) fn has_files_of(&self, other: &Self) -> anyhow::Result<bool> {
+        match (&self.files, &other.files) {
+            (None, None) => Ok(true),
+            (Some(own), Some(others)) => Ok(own.digest()? == others.digest()?),
+            (Some(_), None) | (None, Some(_)) => Ok(false),
+        }
+    }
+
     /// A store for one new instance: its grants, its limits, and an epoch deadline at which it lets
     /// others run, so that a time-out around the call takes effect even in a busy loop.
     pub fn store(&self) -> Store<State> {

@@ -5,18 +5,22 @@
 //! that calls the component. If any of it fails, nothing has changed. Then all triggers take it in
 //! one go. Work that had begun finishes on the version it began with.
 
+mod place;
+
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, ensure};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use tokio::sync::OwnedMutexGuard;
 use wasmtime::PoolConcurrencyLimitError;
 
+use self::place::Place;
 use super::application::{Application, Workshop};
 use super::component::Component;
-use super::life::{Life, Load};
+use super::life::Load;
 use crate::clock;
 
 /// The largest file that is taken as a component.
@@ -25,8 +29,6 @@ pub const COMPONENT_BYTES_MAX: usize = 64 << 20;
 const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often to look whether there is room for one more instance.
 const ROOM_INTERVAL: Duration = Duration::from_millis(10);
-/// How much longer than its longest call an old version may take before that is logged.
-const DRAIN_GRACE: Duration = Duration::from_secs(5);
 
 /// A place in a trigger where a component is called from.
 pub trait Seat: Send + Sync {
@@ -49,8 +51,13 @@ pub struct Version {
     pub source: String,
     /// When it became the live one.
     pub since: DateTime<Utc>,
+    /// Of the code that runs: the file with what is inside it.
+    pub(super) code: Sha256,
     pub component: Component,
 }
+
+/// A digest.
+pub(super) type Sha256 = [u8; 32];
 
 /// What is live after a swap or a rollback.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -69,10 +76,26 @@ pub enum Refused {
     Unknown(String),
     #[error("component {0:?} is being swapped already")]
     Busy(String),
+    #[error("nothing calls the component {id:?}{}", part_of(.around))]
+    Uncalled {
+        id: String,
+        /// The components that it is inside of: they change with it.
+        around: Vec<String>,
+    },
     #[error("component {0:?} has no version to go back to")]
     NothingBefore(String),
     #[error("{0:#}")]
     Unfit(anyhow::Error),
+}
+
+fn part_of(around: &[String]) -> String {
+    match around {
+        [] => String::new(),
+        [..] => {
+            let around = around.join(" and ");
+            format!(": it is part of {around}; swap {around}")
+        }
+    }
 }
 
 /// How one component is deployed.
@@ -118,30 +141,6 @@ pub struct Deployments {
     places: BTreeMap<String, Place>,
 }
 
-/// One component's place in the application.
-struct Place {
-    seats: Vec<Arc<dyn Seat>>,
-    /// Held while a version is made ready and put in its place: one at a time.
-    swapping: tokio::sync::Mutex<()>,
-    history: Mutex<History>,
-}
-
-struct History {
-    live: Version,
-    /// Kept ready, so that a rollback needs nothing but itself.
-    previous: Option<Version>,
-    retired: Vec<Retired>,
-    last_number: u32,
-}
-
-/// Holds no code: that goes with the last instance.
-struct Retired {
-    number: u32,
-    sha256: String,
-    since: DateTime<Utc>,
-    life: Arc<Life>,
-}
-
 impl Deployments {
     /// What was loaded, and where it sits.
     pub fn new(application: Application, mut seats: Seats) -> Self {
@@ -156,41 +155,38 @@ impl Deployments {
         }
     }
 
-    /// Puts `wasm` in the place of the component's live version. The file that is live already
-    /// changes nothing, so that a swap may be sent again.
+    /// Puts `wasm` in the place of the component's live version. What is live already, the file
+    /// with all that is inside it and its `files`, changes nothing: a swap may be sent again.
     pub async fn swap(&self, id: &str, source: String, wasm: Vec<u8>) -> Result<Live, Refused> {
+        self.begin(id)?.swap(source, wasm).await
+    }
+
+    /// Keeps the component's place for one swap. Says what stands in the way of any, before there
+    /// is a file.
+    pub fn begin<'a>(&'a self, id: &'a str) -> Result<Swap<'a>, Refused> {
         let place = self.place(id)?;
-        let Ok(_swapping) = place.swapping.try_lock() else {
-            return Err(Refused::Busy(id.to_owned()));
-        };
-        let made = self.make(id, wasm).await.map_err(Refused::Unfit)?;
-        if made.sha256 == place.history().live.sha256 {
-            return Ok(place.live(id));
+        if !place.is_called() {
+            let around = self.workshop.manifest().around(id);
+            return Err(Refused::Uncalled {
+                id: id.to_owned(),
+                around: around.map(|outer| outer.id.clone()).collect(),
+            });
         }
-        probe(&made.component).await.map_err(Refused::Unfit)?;
-        let commits = place.prepare(&made.component).map_err(Refused::Unfit)?;
-        place.commit(commits, |history| {
-            history.last_number += 1;
-            let next = Version {
-                number: history.last_number,
-                sha256: made.sha256,
-                source,
-                since: clock::now(),
-                component: made.component,
-            };
-            let old = std::mem::replace(&mut history.live, next);
-            history.previous = Some(old);
-        });
-        Ok(place.live(id))
+        let busy = || Refused::Busy(id.to_owned());
+        Ok(Swap {
+            id,
+            place,
+            workshop: &self.workshop,
+            reserved: place.reserve().ok_or_else(busy)?,
+        })
     }
 
     /// Puts the version before the live one back into its place. The one that was live is let go:
     /// there is one step back, not two.
     pub fn rollback(&self, id: &str) -> Result<Live, Refused> {
         let place = self.place(id)?;
-        let Ok(_swapping) = place.swapping.try_lock() else {
-            return Err(Refused::Busy(id.to_owned()));
-        };
+        let reserved = place.reserve();
+        let _reserved = reserved.ok_or_else(|| Refused::Busy(id.to_owned()))?;
         let previous = place.history().previous.clone();
         let mut version = previous.ok_or_else(|| Refused::NothingBefore(id.to_owned()))?;
         // Its first life is over.
@@ -220,23 +216,73 @@ impl Deployments {
         let place = self.places.get(id);
         place.ok_or_else(|| Refused::Unknown(id.to_owned()))
     }
+}
 
-    async fn make(&self, id: &str, wasm: Vec<u8>) -> anyhow::Result<Made> {
+/// One component's place, kept for one swap: there is no other until this is done or dropped.
+pub struct Swap<'a> {
+    id: &'a str,
+    place: &'a Place,
+    workshop: &'a Arc<Workshop>,
+    reserved: OwnedMutexGuard<()>,
+}
+
+impl Swap<'_> {
+    /// As [`Deployments::swap`].
+    pub async fn swap(self, source: String, wasm: Vec<u8>) -> Result<Live, Refused> {
+        let (id, place) = (self.id, self.place);
+        let (made, _reserved) = self.make(wasm).await.map_err(Refused::Unfit)?;
+        let Some(made) = made else {
+            return Ok(place.live(id));
+        };
+        probe(&made.component).await.map_err(Refused::Unfit)?;
+        let commits = place.prepare(&made.component).map_err(Refused::Unfit)?;
+        place.commit(commits, |history| {
+            history.last_number += 1;
+            let next = Version {
+                number: history.last_number,
+                sha256: made.sha256,
+                source,
+                since: clock::now(),
+                code: made.code,
+                component: made.component,
+            };
+            let old = std::mem::replace(&mut history.live, next);
+            history.previous = Some(old);
+        });
+        Ok(place.live(id))
+    }
+
+    /// `None` if it is what is live already. Whoever waits for it may give up, but not the
+    /// compiler: as long as it works the place stays reserved.
+    async fn make(self, wasm: Vec<u8>) -> anyhow::Result<(Option<Made>, OwnedMutexGuard<()>)> {
         ensure!(
             wasm.len() <= COMPONENT_BYTES_MAX,
             "the file has more than {COMPONENT_BYTES_MAX} bytes"
         );
-        let workshop = Arc::clone(&self.workshop);
-        let id = id.to_owned();
-        let made = tokio::task::spawn_blocking(move || workshop.make(&id, &wasm));
+        let workshop = Arc::clone(self.workshop);
+        let id = self.id.to_owned();
+        let live = self.place.history().live.clone();
+        let reserved = self.reserved;
+        let made = tokio::task::spawn_blocking(move || {
+            let made = workshop.make(&id, &wasm)?;
+            let is_live = made.is(&live)?;
+            Ok((Some(made).filter(|_| !is_live), reserved))
+        });
         made.await.context("compiling it panicked")?
     }
 }
 
-/// A component and the digest of its file.
+/// A component, and the digests of its file and of its code.
 pub(super) struct Made {
     pub sha256: String,
+    pub code: Sha256,
     pub component: Component,
+}
+
+impl Made {
+    fn is(&self, live: &Version) -> anyhow::Result<bool> {
+        Ok(self.code == live.code && self.component.has_files_of(&live.component)?)
+    }
 }
 
 /// Instantiates the component once, as soon as there is room. Nothing is sent to it.
@@ -261,104 +307,4 @@ async fn probe(component: &Component) -> anyhow::Result<()> {
             PROBE_TIMEOUT.as_millis()
         )),
     }
-}
-
-impl Place {
-    fn new(live: Version, seats: Vec<Arc<dyn Seat>>) -> Self {
-        let history = History {
-            last_number: live.number,
-            live,
-            previous: None,
-            retired: Vec::new(),
-        };
-        Self {
-            seats,
-            swapping: tokio::sync::Mutex::default(),
-            history: Mutex::new(history),
-        }
-    }
-
-    fn prepare(&self, component: &Component) -> anyhow::Result<Vec<Commit>> {
-        let seats = self.seats.iter();
-        seats.map(|seat| seat.prepare(component)).collect()
-    }
-
-    /// From here on nothing fails: every seat takes its new version, and the old one's time is over.
-    fn commit(&self, commits: Vec<Commit>, change: impl FnOnce(&mut History)) {
-        let mut history = self.history();
-        let old = Retired {
-            number: history.live.number,
-            sha256: history.live.sha256.clone(),
-            since: clock::now(),
-            life: Arc::clone(history.live.component.life()),
-        };
-        let patience = history.live.component.longest_call() + DRAIN_GRACE;
-        change(&mut history);
-        for commit in commits {
-            commit();
-        }
-        old.life.end();
-        tokio::spawn(watch(
-            history.live.component.manifest.id.clone(),
-            old.number,
-            Arc::clone(&old.life),
-            patience,
-        ));
-        history.retired.retain(|version| !version.life.is_drained());
-        history.retired.push(old);
-    }
-
-    fn live(&self, id: &str) -> Live {
-        let history = self.history();
-        Live {
-            id: id.to_owned(),
-            version: history.live.number,
-            sha256: history.live.sha256.clone(),
-            previous: history.previous.as_ref().map(|version| version.number),
-        }
-    }
-
-    fn report(&self, id: &str) -> Report {
-        let mut history = self.history();
-        history.retired.retain(|version| !version.life.is_drained());
-        let draining = history.retired.iter().map(|version| Draining {
-            version: version.number,
-            sha256: version.sha256.clone(),
-            since: version.since,
-            load: version.life.load(),
-        });
-        Report {
-            id: id.to_owned(),
-            version: history.live.number,
-            sha256: history.live.sha256.clone(),
-            source: history.live.source.clone(),
-            since: history.live.since,
-            load: history.live.component.life().load(),
-            previous: history.previous.as_ref().map(|version| version.number),
-            draining: draining.collect(),
-        }
-    }
-
-    fn history(&self) -> MutexGuard<'_, History> {
-        // Nothing panics while it is held; if it did, each field would still be whole.
-        self.history.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Says so if an old version does not finish.
-async fn watch(component: String, version: u32, life: Arc<Life>, patience: Duration) {
-    if tokio::time::timeout(patience, life.drained()).await.is_ok() {
-        tracing::debug!(component, version, "an old version has finished");
-        return;
-    }
-    let load = life.load();
-    tracing::warn!(
-        component,
-        version,
-        requests = load.requests_in_flight,
-        events = load.events_in_flight,
-        instances = load.instances,
-        "an old version has not finished within {} ms",
-        patience.as_millis()
-    );
 }

@@ -1,10 +1,12 @@
 //! `files`: what a component may read. Copied into a folder of its own when it is made ready, so
 //! that a version keeps the files that it began with, and nothing leads out of the folder.
 
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail, ensure};
 use glob::{MatchOptions, Pattern};
+use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 use wasmtime_wasi::{FsPerms, WasiCtxBuilder};
 
@@ -61,6 +63,28 @@ impl Files {
             .with_context(|| format!("in its files, {mount:?}"))?;
         }
         Ok(Some(Self(copy.target)))
+    }
+
+    /// Of every path and what it holds.
+    pub fn digest(&self) -> anyhow::Result<[u8; 32]> {
+        let folder = Pattern::escape(&self.0.path().to_string_lossy());
+        let mut digest = Sha256::new();
+        // In the order of the paths.
+        for path in glob::glob_with(&format!("{folder}/**/*"), MATCHING)? {
+            let path = path?;
+            if path.is_dir() {
+                continue;
+            }
+            let bytes = std::fs::read(&path).context("a component's files are gone")?;
+            for part in [
+                path.strip_prefix(self.0.path())?.as_os_str().as_bytes(),
+                &bytes,
+            ] {
+                digest.update((part.len() as u64).to_le_bytes());
+                digest.update(part);
+            }
+        }
+        Ok(digest.finalize().into())
     }
 
     /// Shows them to a guest as its root, read-only.

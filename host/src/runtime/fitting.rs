@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use praxis_wasi::State;
+use sha2::{Digest as _, Sha256};
 use wasmtime::Engine;
 use wasmtime::component::InstancePre;
 
@@ -26,6 +27,8 @@ pub struct Bench {
 /// A component that is ready to be instantiated.
 pub struct Fitted {
     pub engine: Engine,
+    /// Of the code with all that is inside it; `None` if nothing is.
+    pub composed: Option<[u8; 32]>,
     pub pre: InstancePre<State>,
     pub granted: Vec<Arc<dyn Capability>>,
     pub surface: Surface,
@@ -94,6 +97,7 @@ impl Bench {
         match link(engine, &granted, &code) {
             Ok(pre) => Ok(Fitted {
                 engine: engine.clone(),
+                composed: composed.map(|code| Sha256::digest(code).into()),
                 pre,
                 granted,
                 surface,

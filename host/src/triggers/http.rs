@@ -10,8 +10,10 @@ pub mod issuer;
 mod lanes;
 mod meters;
 pub mod operations;
+mod pace;
 pub mod problem;
 pub mod routes;
+pub mod seating;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -32,13 +34,16 @@ use self::guest::Guest;
 use self::lanes::Lanes;
 use self::meters::Meters;
 use self::problem::Problem;
+use self::seating::Guests;
 
 /// Connections that are open at one time; further ones wait to be accepted.
 const CONNECTIONS_MAX: usize = 8192;
 /// How long to wait after a connection could not be accepted.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// How long requests under way may go on once the server is to stop.
+/// How long requests under way, and the instances at work, may go on once the server is to stop.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
+/// How often to look whether that is so.
+const QUIET_INTERVAL: Duration = Duration::from_millis(10);
 /// What Spin keeps for itself, whatever the manifest's routes are.
 const RESERVED_PREFIX: &str = "/.well-known/spin/";
 
@@ -48,7 +53,11 @@ pub type Response = http::Response<WasiBody>;
 /// Everything that answers requests.
 pub struct Server {
     about: About,
-    routes: routes::Routes<Target>,
+    /// The host's own routes: looked at first, so that no spelling of one leads elsewhere.
+    own: routes::Routes<Own>,
+    routes: routes::Routes<Guest>,
+    /// Those behind private routes, too.
+    guests: Vec<Guest>,
     meters: Meters,
     auth: Option<auth::Verifier>,
     operations: Option<operations::Operations>,
@@ -63,39 +72,42 @@ pub struct About {
     pub version: String,
 }
 
-/// Who answers a route.
-pub enum Target {
-    Guest(Guest),
-    Operations(operations::Operation),
-    Development(development::Page),
+/// What the host answers itself.
+enum Own {
+    Operation(operations::Operation),
+    Page(development::Page),
 }
 
 impl Server {
     /// The manifest's routes and the host's own, which the manifest can't take over.
     pub fn new(
         about: About,
-        guests: Vec<(String, Guest)>,
+        guests: Guests,
         auth: Option<auth::Verifier>,
         operations: Option<operations::Operations>,
         development: development::Development,
     ) -> anyhow::Result<Self> {
-        let mut routes = routes::Routes::default();
-        for (route, guest) in guests {
-            routes.add(&route, Target::Guest(guest))?;
-        }
+        let mut own = routes::Routes::default();
         if operations.is_some() {
             for (route, operation) in operations::ROUTES {
-                routes.add(route, Target::Operations(operation))?;
+                own.add(route, Own::Operation(operation))?;
             }
         }
         for (route, page) in development.routes() {
-            routes.add(route, Target::Development(page))?;
+            own.add(route, Own::Page(page))?;
         }
-        let names = routes.written().chain(["none"]).map(str::to_owned);
+        let mut routes = routes::Routes::default();
+        for (route, guest) in guests.routes {
+            routes.add(&route, guest)?;
+        }
+        let names = own.written().chain(routes.written()).chain(["none"]);
+        let names = names.map(str::to_owned);
         Ok(Self {
             about,
             meters: Meters::new(names),
+            own,
             routes,
+            guests: guests.by_component.into_values().collect(),
             auth,
             operations,
             development,
@@ -141,10 +153,17 @@ impl Server {
         }
         // New clients are refused, not left to wait.
         drop(listener);
-        if !lanes.finish(DRAIN_TIMEOUT).await {
+        if !lanes.finish(self.quiet(), DRAIN_TIMEOUT).await {
             tracing::warn!("requests were still under way when the server stopped");
         }
         Ok(())
+    }
+
+    /// Resolves when no component has an instance: what one does after its answer, it may finish.
+    async fn quiet(&self) {
+        while self.guests.iter().any(Guest::has_instances) {
+            tokio::time::sleep(QUIET_INTERVAL).await;
+        }
     }
 
     async fn answer(&self, request: http::Request<Incoming>, client: &Client) -> Response {
@@ -183,15 +202,21 @@ impl Server {
         if let Some(reserved) = uri.path().strip_prefix(RESERVED_PREFIX) {
             return (self.nowhere(), self.well_known(reserved));
         }
+        if let Some(found) = self.own.find(uri.path()) {
+            return (found.place, self.itself(&found, request).await);
+        }
         match self.routes.find(uri.path()) {
-            Some(found) => (found.place, self.dispatch(found, request, client).await),
+            Some(found) => {
+                let place = self.own.written().count() + found.place;
+                (place, self.dispatch(found, request, client).await)
+            }
             None => (self.nowhere(), Err(Problem::not_found())),
         }
     }
 
     /// Where requests are counted that no route takes.
     fn nowhere(&self) -> usize {
-        self.routes.written().count()
+        self.own.written().count() + self.routes.written().count()
     }
 
     fn well_known(&self, name: &str) -> Result<Response, Problem> {
@@ -206,34 +231,46 @@ impl Server {
         }
     }
 
-    async fn dispatch(
+    /// The host's own answer.
+    async fn itself(
         &self,
-        found: routes::Found<'_, Target>,
-        mut request: http::Request<Incoming>,
-        client: &Client,
+        found: &routes::Found<'_, Own>,
+        request: http::Request<Incoming>,
     ) -> Result<Response, Problem> {
-        let claims = match &self.auth {
-            Some(auth) => auth.verify(request.headers()).await?,
-            None => None,
-        };
+        let claims = self.claims(&request).await?;
         match found.target {
-            Target::Guest(guest) => {
-                let uri = request.uri().clone();
-                let headers = request.headers_mut();
-                if self.auth.is_some() {
-                    headers.remove(AUTHORIZATION);
-                }
-                auth::pass_on(headers, claims.as_ref());
-                found.add_headers(headers, &uri, client);
-                guest.answer(request).await
-            }
-            Target::Operations(operation) => {
+            Own::Operation(operation) => {
                 let operations = self.operations.as_ref();
                 let operations = operations.expect("its routes are added only with it");
                 let claims = claims.as_ref();
-                operations.answer(*operation, &found, request, claims).await
+                operations.answer(*operation, found, request, claims).await
             }
-            Target::Development(page) => self.development.answer(*page, &found, request).await,
+            Own::Page(page) => self.development.answer(*page, found, request).await,
+        }
+    }
+
+    /// A component's answer.
+    async fn dispatch(
+        &self,
+        found: routes::Found<'_, Guest>,
+        mut request: http::Request<Incoming>,
+        client: &Client,
+    ) -> Result<Response, Problem> {
+        let claims = self.claims(&request).await?;
+        let uri = request.uri().clone();
+        let headers = request.headers_mut();
+        if self.auth.is_some() {
+            headers.remove(AUTHORIZATION);
+        }
+        auth::pass_on(headers, claims.as_ref());
+        found.add_headers(headers, &uri, client);
+        found.target.answer(request).await
+    }
+
+    async fn claims<B>(&self, request: &http::Request<B>) -> Result<Option<auth::Claims>, Problem> {
+        match &self.auth {
+            Some(auth) => auth.verify(request.headers()).await,
+            None => Ok(None),
         }
     }
 }

@@ -63,6 +63,24 @@ async fn grants_are_shown_and_values_are_not() {
 }
 
 #[tokio::test]
+async fn operations_that_nobody_can_ask_for_are_a_warning() {
+    let with = |keys: &str| {
+        let manifest = format!(
+            "[application.tool.praxis]\n{keys}\n\
+             [[trigger.http]]\nroute = \"/...\"\ncomponent = \"a\"\n\
+             [component.a]\nsource = \"a.wasm\"\n"
+        );
+        Application::of(&manifest).with("a.wasm", &built("hello"))
+    };
+    let closed = with("operations = true").examine().await.warnings;
+    assert_eq!(closed.len(), 1, "{closed:?}");
+    assert!(closed[0].what.contains("401"), "{closed:?}");
+    for keys in ["", "operations = true\nauthentication = \"jwt\""] {
+        assert_eq!(with(keys).examine().await.warnings, [], "{keys}");
+    }
+}
+
+#[tokio::test]
 async fn a_variable_without_a_value_and_a_component_without_a_trigger_are_warnings() {
     let manifest = "[variables]\napi_key = { required = true }\n\
                     [component.a]\nsource = \"a.wasm\"\n";

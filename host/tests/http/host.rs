@@ -5,12 +5,17 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use praxis_host::manifest::{Manifest, Route};
+use metrics_exporter_prometheus::PrometheusBuilder;
+use praxis_host::manifest::Manifest;
 use praxis_host::runtime::application::Application;
+use praxis_host::runtime::deployment::{Deployments, Seats};
 use praxis_host::runtime::engine;
 use praxis_host::triggers::http::development::Development;
-use praxis_host::triggers::http::guest::Guest;
+use praxis_host::triggers::http::issuer::Issuer;
+use praxis_host::triggers::http::operations::Operations;
+use praxis_host::triggers::http::seating::Guests;
 use praxis_host::triggers::http::{About, Server};
+use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -36,6 +41,15 @@ pub async fn start(hello: &str, unruly: &str) -> Host {
 
 /// The manifest's HTTP triggers, on a port of their own.
 pub async fn run(manifest: &str) -> Host {
+    serve(manifest, false).await
+}
+
+/// The same, with the routes that the host answers itself: operations, and tokens for anybody.
+pub async fn run_with_its_own(manifest: &str) -> Host {
+    serve(manifest, true).await
+}
+
+async fn serve(manifest: &str, has_own: bool) -> Host {
     let components = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/components");
     for guest in ["hello", "unruly", "wasi02"] {
         let source = components.join(format!("{guest}.wasm"));
@@ -57,18 +71,24 @@ pub async fn run(manifest: &str) -> Host {
     let compiled = Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled");
     let engines = engine::start(&compiled).unwrap();
     let application = Application::load(&engines, &manifest, &[]).unwrap();
-    let mut guests = Vec::new();
-    for trigger in &manifest.trigger.http {
-        let guest = Guest::new(application.component(&trigger.component)).unwrap();
-        if let Route::Public(route) = &trigger.route {
-            guests.push((route.clone(), guest));
-        }
-    }
+    let mut seats = Seats::default();
+    let guests = Guests::new(&manifest, &application, &mut seats).unwrap();
+    let deployments = Arc::new(Deployments::new(application, seats));
+    let operations = has_own.then(|| Operations {
+        metrics: PrometheusBuilder::new().build_recorder().handle(),
+        dependencies: Vec::new(),
+        consumers: Arc::new(|| Box::pin(async { Ok(json!([])) })),
+        deployments,
+    });
+    let development = Development {
+        issuer: has_own.then(|| Issuer::open(folder.path()).unwrap()),
+        catcher: None,
+    };
     let about = About {
         name: manifest.application.name.clone(),
         version: manifest.application.version.clone(),
     };
-    let server = Server::new(about, guests, None, None, Development::default()).unwrap();
+    let server = Server::new(about, guests, None, operations, development).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let stop = CancellationToken::new();

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::host;
@@ -53,6 +53,50 @@ async fn a_body_that_stops_coming_is_a_time_out() {
     let answer = read(&mut stream).await;
     assert_eq!(statuses(&answer), [408], "{answer}");
     assert!(answer.contains("/problems/body-too-slow"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_body_that_drips_is_a_time_out() {
+    let host = host::start("", "request_timeout_ms = 60000").await;
+    let (mut reader, mut writer) = TcpStream::connect(host.address).await.unwrap().into_split();
+    let head = "POST /unruly/read HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n";
+    writer.write_all(head.as_bytes()).await.unwrap();
+    let begun = Instant::now();
+    let drip = async {
+        while writer.write_all(b"x").await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+    };
+    let answer = tokio::select! {
+        () = drip => panic!("the connection was closed without an answer"),
+        answer = first(&mut reader) => answer,
+    };
+    assert!(answer.contains("/problems/body-too-slow"), "{answer}");
+    assert_eq!(statuses(&answer), [408], "{answer}");
+    assert!(begun.elapsed() < Duration::from_secs(15));
+}
+
+/// What comes at once when the server says something.
+async fn first(reader: &mut (impl AsyncRead + Unpin)) -> String {
+    let mut answer = vec![0; 4096];
+    let bytes = reader.read(&mut answer).await.unwrap();
+    String::from_utf8_lossy(&answer[..bytes]).into_owned()
+}
+
+/// It takes longer than the patience for a silence, but it moves.
+#[tokio::test]
+async fn a_body_that_is_slow_but_moves_is_read() {
+    let host = host::start("", "request_timeout_ms = 60000").await;
+    let mut stream = TcpStream::connect(host.address).await.unwrap();
+    let head = "POST /unruly/read HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\
+                Content-Length: 24000\r\n\r\n";
+    stream.write_all(head.as_bytes()).await.unwrap();
+    for _ in 0..12 {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        stream.write_all(&[b'x'; 2000]).await.unwrap();
+    }
+    let answer = read(&mut stream).await;
+    assert_eq!(statuses(&answer), [200], "{answer}");
 }
 
 #[tokio::test]
@@ -215,4 +259,18 @@ async fn the_server_stops_when_requests_under_way_have_ended() {
     host.served.await.unwrap().unwrap();
     assert!(stopped.elapsed() < Duration::from_secs(5));
     assert_eq!(answer.await.unwrap().unwrap().status(), 504);
+}
+
+/// What a component does after its answer, it may finish, though its client has gone.
+#[tokio::test]
+async fn the_server_stops_when_nothing_is_at_work() {
+    let host = host::start("", "request_timeout_ms = 2000").await;
+    let answer = host.get("/unruly/loop-late").await;
+    assert_eq!(answer, (200, "done".into()));
+    let answered = Instant::now();
+    host.stop.cancel();
+    host.served.await.unwrap().unwrap();
+    let stopped = answered.elapsed();
+    assert!(stopped > Duration::from_secs(1), "{stopped:?}");
+    assert!(stopped < Duration::from_secs(5), "{stopped:?}");
 }

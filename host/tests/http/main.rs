@@ -7,5 +7,6 @@ mod framing;
 mod host;
 mod isolation;
 mod limits;
+mod own;
 mod routing;
 mod wire;

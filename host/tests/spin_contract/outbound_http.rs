@@ -259,7 +259,7 @@ async fn a_component_asks_another_without_leaving_the_process() {
         let hosts = hosts.map(str::to_owned);
         let (guest, http, _folder) = component(source, &hosts, &[]);
         let guests = BTreeMap::from([("second".to_owned(), second.clone())]);
-        http.set_components(Arc::new(Chain::new(guests).unwrap()));
+        http.set_components(Arc::new(Chain::new(&guests).unwrap()));
         let url = "http://second.spin.internal/there?q=1";
         let text = see(&guest, path, Some(url)).await;
         assert!(text.ends_with("WASI 0.2 saw /there?q=1"), "{text}");

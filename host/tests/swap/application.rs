@@ -19,16 +19,19 @@ use tempfile::TempDir;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use wasmtime_wasi_http::WasiBody;
 
+const MANIFEST: &str = "spin_manifest_version = 2\n\
+    [application]\nname = \"swap\"\n\
+    [component.versioned]\nsource = \"versioned.wasm\"\n";
 const VERSION_1: &[u8] = b"version-1";
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What is deployed, and the two seats that its one component has.
+/// What is deployed, and the seats of the component that is called: events only if it handles any.
 #[derive(Clone)]
 pub struct Application {
     pub deployments: Arc<Deployments>,
     pub guest: Guest,
-    pub consumer: Consumer,
-    _folder: Arc<TempDir>,
+    pub consumer: Option<Consumer>,
+    folder: Arc<TempDir>,
     _share: Arc<SemaphorePermit<'static>>,
 }
 
@@ -68,13 +71,21 @@ impl Application {
     }
 
     async fn start_with(shares: u32) -> Self {
+        Self::make(MANIFEST, &[("versioned.wasm", built(ID))], ID, shares).await
+    }
+
+    /// Another one, whose component `called` answers requests.
+    pub async fn of(manifest: &str, files: &[(&str, Vec<u8>)], called: &str) -> Self {
+        Self::make(manifest, files, called, 1).await
+    }
+
+    async fn make(text: &str, files: &[(&str, Vec<u8>)], called: &str, shares: u32) -> Self {
         let share = PROCESS.acquire_many(shares).await.unwrap();
         let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("versioned.wasm"), built(ID)).unwrap();
+        for (name, bytes) in files {
+            std::fs::write(folder.path().join(name), bytes).unwrap();
+        }
         let manifest = folder.path().join("spin.toml");
-        let text = "spin_manifest_version = 2\n\
-             [application]\nname = \"swap\"\n\
-             [component.versioned]\nsource = \"versioned.wasm\"\n";
         std::fs::write(&manifest, text).unwrap();
         let manifest = Manifest::load(&manifest).unwrap();
         let variables = Variables::resolve(&manifest, |_| None, &BTreeMap::new()).unwrap();
@@ -84,16 +95,18 @@ impl Application {
         let engine = engine::start(&compiled).unwrap();
         let application = application::Application::load(&engine, &manifest, &capabilities);
         let application = application.unwrap();
-        let guest = Guest::new(application.component(ID)).unwrap();
-        let consumer = Consumer::new(application.component(ID)).unwrap();
+        let guest = Guest::new(application.component(called)).unwrap();
         let mut seats = Seats::default();
-        seats.add(ID, Arc::new(guest.clone()));
-        seats.add(ID, Arc::new(consumer.clone()));
+        seats.add(called, Arc::new(guest.clone()));
+        let consumer = Consumer::new(application.component(called)).ok();
+        if let Some(consumer) = &consumer {
+            seats.add(called, Arc::new(consumer.clone()));
+        }
         Self {
             deployments: Arc::new(Deployments::new(application, seats)),
             guest,
             consumer,
-            _folder: Arc::new(folder),
+            folder: Arc::new(folder),
             _share: Arc::new(share),
         }
     }
@@ -106,10 +119,18 @@ impl Application {
 
     /// Which version answers.
     pub async fn see(&self) -> String {
-        let answer = self.guest.answer(request("/", empty())).await.unwrap();
+        self.answer(request("/", empty())).await
+    }
+
+    pub async fn answer(&self, request: http::Request<WasiBody>) -> String {
+        let answer = self.guest.answer(request).await.unwrap();
         assert_eq!(answer.status(), 200);
         let body = answer.into_body().collect().await.unwrap().to_bytes();
         String::from_utf8(body.to_vec()).unwrap()
+    }
+
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     pub fn report(&self) -> Report {

@@ -33,7 +33,7 @@ async fn an_event_ends_on_the_version_it_began_with() {
     application.swap("version-2").await;
     application.deployments.rollback(application::ID).unwrap();
     application.drained().await;
-    let old = application.consumer.clone();
+    let old = application.consumer.clone().unwrap();
     let slow = tokio::spawn(async move { old.handle(&delivery("Slow")).await });
     let deadline = Instant::now() + BEGIN_TIMEOUT;
     while application.report().load.events_in_flight == 0 {
@@ -42,7 +42,12 @@ async fn an_event_ends_on_the_version_it_began_with() {
     }
 
     application.swap("version-2").await;
-    let fast = application.consumer.handle(&delivery("Fast")).await;
+    let fast = application
+        .consumer
+        .as_ref()
+        .unwrap()
+        .handle(&delivery("Fast"))
+        .await;
     assert_eq!(fast, Outcome::Reject("version-2".into()));
     let draining = application.report().draining;
     assert_eq!(draining[0].load.events_in_flight, 1, "{draining:?}");

@@ -4,6 +4,7 @@
 
 mod application;
 mod events;
+mod inside;
 mod operations;
 mod refusals;
 mod requests;

@@ -1,5 +1,6 @@
 //! `/v1/ops/components`, over HTTP.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -9,15 +10,19 @@ use praxis_host::triggers::http::auth::{Claims, Source, Verifier};
 use praxis_host::triggers::http::development::Development;
 use praxis_host::triggers::http::issuer::{AUDIENCE, ISSUER, Issuer};
 use praxis_host::triggers::http::operations::Operations;
+use praxis_host::triggers::http::seating::Guests;
 use praxis_host::triggers::http::{About, Server};
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::application::{Application, ID, built, named};
 
 const WASM: &str = "application/wasm";
+const CLIENTS: usize = 8;
+const SWAPS: usize = 10;
 
 struct Host {
     address: SocketAddr,
@@ -47,7 +52,10 @@ impl Host {
                 name: "swap".into(),
                 version: String::new(),
             },
-            vec![("/...".into(), application.guest.clone())],
+            Guests {
+                by_component: BTreeMap::from([(ID.into(), application.guest.clone())]),
+                routes: vec![("/...".into(), application.guest.clone())],
+            },
             Some(verifier.unwrap()),
             Some(operations),
             Development {
@@ -190,4 +198,60 @@ async fn swaps_are_for_operators() {
         let somebody = host.request(method, path).bearer_auth(host.token("staff"));
         assert_eq!(somebody.send().await.unwrap().status(), 404, "{path}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_request_over_a_kept_connection_is_lost_while_an_operator_swaps() {
+    let host = Arc::new(Host::start().await);
+    let stop = CancellationToken::new();
+    let mut clients = JoinSet::new();
+    for _ in 0..CLIENTS {
+        let (host, stop) = (Arc::clone(&host), stop.clone());
+        clients.spawn(async move {
+            // A connection of its own, on one of the host's lanes.
+            let client = Client::new();
+            let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+            while !stop.is_cancelled() {
+                let answer = client
+                    .post(format!("http://{}/", host.address))
+                    .send()
+                    .await;
+                let answer = answer.unwrap();
+                assert_eq!(answer.status(), 200);
+                *seen.entry(answer.text().await.unwrap()).or_default() += 1;
+            }
+            seen
+        });
+    }
+    for swap in 0..SWAPS {
+        let version = ["version-2", "version-1"][swap % 2];
+        let (status, live) = host.swap(ID, named(version)).await;
+        assert_eq!(status, 200, "{live}");
+        // Every connection that asks from now on sees it.
+        let answer = Client::new().post(format!("http://{}/", host.address));
+        let answer = answer.send().await.unwrap().text().await.unwrap();
+        assert_eq!(answer, version);
+    }
+    stop.cancel();
+    let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+    for client in clients.join_all().await {
+        assert!(!client.is_empty(), "a client was never answered");
+        for (version, count) in client {
+            *seen.entry(version).or_default() += count;
+        }
+    }
+    let versions: Vec<_> = seen.keys().map(String::as_str).collect();
+    assert_eq!(versions, ["version-1", "version-2"], "{seen:?}");
+    host.application.drained().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_swap_that_is_under_way_is_said_before_the_file_is_read() {
+    let host = Host::start().await;
+    let swap = host.application.deployments.begin(ID).unwrap();
+    let (status, problem) = host.swap(ID, named("version-2")).await;
+    assert_eq!(status, 409);
+    assert_eq!(problem["type"], "/problems/swap-under-way");
+    drop(swap);
+    assert_eq!(host.swap(ID, named("version-2")).await.0, 200);
 }

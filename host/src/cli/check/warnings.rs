@@ -1,10 +1,10 @@
 //! What is no fault and may be a mistake.
 
 use crate::capabilities::variables::{ENVIRONMENT_PREFIX, KNOWN_TO_THE_HOST};
-use crate::manifest::{Channel, Component, DependencySource, Fault, Manifest, Place};
+use crate::manifest::{Channel, Component, Fault, Manifest, Place};
 use crate::runtime::code::Surface;
 
-/// Variables without a value, and components that nothing runs.
+/// Variables without a value, operations without operators, and components that nothing runs.
 pub fn of_manifest(manifest: &Manifest, unset: &[String]) -> Vec<Fault> {
     let at = |place: Place, what: String| Fault {
         file: manifest.path.clone(),
@@ -26,12 +26,15 @@ pub fn of_manifest(manifest: &Manifest, unset: &[String]) -> Vec<Fault> {
             ),
         ));
     }
+    let asked = &manifest.application.tool.praxis;
+    if asked.operations && asked.authentication.is_none() {
+        let what = "operations = true without authentication: nobody can show to be an operator, \
+                    so /v1/ops answers 401 to everybody; add authentication = \"jwt\"";
+        warnings.push(at(Place::default(), what.into()));
+    }
     for component in manifest.component.values() {
         let id = component.id.as_str();
-        let is_inside = manifest.component.values().any(|other| {
-            let mut dependencies = other.dependencies.iter();
-            dependencies.any(|inner| inner.source == DependencySource::Component(id.to_owned()))
-        });
+        let is_inside = manifest.around(id).next().is_some();
         if !is_inside && !manifest.trigger.components().any(|named| named == id) {
             let what = format!("nothing runs the component {id:?}; add a [[trigger.*]] for it");
             warnings.push(at(component.place, what));

@@ -9,7 +9,7 @@ use wasmtime_wasi_http::WasiBody;
 
 use super::auth;
 use super::client::Client;
-use super::guest::Guest;
+use super::guest::{Guest, WeakGuest};
 use super::problem::Problem;
 use super::routes::Routes;
 use crate::capabilities::outbound::Components;
@@ -19,19 +19,20 @@ const CLIENT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0)
 /// And about the route that was taken.
 const ROUTE: &str = "/...";
 
-/// The components with an HTTP trigger, by id.
+/// The components with an HTTP trigger, by id. It keeps none of them: they hold what holds it.
 pub struct Chain {
-    guests: BTreeMap<String, Guest>,
+    guests: BTreeMap<String, WeakGuest>,
     routes: Routes<()>,
     client: Client,
 }
 
 impl Chain {
-    pub fn new(guests: BTreeMap<String, Guest>) -> anyhow::Result<Self> {
+    pub fn new(guests: &BTreeMap<String, Guest>) -> anyhow::Result<Self> {
+        let weak = |(id, guest): (&String, &Guest)| (id.clone(), guest.downgrade());
         let mut routes = Routes::default();
         routes.add(ROUTE, ())?;
         Ok(Self {
-            guests,
+            guests: guests.iter().map(weak).collect(),
             routes,
             client: Client::new(CLIENT, CLIENT),
         })
@@ -42,7 +43,7 @@ impl Chain {
 impl Components for Chain {
     /// Nobody's claims go with the request: what the asking component put there is dropped.
     async fn answer(&self, id: &str, mut request: Request<WasiBody>) -> Option<Response<WasiBody>> {
-        let guest = self.guests.get(id)?;
+        let guest = self.guests.get(id)?.upgrade()?;
         let uri = request.uri().clone();
         let headers = request.headers_mut();
         auth::pass_on(headers, None);

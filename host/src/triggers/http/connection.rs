@@ -18,15 +18,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::Server;
 use super::client::Client;
+use super::pace::Pace;
 
 /// The request line and all headers together.
 const HEAD_BYTES_MAX: usize = 32 << 10;
 const HEADERS_MAX: usize = 100;
 /// A client that takes longer to send a head, or sends none, is cut off.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
-/// A client that reads nothing of its answer for so long is cut off.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
-
 /// How long a client may go on sending after the last answer: cut off at once, it might not get to
 /// read why it was refused.
 const LINGER_TIMEOUT: Duration = Duration::from_secs(1);
@@ -69,11 +67,11 @@ pub async fn serve(
     }
 }
 
-/// A stream that fails once nothing could be written for `WRITE_TIMEOUT`, and that hears a client
-/// out for `LINGER_TIMEOUT` when all is said.
+/// A stream that fails once a client reads its answers too slowly, and that hears a client out
+/// for `LINGER_TIMEOUT` when all is said.
 struct Impatient {
     stream: TcpStream,
-    stalled: Option<Pin<Box<Sleep>>>,
+    pace: Pace,
     lingering: Option<Pin<Box<Sleep>>>,
     has_ended: bool,
 }
@@ -82,24 +80,22 @@ impl Impatient {
     fn new(stream: TcpStream) -> Self {
         Self {
             stream,
-            stalled: None,
+            pace: Pace::default(),
             lingering: None,
             has_ended: false,
         }
     }
 
-    fn bounded<T>(
+    fn bounded(
         &mut self,
         context: &mut Context<'_>,
-        written: Poll<io::Result<T>>,
-    ) -> Poll<io::Result<T>> {
-        if written.is_ready() {
-            self.stalled = None;
-            return written;
+        written: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(written) = written {
+            self.pace.moved(*written.as_ref().unwrap_or(&0));
+            return Poll::Ready(written);
         }
-        let stalled =
-            (self.stalled).get_or_insert_with(|| Box::pin(tokio::time::sleep(WRITE_TIMEOUT)));
-        ready!(stalled.as_mut().poll(context));
+        ready!(self.pace.poll_too_slow(context));
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 }

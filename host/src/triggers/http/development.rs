@@ -1,5 +1,6 @@
 //! What only a development host serves: tokens for anybody, and the mail that was caught.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::{Method, StatusCode};
@@ -9,7 +10,7 @@ use hyper::body::Incoming;
 use super::auth::Claims;
 use super::issuer::Issuer;
 use super::routes::Found;
-use super::{Problem, Response, Target, response};
+use super::{Problem, Response, response};
 use crate::capabilities::delivery::catcher::Catcher;
 use crate::capabilities::delivery::page;
 
@@ -47,12 +48,18 @@ impl Development {
         tokens.chain(mail)
     }
 
-    pub async fn answer(
+    /// The request's target is an absolute address.
+    pub async fn answer<T>(
         &self,
         page: Page,
-        found: &Found<'_, Target>,
+        found: &Found<'_, T>,
         request: http::Request<Incoming>,
     ) -> Result<Response, Problem> {
+        // A web page elsewhere may let its own name lead here (DNS rebinding), and read the answer.
+        if !request.uri().host().is_some_and(is_here) {
+            let detail = "what is only for development is asked for at localhost";
+            return Err(Problem::forbidden(detail));
+        }
         match (page, &self.issuer, &self.catcher) {
             (Page::Token, Some(issuer), _) => token(issuer, request).await,
             (Page::Mail, _, Some(catcher)) => {
@@ -69,6 +76,15 @@ impl Development {
             _ => Err(Problem::not_found()),
         }
     }
+}
+
+/// Whether the host is this machine, whoever answers for names.
+fn is_here(host: &str) -> bool {
+    let address = host.trim_start_matches('[').trim_end_matches(']');
+    let address = address.parse::<IpAddr>();
+    address.map_or(host.eq_ignore_ascii_case("localhost"), |ip| {
+        ip.is_loopback()
+    })
 }
 
 /// `POST /dev/token`: the body is the claims that the token shall carry.

@@ -6,8 +6,8 @@ pub mod limits;
 mod version;
 mod worker;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
@@ -77,9 +77,30 @@ impl Guest {
             () = call.ended() => Err(TrapOrPanicError.into()),
         };
         match answer {
-            Ok(response) => Ok(body::outgoing(&method, response, interest)),
+            Ok(response) => Ok(body::prompt(body::outgoing(&method, response, interest)).await),
             Err(error) => Err(inner.problem(&call, error).await),
         }
+    }
+}
+
+impl Guest {
+    /// Whether an instance of its live version is there, at work or idle.
+    pub fn has_instances(&self) -> bool {
+        self.0.version.load().has_instances()
+    }
+
+    /// For who asks it, but does not keep it.
+    pub fn downgrade(&self) -> WeakGuest {
+        WeakGuest(Arc::downgrade(&self.0))
+    }
+}
+
+/// A guest that others keep.
+pub struct WeakGuest(Weak<Inner>);
+
+impl WeakGuest {
+    pub fn upgrade(&self) -> Option<Guest> {
+        self.0.upgrade().map(Guest)
     }
 }
 

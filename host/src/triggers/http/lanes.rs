@@ -8,9 +8,13 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, join_all};
 use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
+
+/// How long a lane may take to drop what is left in it.
+const END_TIMEOUT: Duration = Duration::from_secs(1);
 
 thread_local! {
     static CURRENT: Cell<usize> = const { Cell::new(0) };
@@ -36,19 +40,31 @@ pub fn ending() -> bool {
 /// Work that becomes a task of the lane it is given to.
 type Job = Box<dyn FnOnce() -> BoxFuture<'static, ()> + Send>;
 
-pub struct Lanes(Vec<Lane>);
+/// All of them end together: what one needs may live on another, a connection to a server say.
+pub struct Lanes {
+    lanes: Vec<Lane>,
+    end: CancellationToken,
+    _ends: DropGuard,
+}
 
 struct Lane {
     jobs: mpsc::UnboundedSender<Job>,
     /// Jobs that it has taken and not ended.
     load: Arc<AtomicUsize>,
+    /// Resolves when it takes no more jobs, and the last has ended.
+    idle: oneshot::Receiver<()>,
     ended: oneshot::Receiver<()>,
 }
 
 impl Lanes {
     pub fn start() -> anyhow::Result<Self> {
-        let lanes = (1..=count()).map(Lane::start);
-        Ok(Self(lanes.collect::<anyhow::Result<_>>()?))
+        let end = CancellationToken::new();
+        let lanes = (1..=count()).map(|number| Lane::start(number, end.clone()));
+        Ok(Self {
+            lanes: lanes.collect::<anyhow::Result<_>>()?,
+            _ends: end.clone().drop_guard(),
+            end,
+        })
     }
 
     /// Gives the job to the lane that has the fewest.
@@ -56,7 +72,7 @@ impl Lanes {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        let lanes = self.0.iter();
+        let lanes = self.lanes.iter();
         let lane = lanes.min_by_key(|lane| lane.load.load(Ordering::Relaxed));
         let lane = lane.expect("there is at least one core");
         lane.load.fetch_add(1, Ordering::Relaxed);
@@ -64,39 +80,60 @@ impl Lanes {
         let _ = lane.jobs.send(Box::new(move || Box::pin(job())));
     }
 
-    /// Takes no more jobs. Whether those under way have ended in time.
-    pub async fn finish(self, timeout: Duration) -> bool {
+    /// Takes no more jobs. Ends all lanes when the last job has ended and `quiet` resolves after
+    /// it, or at the time-out. Whether they were in time.
+    pub async fn finish(self, quiet: impl Future<Output = ()>, timeout: Duration) -> bool {
+        let mut idles = Vec::new();
         let mut ends = Vec::new();
-        for Lane { ended, .. } in self.0 {
+        for Lane { idle, ended, .. } in self.lanes {
+            idles.push(idle);
             ends.push(ended);
         }
-        tokio::time::timeout(timeout, futures::future::join_all(ends))
-            .await
-            .is_ok()
+        let done = async {
+            join_all(idles).await;
+            quiet.await;
+        };
+        let in_time = tokio::time::timeout(timeout, done).await.is_ok();
+        self.end.cancel();
+        // A guest that computes is interrupted first.
+        let _ = tokio::time::timeout(END_TIMEOUT, join_all(ends)).await;
+        in_time
     }
 }
 
 impl Lane {
-    fn start(number: usize) -> anyhow::Result<Self> {
+    fn start(number: usize, all_end: CancellationToken) -> anyhow::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .context("could not start a runtime")?;
         let (jobs, taken) = mpsc::unbounded_channel();
-        let (end, ended) = oneshot::channel();
+        let (is_idle, idle) = oneshot::channel::<()>();
+        let (end, ended) = oneshot::channel::<()>();
         let load = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&load);
         std::thread::Builder::new()
             .name(format!("http-{number}"))
             .spawn(move || {
                 CURRENT.set(number);
-                runtime.block_on(work(taken, counted));
+                runtime.block_on(async {
+                    let worked = all_end.run_until_cancelled(work(taken, counted)).await;
+                    drop(is_idle);
+                    if worked.is_some() {
+                        all_end.cancelled().await;
+                    }
+                });
                 ENDING.set(true);
                 drop(runtime);
                 drop(end);
             })
             .context("could not start a thread")?;
-        Ok(Self { jobs, load, ended })
+        Ok(Self {
+            jobs,
+            load,
+            idle,
+            ended,
+        })
     }
 }
 

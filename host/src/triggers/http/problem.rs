@@ -43,6 +43,10 @@ impl Problem {
         Self::new(StatusCode::BAD_REQUEST, "bad-request", "Bad request").detail(detail)
     }
 
+    pub fn forbidden(detail: &'static str) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "forbidden", "Forbidden").detail(detail)
+    }
+
     pub fn not_found() -> Self {
         Self::new(StatusCode::NOT_FOUND, "not-found", "Not found")
             .detail("there is nothing here, or nothing that you may see")
@@ -161,14 +165,14 @@ impl Problem {
         .detail("the component used up what it may compute for one request")
     }
 
-    /// The client stopped sending in the middle of a body.
+    /// The client stopped sending in the middle of a body, or sent it a drop at a time.
     pub fn body_too_slow() -> Self {
         Self::new(
             StatusCode::REQUEST_TIMEOUT,
             "body-too-slow",
             "The body did not arrive",
         )
-        .detail("the request's body stopped arriving")
+        .detail("the request's body arrived too slowly, or not at all")
         .header("connection", "close")
     }
 

@@ -27,7 +27,7 @@ pub enum Fate {
     Trapped,
     /// The request's body is longer than allowed.
     BodyTooLarge,
-    /// The client did not go on sending the request's body.
+    /// The client sent the request's body too slowly, or not on.
     BodyTooSlow,
 }
 

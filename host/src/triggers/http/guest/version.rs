@@ -42,6 +42,10 @@ impl Version {
         })
     }
 
+    pub fn has_instances(&self) -> bool {
+        self.life.load().instances > 0
+    }
+
     pub async fn answer(
         &self,
         request: http::Request<WasiBody>,

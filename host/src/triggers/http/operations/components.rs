@@ -18,6 +18,8 @@ const WASM: &str = "application/wasm";
 const SOURCE: &str = "upload";
 /// How long a component may take to come in.
 const UPLOAD_TIMEOUT: Duration = Duration::from_secs(120);
+/// How long is waited for the end of one that is not wanted.
+const DISCARD_TIMEOUT: Duration = Duration::from_secs(10);
 
 #[derive(Serialize)]
 struct Reports {
@@ -44,8 +46,13 @@ pub async fn call(
         return Err(Problem::method_not_allowed("POST"));
     }
     let outcome = if verb == "swap" {
-        let wasm = upload(request).await?;
-        deployments.swap(id, SOURCE.into(), wasm).await
+        match deployments.begin(id) {
+            Ok(swap) => swap.swap(SOURCE.into(), upload(request).await?).await,
+            Err(refused) => {
+                discard(request).await;
+                Err(refused)
+            }
+        }
     } else {
         deployments.rollback(id)
     };
@@ -78,6 +85,7 @@ fn problem(refused: &Refused, reason: String) -> Problem {
     match refused {
         Refused::Unknown(_) => Problem::not_found(),
         Refused::Busy(_) => Problem::conflict("swap-under-way", reason),
+        Refused::Uncalled { .. } => Problem::conflict("component-not-called", reason),
         Refused::NothingBefore(_) => Problem::conflict("no-previous-version", reason),
         Refused::Unfit(_) => Problem::component_refused(reason),
     }
@@ -102,6 +110,14 @@ async fn upload(request: Request<Incoming>) -> Result<Vec<u8>, Problem> {
             UPLOAD_TIMEOUT.as_millis()
         ))),
     }
+}
+
+/// Reads what is not wanted, and keeps nothing: who is cut off while sending may miss the answer.
+async fn discard(request: Request<Incoming>) {
+    let mut body = Limited::new(request.into_body(), COMPONENT_BYTES_MAX);
+    let read = async { while let Some(Ok(_)) = body.frame().await {} };
+    // Whether it was in time or not, the answer is the same.
+    let _ = tokio::time::timeout(DISCARD_TIMEOUT, read).await;
 }
 
 /// Without its parameters.
