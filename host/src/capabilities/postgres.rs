@@ -90,7 +90,10 @@ impl Capability for Postgres {
 /// One pool for each address and certificate, made when it is first asked for and shared by the
 /// components that know it. Each component's own are listed; the one asked for last is at the end.
 #[derive(Default)]
-pub struct Pools(Mutex<HashMap<String, Vec<(Server, Arc<Pool>)>>>);
+pub struct Pools(Mutex<HashMap<String, Known>>);
+
+/// What one component knows.
+type Known = Vec<(Server, Arc<Pool>)>;
 
 /// An address and, perhaps, the certificate of its authority.
 type Server = (String, Option<String>);
@@ -138,7 +141,7 @@ impl Pools {
 }
 
 /// Whether only the lists know the pool.
-fn is_idle(components: &HashMap<String, Vec<(Server, Arc<Pool>)>>, pool: &Arc<Pool>) -> bool {
+fn is_idle(components: &HashMap<String, Known>, pool: &Arc<Pool>) -> bool {
     let listed = components.values().flatten();
     let listed = listed.filter(|(_, other)| Arc::ptr_eq(other, pool)).count();
     Arc::strong_count(pool) == listed

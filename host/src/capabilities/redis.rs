@@ -88,7 +88,10 @@ impl Capability for Redis {
 /// Each component's connections, one for each address; the one asked for last is at the end.
 /// Nobody's replies can go astray to another component.
 #[derive(Default)]
-pub struct Servers(Mutex<HashMap<String, Vec<(String, Arc<Server>)>>>);
+pub struct Servers(Mutex<HashMap<String, Known>>);
+
+/// What one component knows, each by its address.
+type Known = Vec<(String, Arc<Server>)>;
 
 impl Servers {
     /// The server at an address such as `redis://:password@host:6379/0`. Nothing is sent yet. One
