@@ -244,7 +244,9 @@ impl Variable {
                 .item
                 .table()
                 .map(|table| Self::read(table, &entry.key));
-            variables.insert(entry.key, variable.unwrap_or_default());
+            let place = report.findings.borrow().place(&entry.key_span);
+            let variable = variable.unwrap_or_default();
+            variables.insert(entry.key, Self { place, ..variable });
         }
         variables
     }
@@ -255,7 +257,7 @@ impl Variable {
             default: table.optional_text("default"),
             required: table.flag("required").unwrap_or_default(),
             secret: table.flag("secret").unwrap_or_default(),
-            place: table.place(),
+            place: Place::default(),
         };
         if variable.required == table.has("default") {
             let what = format!("the variable {name} is either required or has a default; add one");

@@ -30,13 +30,19 @@ pub fn expect_component(wasm: &[u8]) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// What wasmtime says where the pool has no room for a component of this shape.
+const LIMITS_EXCEEDED: [&str; 2] = [
+    "exceeds the configured maximum",
+    "exceeds the per-instance limit",
+];
+
 /// Compiles a component. What is none is refused with what it is, and what to do.
 pub fn compile(engine: &Engine, wasm: &[u8]) -> anyhow::Result<Component> {
     expect_component(wasm)?;
     Component::from_binary(engine, wasm).map_err(|fault| {
         let cause = fault.root_cause().to_string();
         // Wasmtime has no type for it.
-        if cause.contains("exceeds the configured maximum") {
+        if LIMITS_EXCEEDED.iter().any(|words| cause.contains(words)) {
             return anyhow!("it is too large for this host: {cause}");
         }
         anyhow!("could not compile it: {cause}; it is damaged or cut off, build it again")
