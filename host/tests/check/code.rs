@@ -55,7 +55,11 @@ async fn what_takes_more_than_its_share_is_refused_with_the_limit() {
     for (part, times, says) in [
         ("(memory 1)", 5, "5 Wasm linear memories"),
         ("(table 1 funcref)", 20, "20 tables"),
-        ("(table 1 funcref) (table 1 funcref)", 1, "tables count of 2"),
+        (
+            "(table 1 funcref) (table 1 funcref)",
+            1,
+            "tables count of 2",
+        ),
     ] {
         let modules = format!("(core module $m {part})");
         let instances = "(core instance (instantiate $m))".repeat(times);
