@@ -26,7 +26,7 @@ impl Effect {
             return Self::Plain;
         };
         match first.to_ascii_lowercase().as_str() {
-            "select" | "with" | "values" | "table" if may_make_table(sql) => Self::Marks,
+            "select" | "with" | "values" | "table" if may_make_temporary_table(sql) => Self::Marks,
             "select" | "with" | "insert" | "update" | "delete" | "merge" | "values" | "table" => {
                 if calls_marking_function(sql) {
                     Self::Marks
@@ -68,32 +68,19 @@ fn is(word: &str, other: &str) -> bool {
     word.eq_ignore_ascii_case(other)
 }
 
-/// Whether a query may make a table, as `select … into temp t` does: whether it has an `into` that
-/// does not surely belong to a `(insert into …)` or `(merge into …)` of a `with`. One in a text, a
-/// name or a comment counts too: that costs a connection, and nothing else.
-fn may_make_table(sql: &str) -> bool {
-    let is_of_word = |c: char| c.is_alphanumeric() || c == '_';
+/// Whether a query may make a temporary table, as `select … into temp t` does. What only looks like
+/// it, in a text or a name, counts too: that costs a connection, and nothing else.
+fn may_make_temporary_table(sql: &str) -> bool {
     sql.match_indices(['i', 'I']).any(|(at, _)| {
-        let (before, rest) = sql.split_at(at);
-        let is_into = rest.get(..4).is_some_and(|word| is(word, "into"))
-            && !rest[4..].starts_with(is_of_word)
-            && !before.ends_with(is_of_word);
-        is_into && !changes_rows(before)
+        let is_into = sql.get(at..at + 4).is_some_and(|word| is(word, "into"));
+        is_into && Words(&sql[at + 4..]).next().is_some_and(is_temporary)
     })
 }
 
-/// Whether `(insert` or `(merge` is what comes before, with nothing in between. A bracket at the
-/// end of a comment is none.
-fn changes_rows(before: &str) -> bool {
-    let verb = before.trim_end();
-    let start = ["insert", "merge"].iter().find_map(|name| {
-        let start = verb.len().checked_sub(name.len())?;
-        let word = verb.get(start..)?;
-        is(word, name).then_some(start)
-    });
-    start.is_some_and(|start| {
-        verb[..start].trim_end().ends_with('(') && !verb[..start].contains("--")
-    })
+fn is_temporary(word: &str) -> bool {
+    let word = word.to_ascii_lowercase();
+    matches!(word.as_str(), "temp" | "temporary" | "local" | "global")
+        || word.starts_with("pg_temp")
 }
 
 fn calls_marking_function(sql: &str) -> bool {
@@ -200,8 +187,9 @@ mod tests {
             ("set search_path = x", Effect::Marks),
             ("create temp table t (a int)", Effect::Marks),
             ("select 1 into temp t", Effect::Marks),
-            ("select a\nINTO t from b", Effect::Marks),
-            ("select a from \"insert\" b into t", Effect::Marks),
+            ("select a\nINTO TEMP t from b", Effect::Marks),
+            ("select a into t from b", Effect::Plain),
+            ("select a into pg_temp_3.t from b", Effect::Marks),
             ("(select 1 into temporary table t)", Effect::Marks),
             (
                 "with x as (select 1) select * into temp t from x",
@@ -217,7 +205,7 @@ mod tests {
             ),
             (
                 "with x as (select 1) insert into t select 1 from x",
-                Effect::Marks,
+                Effect::Plain,
             ),
             (
                 "with x as (select 1) select 1 as insert into temp t",
