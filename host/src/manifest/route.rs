@@ -40,6 +40,10 @@ pub fn check(route: &str) -> Result<(), String> {
             return Err(format!("{segment:?} cannot hold \"*\"; use \"/...\""));
         } else if segment.split('.').any(|part| part == ":") {
             return Err("\":\" has no name; did you mean \":name\"?".to_owned());
+        } else if let Some(name) = names(segment).find(|name| !is_name(name)) {
+            return Err(format!(
+                "{name:?} is no name of a segment; write letters, digits, \"-\" and \"_\""
+            ));
         }
     }
     let pattern = pattern(route);
@@ -47,6 +51,16 @@ pub fn check(route: &str) -> Result<(), String> {
         Ok(_) => Ok(()),
         Err(fault) => Err(fault),
     }
+}
+
+fn names(segment: &str) -> impl Iterator<Item = &str> {
+    let parts = segment.split('.');
+    parts.filter_map(|part| part.strip_prefix(':'))
+}
+
+/// Each name becomes part of a header's: `spin-path-match-name`.
+fn is_name(name: &str) -> bool {
+    http::HeaderName::from_bytes(name.as_bytes()).is_ok()
 }
 
 /// The route as the router has it.
@@ -104,6 +118,7 @@ mod tests {
             ("/a...", "did you mean \"a/...\"?"),
             ("/a/*b", "use \"/...\""),
             ("/a/:", "did you mean \":name\"?"),
+            ("/::", "is no name"),
             ("/é", "percent-encoded"),
             ("/a b", "percent-encoded"),
             ("/a?b=c", "percent-encoded"),
