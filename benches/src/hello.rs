@@ -24,19 +24,19 @@ pub fn measure(place: &Place, rounds: usize, seconds: u32) -> anyhow::Result<Vec
         Contestant::wasmtime(place, folder.path(), &component)?,
         Contestant::native("native", folder.path(), "/", &[])?,
     ];
-    let mut samples = contestants.each_ref().map(|_| Vec::new());
-    let mut slow = contestants.each_ref().map(|_| Vec::new());
-    for round in 0..=rounds {
-        for (at, contestant) in contestants.iter().enumerate() {
-            let sample = load::many(contestant, "/", seconds)?;
-            let calm = load::slow(contestant, "/")?;
-            // The first is for warming up.
-            if round > 0 {
-                samples[at].push(sample);
-                slow[at].push(calm);
-            }
-        }
-    }
+    let measured = load::in_turn(&contestants, rounds, |contestant| {
+        let sample = load::many(contestant, "/", seconds)?;
+        Ok((sample, load::slow(contestant, "/")?))
+    })?;
+    let [slow_praxis, slow_wasmtime, slow_native] = measured
+        .each_ref()
+        .map(|pairs| pairs.iter().map(|(_, calm)| *calm).collect());
+    let samples = measured.map(|pairs| {
+        pairs
+            .into_iter()
+            .map(|(sample, _)| sample)
+            .collect::<Vec<_>>()
+    });
     let [ours, wasmtime, native] = &samples;
     let rows = contestants.iter().zip(&samples);
     Ok(vec![Report {
@@ -63,11 +63,11 @@ pub fn measure(place: &Place, rounds: usize, seconds: u32) -> anyhow::Result<Vec
             ),
             Finding::new(
                 "p99 on one slow kept-alive connection, praxis, µs",
-                slow[0].clone(),
+                slow_praxis,
                 Some(Goal::AtMost(SLOW_P99_US)),
             ),
-            Finding::new("the same, wasmtime serve, µs", slow[1].clone(), None),
-            Finding::new("the same, native, µs", slow[2].clone(), None),
+            Finding::new("the same, wasmtime serve, µs", slow_wasmtime, None),
+            Finding::new("the same, native, µs", slow_native, None),
         ],
     }])
 }

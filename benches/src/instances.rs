@@ -17,15 +17,9 @@ pub fn measure(place: &Place, rounds: usize, seconds: u32) -> anyhow::Result<Vec
         start(place, folder.path(), "fresh", 1)?,
         start(place, folder.path(), "reused", 128)?,
     ];
-    let mut samples = contestants.each_ref().map(|_| Vec::new());
-    for round in 0..=rounds {
-        for (contestant, samples) in contestants.iter().zip(&mut samples) {
-            let sample = load::many(contestant, "/", seconds)?;
-            if round > 0 {
-                samples.push(sample);
-            }
-        }
-    }
+    let samples = load::in_turn(&contestants, rounds, |contestant| {
+        load::many(contestant, "/", seconds)
+    })?;
     let [fresh, reused] = &samples;
     let rows = contestants.iter().zip(&samples);
     Ok(vec![Report {

@@ -25,6 +25,25 @@ pub struct Sample {
     pub processor_us: f64,
 }
 
+/// Measures each contestant in turn, round by round. The first round is for warming up, and does not
+/// count.
+pub fn in_turn<T, const N: usize>(
+    contestants: &[Contestant; N],
+    rounds: usize,
+    mut measure: impl FnMut(&Contestant) -> anyhow::Result<T>,
+) -> anyhow::Result<[Vec<T>; N]> {
+    let mut samples = contestants.each_ref().map(|_| Vec::new());
+    for round in 0..=rounds {
+        for (contestant, samples) in contestants.iter().zip(&mut samples) {
+            let sample = measure(contestant)?;
+            if round > 0 {
+                samples.push(sample);
+            }
+        }
+    }
+    Ok(samples)
+}
+
 /// Loads a contestant for some seconds.
 pub fn many(contestant: &Contestant, path: &str, seconds: u32) -> anyhow::Result<Sample> {
     let before = contestant.processor_time()?;

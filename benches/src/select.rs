@@ -58,15 +58,9 @@ fn contest(
     ];
     let mut reports = Vec::new();
     for (path, title, goal) in CASES {
-        let mut samples = contestants.each_ref().map(|_| Vec::new());
-        for round in 0..=rounds {
-            for (contestant, samples) in contestants.iter().zip(&mut samples) {
-                let sample = load::many(contestant, path, seconds)?;
-                if round > 0 {
-                    samples.push(sample);
-                }
-            }
-        }
+        let samples = load::in_turn(&contestants, rounds, |contestant| {
+            load::many(contestant, path, seconds)
+        })?;
         let [ours, native, unchecked] = &samples;
         let rows = contestants.iter().zip(&samples);
         reports.push(Report {
