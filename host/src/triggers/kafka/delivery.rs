@@ -178,10 +178,13 @@ impl Courier {
         .increment(1);
         let letter = Outgoing {
             topic: dead_letter_topic(&received.topic),
+            partition: None,
             record: Record {
                 dead_letter: Some(DeadLetter {
                     reason: reason[..reason.floor_char_boundary(REASON_BYTES_MAX)].to_owned(),
                     attempts,
+                    group: self.group.name.clone(),
+                    version: String::new(),
                     component: self.group.component.clone(),
                     topic: received.topic.clone(),
                     partition: received.partition,
@@ -244,13 +247,15 @@ pub fn release(
         .enumerate()
         .map(|(position, publication)| Outgoing {
             topic: publication.topic,
+            partition: None,
             record: Record {
-                id: Uuid::new_v5(&cause, format!("{component}/{position}").as_bytes()),
-                source: component.to_owned(),
-                time_ms,
                 traceparent: traceparent.map(str::to_owned),
-                event: publication.event,
-                dead_letter: None,
+                ..Record::new(
+                    Uuid::new_v5(&cause, format!("{component}/{position}").as_bytes()),
+                    component.to_owned(),
+                    time_ms,
+                    publication.event,
+                )
             },
         })
         .collect()
