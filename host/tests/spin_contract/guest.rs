@@ -14,7 +14,7 @@ use praxis_host::capabilities::key_value::{KeyValue, KeyValueStore};
 use praxis_host::capabilities::outbound::{Http, Networks, Outbound};
 use praxis_host::capabilities::postgres::Postgres;
 use praxis_host::capabilities::redis::Redis;
-use praxis_host::capabilities::variables::Variables;
+use praxis_host::capabilities::variables::{Environment, Variables};
 use praxis_host::manifest::Manifest;
 use praxis_host::runtime::application::Application;
 use praxis_host::runtime::engine;
@@ -89,7 +89,11 @@ pub fn application(
     product: Product,
 ) -> anyhow::Result<Application> {
     let manifest = manifest(folder, source, grants);
-    let variables = Arc::new(Variables::resolve(&manifest, |_| None, known)?);
+    let variables = Arc::new(Variables::resolve(
+        &manifest,
+        &Environment::default(),
+        known,
+    )?);
     let outbound = Arc::new(Outbound::resolve(&manifest, &variables)?);
     let http = Arc::new(Http::new(Arc::clone(&outbound), Networks::default()));
     load(&manifest, variables, outbound, http, known, product)
@@ -118,7 +122,8 @@ pub fn load(
     // Not in the test's own folder: a thread of the engine tidies up there, and outlives the test.
     let compiled = Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled");
     let engine = engine::start(&compiled).map_err(|fault| anyhow::anyhow!(fault))?;
-    Application::load(&engine, manifest, &capabilities)
+    let copies = manifest.folder.join("copies");
+    Application::load(&engine, manifest, &capabilities, &copies)
 }
 
 /// A component with its servers.

@@ -13,7 +13,7 @@ use hyper::body::{Frame, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use praxis_host::capabilities::outbound::{Http, Networks, Outbound};
-use praxis_host::capabilities::variables::Variables;
+use praxis_host::capabilities::variables::{Environment, Variables};
 use praxis_host::triggers::http::chain::Chain;
 use praxis_host::triggers::http::guest::Guest;
 use tempfile::TempDir;
@@ -101,7 +101,8 @@ fn component(source: &str, hosts: &[String], blocked: &[&str]) -> (Guest, Arc<Ht
         .map(|name| (name.to_owned(), "redis://127.0.0.1:1".to_owned()));
     let known = BTreeMap::from(known);
     let manifest = guest::manifest(folder.path(), source, &grants);
-    let variables = Arc::new(Variables::resolve(&manifest, |_| None, &known).unwrap());
+    let variables =
+        Arc::new(Variables::resolve(&manifest, &Environment::default(), &known).unwrap());
     let outbound = Arc::new(Outbound::resolve(&manifest, &variables).unwrap());
     let blocked = Networks::parse(blocked.iter().copied()).unwrap();
     let http = Arc::new(Http::new(Arc::clone(&outbound), blocked));
