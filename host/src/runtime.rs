@@ -14,5 +14,6 @@ pub mod grants;
 pub mod life;
 pub mod room;
 mod shelf;
+mod spare;
 pub mod subscriber;
 pub mod turns;

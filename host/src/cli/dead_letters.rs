@@ -115,7 +115,10 @@ async fn redrive_all(host: &Remote, topic: &str) -> anyhow::Result<()> {
         let open = body["open"].as_u64().unwrap_or_default();
         if now == 0 || open == 0 {
             println!("{topic}: {redriven} redriven, {open} still open");
-            ensure!(open == 0, "what is still open can only be discarded, or comes after such a one");
+            ensure!(
+                open == 0,
+                "what is still open can only be discarded, or comes after such a one"
+            );
             return Ok(());
         }
     }

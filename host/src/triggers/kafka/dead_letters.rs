@@ -13,7 +13,8 @@ use serde_json::Value;
 use tokio::sync::Mutex;
 
 use crate::capabilities::events::{
-    Broker, DeadLetter, Error, Extent, Outgoing, Received, Record, Resolution, Resolved, dead_letter_topic,
+    Broker, DeadLetter, Error, Extent, Outgoing, Received, Record, Resolution, Resolved,
+    dead_letter_topic,
 };
 use crate::clock;
 
@@ -140,7 +141,7 @@ impl From<Error> for Refused {
 /// The open letters of one partition: whose each is, and its key.
 type Open = BTreeMap<u64, Owner>;
 
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Owner {
     group: String,
     key: String,
@@ -169,22 +170,25 @@ impl DeadLetters {
         limit: usize,
     ) -> Result<Page, Refused> {
         let limit = limit.clamp(1, LETTERS_MAX);
-        let topics = self.topics.iter().map(String::as_str);
-        let topics = topics.filter(|name| topic.is_none_or(|topic| topic == *name));
         let mut page = Page::default();
-        for topic in topics {
-            for place in self.places(topic).await? {
-                let is_behind = |offset: &u64| after.is_none_or(|after| &place.id(*offset) > after);
+        for name in &self.topics {
+            if topic.is_some_and(|topic| topic != name) {
+                continue;
+            }
+            for place in self.places(name).await? {
                 let open = self.open(&place).await?;
-                for offset in open.keys().copied().filter(is_behind) {
+                for offset in open.into_keys() {
+                    let id = place.id(offset);
+                    if after.is_some_and(|after| id <= *after) {
+                        continue;
+                    }
                     if page.items.len() == limit {
                         page.next_cursor = page.items.last().map(|letter| letter.id.clone());
                         return Ok(page);
                     }
-                    let id = place.id(offset);
-                    let received = self.received(&id).await?;
-                    let letter = received.and_then(|received| Letter::of(id, &received.record));
-                    page.items.extend(letter);
+                    if let Some(received) = self.received(&id).await? {
+                        page.items.extend(Letter::of(id, &received.record));
+                    }
                 }
             }
         }
@@ -221,13 +225,11 @@ impl DeadLetters {
         for place in self.places(topic).await? {
             let open = self.open(&place).await?;
             // What follows one that can't be redriven would overtake it.
-            let mut held: BTreeSet<(&str, &str)> = BTreeSet::new();
-            for (offset, owner) in &open {
-                let id = place.id(*offset);
-                let whose = (owner.group.as_str(), owner.key.as_str());
-                let may = redriven.len() < LETTERS_MAX
-                    && !owner.is_malformed
-                    && !held.contains(&whose);
+            let mut held = BTreeSet::new();
+            for (offset, owner) in open {
+                let id = place.id(offset);
+                let may =
+                    redriven.len() < LETTERS_MAX && !owner.is_malformed && !held.contains(&owner);
                 let outcome = match self.received(&id).await? {
                     Some(received) if may => self.publish_again(&id, received).await,
                     Some(_) | None => Err(Refused::Homeless),
@@ -237,7 +239,7 @@ impl DeadLetters {
                     Err(error @ Refused::Broker(_)) => return Err(error),
                     Err(_) => {
                         left += 1;
-                        held.insert(whose);
+                        held.insert(owner);
                     }
                 }
             }
@@ -252,7 +254,8 @@ impl DeadLetters {
     pub async fn discard(&self, id: &Id) -> Result<(), Refused> {
         let _alone = self.changes.lock().await;
         let (_, received) = self.look(id).await?;
-        self.resolve(id, &received.record, Resolved::Discarded).await
+        self.resolve(id, &received.record, Resolved::Discarded)
+            .await
     }
 
     /// Published first: should the host die before the second step, it is redriven once more.
@@ -262,7 +265,11 @@ impl DeadLetters {
             topic,
             partition,
             ..
-        } = received.record.dead_letter.clone().ok_or(Refused::Unknown)?;
+        } = received
+            .record
+            .dead_letter
+            .clone()
+            .ok_or(Refused::Unknown)?;
         let again = Outgoing {
             topic,
             partition: Some(partition),
@@ -341,7 +348,9 @@ impl DeadLetters {
             from = last.offset + 1;
             scanned += records.len();
             let is_all = records.len() < READ_MAX;
-            records.into_iter().for_each(|record| fold(&mut open, record));
+            records
+                .into_iter()
+                .for_each(|record| fold(&mut open, record));
             if is_all {
                 break;
             }
@@ -455,7 +464,14 @@ mod tests {
         };
         assert_eq!(id.to_string(), "shop.orders.2.3.17");
         assert_eq!(id.to_string().parse(), Ok(id));
-        for text in ["", "facts", "facts.1", "facts.x.1", "facts.0.-1", "facts.0.1x"] {
+        for text in [
+            "",
+            "facts",
+            "facts.1",
+            "facts.x.1",
+            "facts.0.-1",
+            "facts.0.1x",
+        ] {
             assert_eq!(text.parse::<Id>(), Err(()), "{text}");
         }
     }

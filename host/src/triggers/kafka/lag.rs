@@ -46,6 +46,6 @@ fn show(lag: &Lag) {
         ("topic", lag.topic.clone()),
         ("partition", lag.partition.to_string()),
     ];
-    metrics::gauge!("event.lag", &labels).set(lag.lag as f64);
-    metrics::gauge!("event.lag.seconds", &labels).set(lag.behind_ms as f64 / 1e3);
+    metrics::gauge!("event_lag", &labels).set(lag.lag as f64);
+    metrics::gauge!("event_lag_seconds", &labels).set(lag.behind_ms as f64 / 1e3);
 }

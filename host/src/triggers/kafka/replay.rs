@@ -74,17 +74,17 @@ pub async fn request(
     partition: Option<u32>,
     from: From,
 ) -> Result<Vec<Range>, Refused> {
-    let named = groups.iter().filter(|known| known.name == group);
-    let mut named = named.peekable();
-    let known = *named
-        .peek()
-        .ok_or_else(|| Refused::UnknownGroup(group.to_owned()))?;
-    if !named.any(|known| known.topics.contains_key(topic)) {
+    let named: Vec<_> = groups.iter().filter(|known| known.name == group).collect();
+    let Some(known) = named.first() else {
+        return Err(Refused::UnknownGroup(group.to_owned()));
+    };
+    if !named.iter().any(|known| known.topics.contains_key(topic)) {
         return Err(Refused::UnreadTopic {
             group: group.to_owned(),
             topic: topic.to_owned(),
         });
     }
+    let component = &known.component;
     let extents: BTreeMap<_, _> = broker
         .extent(topic)
         .await?
@@ -97,11 +97,12 @@ pub async fn request(
             partition,
         });
     }
-    let wanted = extents.into_values();
-    let wanted = wanted.filter(|extent| partition.is_none_or(|one| one == extent.partition));
     let mut ranges = Vec::new();
     let mut requests = Vec::new();
-    for extent in wanted {
+    for extent in extents.into_values() {
+        if partition.is_some_and(|one| one != extent.partition) {
+            continue;
+        }
         let from = match from {
             From::Earliest => extent.start,
             From::Offset(offset) => offset.max(extent.start),
@@ -126,7 +127,7 @@ pub async fn request(
         requests.push(Outgoing {
             topic: topic.to_owned(),
             partition: Some(extent.partition),
-            record: Record::replay(clock::id(), known.component.clone(), time_ms, replay),
+            record: Record::replay(clock::id(), component.clone(), time_ms, replay),
         });
     }
     broker.publish(&requests).await?;

@@ -96,7 +96,13 @@ pub async fn replay(
     let items = asked.await.map_err(problem)?;
     let operator = &operator.sub;
     let partitions = items.len();
-    tracing::info!(group, event.topic = topic, partitions, operator, "a replay was asked for");
+    tracing::info!(
+        group,
+        event.topic = topic,
+        partitions,
+        operator,
+        "a replay was asked for"
+    );
     Ok(answer(&Requested { items }))
 }
 

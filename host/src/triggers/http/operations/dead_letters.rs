@@ -30,11 +30,17 @@ pub async fn list(letters: &DeadLetters, query: Option<&str>) -> Result<Response
         match &*name {
             "topic" => topic = Some(value.into_owned()),
             "limit" => {
-                limit = value.parse().ok().filter(|n| (1..=LETTERS_MAX).contains(n)).ok_or_else(
-                    || Problem::bad_request(format!("limit: a number from 1 to {LETTERS_MAX}")),
-                )?;
+                limit = value
+                    .parse()
+                    .ok()
+                    .filter(|n| (1..=LETTERS_MAX).contains(n))
+                    .ok_or_else(|| {
+                        Problem::bad_request(format!("limit: a number from 1 to {LETTERS_MAX}"))
+                    })?;
             }
-            "cursor" => after = Some(id(&value).map_err(|_| Problem::bad_request("cursor: none of ours"))?),
+            "cursor" => {
+                after = Some(id(&value).map_err(|_| Problem::bad_request("cursor: none of ours"))?)
+            }
             _ => return Err(Problem::bad_request(format!("{name}: no such parameter"))),
         }
     }
@@ -61,7 +67,13 @@ pub async fn act(
     }
     let id = id(named)?;
     let outcome = match act {
-        Act::Show => return letters.find(&id).await.map(|letter| answer(&letter)).map_err(problem),
+        Act::Show => {
+            return letters
+                .find(&id)
+                .await
+                .map(|letter| answer(&letter))
+                .map_err(problem);
+        }
         Act::Redrive => letters.redrive(&id).await.map(|()| "redriven"),
         Act::Discard => letters.discard(&id).await.map(|()| "discarded"),
     };
@@ -88,7 +100,12 @@ pub async fn redrive_all(
     let done = letters.redrive_all(&topic).await.map_err(problem)?;
     let operator = &operator.sub;
     let redriven = done.redriven.len();
-    tracing::info!(event.topic = topic, redriven, operator, "dead letters redriven");
+    tracing::info!(
+        event.topic = topic,
+        redriven,
+        operator,
+        "dead letters redriven"
+    );
     Ok(answer(&done))
 }
 
