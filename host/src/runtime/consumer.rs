@@ -65,6 +65,11 @@ pub enum Outcome {
 #[async_trait]
 pub trait Handler: Send + Sync {
     async fn handle(&self, delivery: &Delivery) -> Outcome;
+
+    /// Which version of it handles now: kept with what it does not handle.
+    fn version(&self) -> String {
+        String::new()
+    }
 }
 
 /// A component behind `praxis:events/consumer`. An event is handled by the version that was live when
@@ -197,6 +202,10 @@ impl Handler for Consumer {
         let version = self.0.load_full();
         let _event = version.component.life().begin(Work::Event);
         version.handle(delivery).await
+    }
+
+    fn version(&self) -> String {
+        self.0.load().component.sha256.to_string()
     }
 }
 

@@ -8,6 +8,7 @@ mod delivery;
 mod job;
 mod meters;
 mod reader;
+mod replay;
 mod schedule;
 pub mod watch;
 

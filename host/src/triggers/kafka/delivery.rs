@@ -152,8 +152,9 @@ impl Courier {
             "an event is given up on"
         );
         let letter = Outgoing {
-            topic: dead_letter_topic(&delivery.topic),
-            record: job.letter(&self.group, attempts, reason),
+topic: dead_letter_topic(&delivery.topic),
+            partition: None,
+            record: job.letter(&self.group, self.handler.version(), attempts, reason),
         };
         match self.publish(&[letter], lane.revoked).await {
             Some(Ok(())) => {}
@@ -205,13 +206,15 @@ pub fn release(
         .enumerate()
         .map(|(position, publication)| Outgoing {
             topic: publication.topic,
+            partition: None,
             record: Record {
-                id: Uuid::new_v5(&cause, format!("{component}/{position}").as_bytes()),
-                source: component.to_owned(),
-                time_ms,
                 traceparent: traceparent.map(str::to_owned),
-                event: publication.event,
-                dead_letter: None,
+                ..Record::new(
+                    Uuid::new_v5(&cause, format!("{component}/{position}").as_bytes()),
+                    component.to_owned(),
+                    time_ms,
+                    publication.event,
+                )
             },
         })
         .collect()

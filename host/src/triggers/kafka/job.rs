@@ -65,22 +65,27 @@ impl Job {
     }
 
     /// The record as it was read, with the reason why it is given up on.
-    pub fn letter(&self, group: &Group, attempts: u32, reason: &str) -> Record {
+    pub fn letter(&self, group: &Group, version: String, attempts: u32, reason: &str) -> Record {
         let delivery = &self.delivery;
+        let (source, event) = (delivery.source.clone(), delivery.event.clone());
         Record {
-            id: self.id,
-            source: delivery.source.clone(),
-            time_ms: delivery.time_ms,
             traceparent: self.traceparent.clone(),
-            event: delivery.event.clone(),
             dead_letter: Some(DeadLetter {
-                reason: reason[..reason.floor_char_boundary(REASON_BYTES_MAX)].to_owned(),
+                reason: brief(reason).to_owned(),
                 attempts,
+                group: group.name.clone(),
                 component: group.component.clone(),
+                version,
                 topic: delivery.topic.clone(),
                 partition: delivery.partition,
                 offset: delivery.offset,
             }),
+            ..Record::new(self.id, source, delivery.time_ms, event)
         }
     }
+}
+
+/// As much of a reason as is kept.
+pub fn brief(reason: &str) -> &str {
+    &reason[..reason.floor_char_boundary(REASON_BYTES_MAX)]
 }

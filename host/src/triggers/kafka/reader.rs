@@ -1,6 +1,7 @@
 //! Reads a partition: admits its events to the schedule, lets them run, and completes what is done.
 
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt as _;
@@ -10,6 +11,7 @@ use tokio::time::{Instant, Sleep, sleep, timeout};
 use super::Terms;
 use super::delivery::{Courier, Ended, Lane};
 use super::job::Job;
+use super::replay::Replay;
 use super::schedule::{Bounds, Key, Place, Schedule};
 use super::watch::{At, Failing, Shown, Watch};
 use crate::capabilities::events::{DRAIN_MS_MAX, Error, Partition, Received};
@@ -44,7 +46,7 @@ pub async fn read(courier: &Courier, watch: &Watch, mut partition: Box<dyn Parti
         shown: &shown,
         revoked: &revoked,
     };
-    let mut desk = Desk::new(terms, &shown);
+    let mut desk = Desk::new(courier, terms, &shown);
     let mut running = FuturesUnordered::new();
     let mut alarm = Alarm::new();
     let mut is_revoked = pin!(revoked.cancelled());
@@ -73,13 +75,16 @@ pub async fn read(courier: &Courier, watch: &Watch, mut partition: Box<dyn Parti
                         desk.settle(one);
                     }
                 }
-                received = &mut next, if desk.schedule.has_room() => match received {
+                received = &mut next, if desk.reads_on() => match received {
                     Some(received) => {
                         desk.take(received);
                         break true;
                     }
                     None => break false,
                 },
+                replayed = again(&mut desk.replay), if desk.schedule.has_room() => {
+                    desk.take_again(replayed);
+                }
                 () = alarm.rings() => desk.ring(),
             }
         };
@@ -115,10 +120,29 @@ async fn one(courier: &Courier, place: Place, mut job: Box<Job>, lane: Lane<'_>)
     (place, job, ended)
 }
 
+/// What a record asks of the group that reads it.
+enum Asked {
+    Handling,
+    Replay { from: u64 },
+    /// It is for another group.
+    Nothing,
+}
+
+/// The next record of a replay, if there is one.
+async fn again(replay: &mut Option<Replay>) -> Option<Received> {
+    match replay {
+        Some(replay) => replay.next().await,
+        None => std::future::pending().await,
+    }
+}
+
 /// What is known of the partition's events, and what of that the broker is yet to be told.
 struct Desk<'a> {
+    courier: &'a Courier,
     schedule: Schedule<Box<Job>>,
     shown: &'a Shown,
+    /// What is read instead of the partition, until it is over.
+    replay: Option<Replay>,
     /// Events that were finished since the broker was told.
     untold: usize,
     /// When it is to be told of them.
@@ -126,7 +150,7 @@ struct Desk<'a> {
 }
 
 impl<'a> Desk<'a> {
-    fn new(terms: Terms, shown: &'a Shown) -> Self {
+    fn new(courier: &'a Courier, terms: Terms, shown: &'a Shown) -> Self {
         let schedule = Schedule::new(Bounds {
             in_flight_max: terms.in_flight_max,
             held_max: HELD_EVENTS_MAX + terms.in_flight_max,
@@ -134,15 +158,78 @@ impl<'a> Desk<'a> {
             span_max: SPAN_OFFSETS_MAX,
         });
         Self {
+            courier,
             schedule,
             shown,
+            replay: None,
             untold: 0,
             tell_at: None,
         }
     }
 
+    /// Whether the partition's next record may be taken.
+    fn reads_on(&self) -> bool {
+        self.replay.is_none() && self.schedule.has_room()
+    }
+
     fn take(&mut self, received: Received) {
-        let offset = received.offset;
+        match self.asks_for(&received) {
+            Asked::Handling => self.admit(received.offset, received),
+            Asked::Nothing => {
+                self.schedule.skip(received.offset);
+                self.note_finished();
+            }
+            Asked::Replay { from } => {
+                let Courier { broker, group, .. } = self.courier;
+                let held = self.schedule.hold(received.offset);
+                let replay = Replay::new(Arc::clone(broker), group.pace, &received, from, held);
+                tracing::info!(
+                    group = group.name,
+                    event.topic = received.topic,
+                    event.partition = received.partition,
+                    from,
+                    to = replay.mark,
+                    "events are handled again"
+                );
+                self.shown.replaying(Some(replay.mark));
+                self.replay = Some(replay);
+            }
+        }
+    }
+
+    /// What a replay reads is handled as if it lay at the mark: after all that came before it, and
+    /// before what comes then, key by key. `None` is its end.
+    fn take_again(&mut self, replayed: Option<Received>) {
+        let Some(replay) = &self.replay else {
+            return;
+        };
+        let (mark, held) = (replay.mark, replay.held);
+        let Some(received) = replayed else {
+            self.schedule.let_go(held);
+            self.replay = None;
+            self.shown.replaying(None);
+            self.note_finished();
+            return;
+        };
+        match self.asks_for(&received) {
+            Asked::Handling => self.admit(mark, received),
+            // A replay of a replay would read the same.
+            Asked::Nothing | Asked::Replay { .. } => {}
+        }
+    }
+
+    fn asks_for(&self, received: &Received) -> Asked {
+        let group = &self.courier.group.name;
+        let record = &received.record;
+        match (&record.replay, &record.only_for) {
+            (Some(replay), _) if replay.group == *group => Asked::Replay { from: replay.from },
+            (Some(_), _) => Asked::Nothing,
+            (None, Some(other)) if other != group => Asked::Nothing,
+            (None, Some(_) | None) => Asked::Handling,
+        }
+    }
+
+    fn admit(&mut self, offset: u64, received: Received) {
         let job = Box::new(Job::new(received));
         let key = Key::of(&job.delivery.event.key);
         self.schedule.admit(offset, key, job.bytes(), job);
