@@ -5,7 +5,7 @@ use reqwest::Method;
 use serde_json::json;
 
 use super::remote::{Remote, answer};
-use crate::triggers::kafka::replay::From;
+use crate::triggers::kafka::replay::request::From;
 
 #[derive(Debug, Args)]
 pub struct Replay {

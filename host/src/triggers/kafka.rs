@@ -6,6 +6,7 @@
 
 pub mod dead_letters;
 mod delivery;
+mod desk;
 mod job;
 pub mod lag;
 mod meters;
@@ -13,6 +14,7 @@ mod reader;
 pub mod replay;
 mod schedule;
 pub mod watch;
+mod work;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;

@@ -1,151 +1,118 @@
-//! Asks a group to handle again what it has handled.
-//!
-//! The request is a record at the end of each partition. Whoever reads the partition for the group
-//! comes to it in its turn, and then handles what lies between the wanted offset and the request.
-//! So it needs no stop, survives any host, and is not in the way of other groups.
+//! A replay: what lies before the record that asks for it is read again.
 
-use std::collections::BTreeMap;
+pub mod request;
+
+use std::collections::VecDeque;
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
-use serde::Serialize;
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 
-use super::Group;
-use crate::capabilities::events::{Broker, Error, Outgoing, Record, Replay};
-use crate::clock;
+use super::Pace;
+use crate::capabilities::events::{Broker, Error, Received};
+use crate::triggers::backoff::backoff;
 
-/// From where a group is to read again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum From {
-    /// The oldest that is kept.
-    Earliest,
-    Offset(u64),
-    /// What was published then or later.
-    Time(DateTime<Utc>),
+const CHUNK_RECORDS_MAX: usize = 256;
+
+/// A partition, read again up to a mark.
+pub struct Replay {
+    broker: Arc<dyn Broker>,
+    topic: String,
+    partition: u32,
+    pace: Pace,
+    /// The offset of the record that asked: what lies before it is read.
+    pub mark: u64,
+    /// What keeps the mark from counting as finished meanwhile.
+    pub held: u64,
+    from: u64,
+    read: VecDeque<Received>,
+    reading: Option<BoxFuture<'static, Vec<Received>>>,
+    is_over: bool,
 }
 
-impl std::str::FromStr for From {
-    type Err = String;
-
-    /// `earliest`, an offset, or a time (RFC 3339).
-    fn from_str(text: &str) -> Result<Self, String> {
-        if text == "earliest" {
-            return Ok(Self::Earliest);
+impl Replay {
+    pub fn new(
+        broker: Arc<dyn Broker>,
+        pace: Pace,
+        asked: &Received,
+        from: u64,
+        held: u64,
+    ) -> Self {
+        Self {
+            broker,
+            topic: asked.topic.clone(),
+            partition: asked.partition,
+            pace,
+            mark: asked.offset,
+            held,
+            from,
+            read: VecDeque::new(),
+            reading: None,
+            is_over: false,
         }
-        if let Ok(offset) = text.parse() {
-            return Ok(Self::Offset(offset));
-        }
-        let time = DateTime::parse_from_rfc3339(text).map_err(|_| {
-            format!("{text:?} is not \"earliest\", an offset or a time as in 2026-11-22T18:00:00Z")
-        })?;
-        Ok(Self::Time(time.to_utc()))
     }
-}
 
-/// What will be handled again in one partition.
-#[derive(Debug, PartialEq, Eq, Serialize)]
-pub struct Range {
-    pub partition: u32,
-    pub from: u64,
-    /// The first offset that is not.
-    pub to: u64,
-}
-
-/// Why nothing is handled again.
-#[derive(Debug, thiserror::Error)]
-pub enum Refused {
-    #[error("no component of this application has the group {0}")]
-    UnknownGroup(String),
-    #[error("the group {group} does not read the topic {topic}")]
-    UnreadTopic { group: String, topic: String },
-    #[error("the topic {topic} has no partition {partition}")]
-    UnknownPartition { topic: String, partition: u32 },
-    #[error(transparent)]
-    Broker(#[from] Error),
-}
-
-/// Asks `group` to read `topic` again, one partition or all. Gives what it will handle again; a
-/// partition with nothing in it is left out.
-pub async fn request(
-    broker: &Arc<dyn Broker>,
-    groups: &[Group],
-    group: &str,
-    topic: &str,
-    partition: Option<u32>,
-    from: From,
-) -> Result<Vec<Range>, Refused> {
-    let named: Vec<_> = groups.iter().filter(|known| known.name == group).collect();
-    let Some(known) = named.first() else {
-        return Err(Refused::UnknownGroup(group.to_owned()));
-    };
-    if !named.iter().any(|known| known.topics.contains_key(topic)) {
-        return Err(Refused::UnreadTopic {
-            group: group.to_owned(),
-            topic: topic.to_owned(),
-        });
-    }
-    let component = &known.component;
-    let extents: BTreeMap<_, _> = broker
-        .extent(topic)
-        .await?
-        .into_iter()
-        .map(|extent| (extent.partition, extent))
-        .collect();
-    if let Some(partition) = partition.filter(|wanted| !extents.contains_key(wanted)) {
-        return Err(Refused::UnknownPartition {
-            topic: topic.to_owned(),
-            partition,
-        });
-    }
-    let mut ranges = Vec::new();
-    let mut requests = Vec::new();
-    for extent in extents.into_values() {
-        if partition.is_some_and(|one| one != extent.partition) {
-            continue;
-        }
-        let from = match from {
-            From::Earliest => extent.start,
-            From::Offset(offset) => offset.max(extent.start),
-            From::Time(time) => {
-                let time_ms = u64::try_from(time.timestamp_millis()).unwrap_or(0);
-                broker.offset_at(topic, extent.partition, time_ms).await?
+    /// The next record, however long the broker takes to come back; `None` at the mark. Dropped
+    /// before it answers, it goes on where it was when it is called again.
+    pub async fn next(&mut self) -> Option<Received> {
+        loop {
+            if let Some(received) = self.read.pop_front() {
+                self.from = received.offset + 1;
+                self.is_over |= received.offset >= self.mark;
+                if !self.is_over {
+                    return Some(received);
+                }
             }
-        };
-        if from >= extent.end {
-            continue;
+            if self.is_over {
+                return None;
+            }
+            let reading = match &mut self.reading {
+                Some(reading) => reading,
+                idle => idle.insert(
+                    chunk(
+                        Arc::clone(&self.broker),
+                        self.topic.clone(),
+                        self.partition,
+                        self.from,
+                        self.pace,
+                    )
+                    .boxed(),
+                ),
+            };
+            let read = reading.await;
+            self.reading = None;
+            // The mark itself is there: only an empty chunk can be short of it.
+            self.is_over = read.is_empty();
+            self.read = read.into();
         }
-        ranges.push(Range {
-            partition: extent.partition,
-            from,
-            to: extent.end,
-        });
-        let replay = Replay {
-            group: group.to_owned(),
-            from,
-        };
-        let time_ms = clock::now().timestamp_millis().unsigned_abs();
-        requests.push(Outgoing {
-            topic: topic.to_owned(),
-            partition: Some(extent.partition),
-            record: Record::replay(clock::id(), component.clone(), time_ms, replay),
-        });
     }
-    broker.publish(&requests).await?;
-    Ok(ranges)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn where_to_begin_is_read_in_three_forms() {
-        assert_eq!("earliest".parse(), Ok(From::Earliest));
-        assert_eq!("17".parse(), Ok(From::Offset(17)));
-        let time = DateTime::from_timestamp_millis(1_767_225_600_000).unwrap();
-        assert_eq!("2026-01-01T01:00:00+01:00".parse(), Ok(From::Time(time)));
-        for text in ["", "latest", "-1", "2026-01-01"] {
-            assert!(text.parse::<From>().unwrap_err().contains("earliest"));
+async fn chunk(
+    broker: Arc<dyn Broker>,
+    topic: String,
+    partition: u32,
+    from: u64,
+    pace: Pace,
+) -> Vec<Received> {
+    let mut pauses = backoff(pace.first_ms, pace.ms_max);
+    loop {
+        let read = broker
+            .read(&topic, partition, from, CHUNK_RECORDS_MAX)
+            .await;
+        match read {
+            Ok(read) => return read,
+            Err(Error::UnknownTopic(topic)) => {
+                tracing::error!(event.topic = topic, "what was to be replayed is gone");
+                return Vec::new();
+            }
+            Err(error @ (Error::Unavailable(_) | Error::Lost)) => tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                event.topic = topic,
+                event.partition = partition,
+                "a replay waits for the broker"
+            ),
         }
+        tokio::time::sleep(pauses()).await;
     }
 }

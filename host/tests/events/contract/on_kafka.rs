@@ -7,7 +7,7 @@ use praxis_host::capabilities::events::{Broker, dead_letter_topic};
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
 
-use super::{deliveries, keys, suite};
+use super::{batches, deliveries, keys, letters, replays, suite};
 use crate::waiting::within;
 
 const BROKERS: i32 = 3;
@@ -182,6 +182,48 @@ async fn a_partition_goes_on_at_its_next_member() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replay_hands_one_group_again_what_lies_before_it() {
+    let cluster = cluster();
+    replays::a_replay_hands_one_group_again_what_lies_before_it(host(&cluster).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_long_replay_is_complete_and_in_order() {
+    let cluster = cluster();
+    replays::a_long_replay_is_complete_and_in_order(host(&cluster).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replay_does_not_wait_for_a_parked_key_nor_overtake_it() {
+    let cluster = cluster();
+    replays::a_replay_does_not_wait_for_a_parked_key_nor_overtake_it(host(&cluster).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_event_for_one_group_is_skipped_by_others() {
+    let cluster = cluster();
+    replays::an_event_for_one_group_is_skipped_by_others(host(&cluster).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_batch_holds_what_is_ready_in_order() {
+    let cluster = cluster();
+    batches::a_batch_holds_what_is_ready_in_order(host(&cluster).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_that_fails_in_a_batch_holds_back_its_key_alone() {
+    let cluster = cluster();
+    batches::one_that_fails_in_a_batch_holds_back_its_key_alone(host(&cluster).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_that_breaks_its_batch_is_found_and_given_up_on() {
+    let cluster = cluster();
+    batches::one_that_breaks_its_batch_is_found_and_given_up_on(host(&cluster).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_broker_that_is_down_is_unavailable_and_comes_back() {
     let cluster = cluster();
     suite::a_broker_that_is_down_is_unavailable_and_comes_back(
@@ -201,4 +243,34 @@ async fn topics_that_show_up_while_they_are_waited_for_will_do() {
     let made = async { create_topics(&cluster) };
     let (ensured, ()) = within(futures::future::join(ensured, made)).await;
     ensured.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dead_letter_is_redriven_in_its_turn() {
+    let cluster = cluster();
+    letters::a_dead_letter_is_redriven_in_its_turn(host(&cluster).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn all_dead_letters_are_redriven_in_order() {
+    let cluster = cluster();
+    letters::all_dead_letters_are_redriven_in_order(host(&cluster).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_discarded_dead_letter_is_gone() {
+    let cluster = cluster();
+    letters::a_discarded_dead_letter_is_gone(host(&cluster).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_redriven_is_for_its_group_alone() {
+    let cluster = cluster();
+    letters::what_was_redriven_is_for_its_group_alone(host(&cluster).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_group_handles_again_what_it_is_asked_to() {
+    let cluster = cluster();
+    letters::a_group_handles_again_what_it_is_asked_to(host(&cluster).await).await;
 }

@@ -10,7 +10,7 @@ use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use super::reader::{Mode, Reader, numbers, outgoing};
-use super::{deliveries, keys, suite};
+use super::{batches, deliveries, keys, letters, replays, suite};
 use crate::waiting::within;
 use crate::{database, postgres};
 
@@ -155,6 +155,41 @@ async fn a_partition_goes_on_at_its_next_member() {
 }
 
 #[tokio::test]
+async fn a_replay_hands_one_group_again_what_lies_before_it() {
+    replays::a_replay_hands_one_group_again_what_lies_before_it(new().await).await;
+}
+
+#[tokio::test]
+async fn a_long_replay_is_complete_and_in_order() {
+    replays::a_long_replay_is_complete_and_in_order(new().await).await;
+}
+
+#[tokio::test]
+async fn a_replay_does_not_wait_for_a_parked_key_nor_overtake_it() {
+    replays::a_replay_does_not_wait_for_a_parked_key_nor_overtake_it(new().await).await;
+}
+
+#[tokio::test]
+async fn an_event_for_one_group_is_skipped_by_others() {
+    replays::an_event_for_one_group_is_skipped_by_others(new().await).await;
+}
+
+#[tokio::test]
+async fn a_batch_holds_what_is_ready_in_order() {
+    batches::a_batch_holds_what_is_ready_in_order(new().await).await;
+}
+
+#[tokio::test]
+async fn one_that_fails_in_a_batch_holds_back_its_key_alone() {
+    batches::one_that_fails_in_a_batch_holds_back_its_key_alone(new().await).await;
+}
+
+#[tokio::test]
+async fn one_that_breaks_its_batch_is_found_and_given_up_on() {
+    batches::one_that_breaks_its_batch_is_found_and_given_up_on(new().await).await;
+}
+
+#[tokio::test]
 async fn a_host_that_dies_is_followed_within_seconds() {
     let pool = database::new().await;
     let broker = log(&pool).await;
@@ -238,4 +273,29 @@ async fn writers_do_not_lock_each_other_out() {
     within(other).await.unwrap();
     let lag = broker.lag("readers", &["facts".to_owned()]).await.unwrap();
     assert_eq!(lag.iter().map(|lag| lag.end).sum::<u64>(), 1_200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dead_letter_is_redriven_in_its_turn() {
+    letters::a_dead_letter_is_redriven_in_its_turn(new().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn all_dead_letters_are_redriven_in_order() {
+    letters::all_dead_letters_are_redriven_in_order(new().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_discarded_dead_letter_is_gone() {
+    letters::a_discarded_dead_letter_is_gone(new().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_redriven_is_for_its_group_alone() {
+    letters::what_was_redriven_is_for_its_group_alone(new().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_group_handles_again_what_it_is_asked_to() {
+    letters::a_group_handles_again_what_it_is_asked_to(new().await).await;
 }

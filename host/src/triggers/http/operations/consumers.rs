@@ -11,7 +11,7 @@ use super::super::{Problem, Response};
 use super::{answer, body};
 use crate::capabilities::events::{Broker, Lag};
 use crate::triggers::kafka::dead_letters::DeadLetters;
-use crate::triggers::kafka::replay::{self, From, Range, Refused};
+use crate::triggers::kafka::replay::request::{self, From, Range, Refused};
 use crate::triggers::kafka::watch::{View, Watch};
 use crate::triggers::kafka::{Group, lag};
 
@@ -85,7 +85,7 @@ pub async fn replay(
     let from: From = from
         .parse()
         .map_err(|fault: String| Problem::bad_request(format!("from: {fault}")))?;
-    let asked = replay::request(
+    let asked = request::publish(
         &events.broker,
         &events.groups,
         group,
