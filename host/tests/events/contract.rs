@@ -2,6 +2,7 @@
 
 mod deliveries;
 mod reader;
+mod reads;
 mod suite;
 
 mod on_kafka;

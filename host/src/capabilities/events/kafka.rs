@@ -4,6 +4,7 @@ mod driver;
 mod lane;
 mod message;
 mod reading;
+mod rebalance;
 mod topics;
 
 use std::collections::BTreeMap;
@@ -28,6 +29,10 @@ const DELIVERY_MS_MAX: u64 = 10_000;
 /// A member that is not heard of for so long is dead.
 const SESSION_MS: u64 = 10_000;
 
+/// A member that is alive, but reads nothing and leaves a rebalance unanswered for so long, is as
+/// good as dead. It reads also while a handler takes its time.
+const POLL_MS_MAX: u64 = 120_000;
+
 /// How long the broker may take to answer a question.
 const ANSWER_MS_MAX: u64 = 5_000;
 const HEALTH_MS_MAX: u64 = 2_000;
@@ -47,6 +52,8 @@ pub struct Options {
     /// How long a member may be silent before its partitions go to others; a cluster allows no
     /// less than 6 s unless it is told to.
     pub session_ms: u64,
+    /// How long a member may leave a rebalance unanswered; no less than `session_ms`.
+    pub poll_ms_max: u64,
 }
 
 impl Options {
@@ -56,6 +63,7 @@ impl Options {
             prefix: prefix.to_owned(),
             delivery_ms_max: DELIVERY_MS_MAX,
             session_ms: SESSION_MS,
+            poll_ms_max: POLL_MS_MAX,
         }
     }
 }
@@ -63,7 +71,7 @@ impl Options {
 /// A cluster. Clones share the connections.
 #[derive(Clone)]
 pub struct Kafka {
-    options: Options,
+    options: Arc<Options>,
     producer: Arc<Mutex<FutureProducer>>,
     readers: Arc<reading::Readers>,
 }
@@ -73,7 +81,7 @@ impl Kafka {
     pub fn new(options: Options) -> anyhow::Result<Self> {
         let producer = producer(&options)?;
         Ok(Self {
-            options,
+            options: Arc::new(options),
             producer: Arc::new(Mutex::new(producer)),
             readers: Arc::default(),
         })

@@ -7,7 +7,7 @@ use praxis_host::capabilities::events::{Broker, dead_letter_topic};
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
 
-use super::{deliveries, suite};
+use super::{deliveries, reads, suite};
 use crate::waiting::within;
 
 const BROKERS: i32 = 3;
@@ -171,4 +171,40 @@ async fn topics_that_show_up_while_they_are_waited_for_will_do() {
     let made = async { create_topics(&cluster) };
     let (ensured, ()) = within(futures::future::join(ensured, made)).await;
     ensured.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_record_lies_where_it_is_put() {
+    let cluster = cluster();
+    reads::a_record_lies_where_it_is_put(host(&cluster).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn all_that_is_known_of_a_record_is_kept() {
+    let cluster = cluster();
+    reads::all_that_is_known_of_a_record_is_kept(host(&cluster).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_partition_is_read_from_anywhere() {
+    let cluster = cluster();
+    reads::a_partition_is_read_from_anywhere(host(&cluster).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_extent_is_what_is_there() {
+    let cluster = cluster();
+    reads::the_extent_is_what_is_there(host(&cluster).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_was_published_in_the_future() {
+    let cluster = cluster();
+    reads::nothing_was_published_in_the_future(host(&cluster).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lag_grows_older_until_it_is_gone() {
+    let cluster = cluster();
+    reads::lag_grows_older_until_it_is_gone(host(&cluster).await).await;
 }

@@ -10,7 +10,7 @@ use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use super::reader::{Mode, Reader, numbers, outgoing};
-use super::{deliveries, suite};
+use super::{deliveries, reads, suite};
 use crate::waiting::within;
 use crate::{database, postgres};
 
@@ -126,6 +126,36 @@ async fn a_panic_is_a_failed_attempt() {
 #[tokio::test]
 async fn a_stop_waits_for_what_is_being_handled() {
     deliveries::a_stop_waits_for_what_is_being_handled(new().await).await;
+}
+
+#[tokio::test]
+async fn a_record_lies_where_it_is_put() {
+    reads::a_record_lies_where_it_is_put(new().await).await;
+}
+
+#[tokio::test]
+async fn all_that_is_known_of_a_record_is_kept() {
+    reads::all_that_is_known_of_a_record_is_kept(new().await).await;
+}
+
+#[tokio::test]
+async fn a_partition_is_read_from_anywhere() {
+    reads::a_partition_is_read_from_anywhere(new().await).await;
+}
+
+#[tokio::test]
+async fn the_extent_is_what_is_there() {
+    reads::the_extent_is_what_is_there(new().await).await;
+}
+
+#[tokio::test]
+async fn nothing_was_published_in_the_future() {
+    reads::nothing_was_published_in_the_future(new().await).await;
+}
+
+#[tokio::test]
+async fn lag_grows_older_until_it_is_gone() {
+    reads::lag_grows_older_until_it_is_gone(new().await).await;
 }
 
 #[tokio::test]

@@ -67,9 +67,9 @@ pub async fn records(
             offset: offset.unsigned_abs(),
             published_ms: published_ms.unsigned_abs(),
         };
-        cloudevents::read(origin, key.as_bytes(), &data, |name| {
-            headers.get(name)?.as_str().map(str::to_owned)
-        })
+        let headers = headers.as_object().into_iter().flatten();
+        let headers = headers.filter_map(|(name, value)| Some((name.as_str(), value.as_str()?)));
+        cloudevents::read(origin, key.as_bytes(), &data, headers)
     };
     Ok(rows.into_iter().map(record).collect())
 }
