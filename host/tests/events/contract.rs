@@ -3,7 +3,11 @@
 mod deliveries;
 mod reader;
 mod reads;
+mod rebalances;
 mod suite;
 
 mod on_kafka;
 mod on_postgres;
+mod only_kafka;
+mod only_postgres;
+mod tls;

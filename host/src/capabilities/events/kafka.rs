@@ -5,6 +5,7 @@ mod lane;
 mod message;
 mod reading;
 mod rebalance;
+pub mod security;
 mod topics;
 
 use std::collections::BTreeMap;
@@ -22,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Broker, Error, Extent, Lag, Outgoing, Received, Subscription, cloudevents};
 use crate::manifest::Topic;
+use security::Security;
 
 /// How long the broker may take to acknowledge a record.
 const DELIVERY_MS_MAX: u64 = 10_000;
@@ -47,6 +49,7 @@ pub struct Options {
     pub brokers: String,
     /// Put before the names of topics and groups.
     pub prefix: String,
+    pub security: Security,
     /// How long a publication may take before it counts as failed.
     pub delivery_ms_max: u64,
     /// How long a member may be silent before its partitions go to others; a cluster allows no
@@ -61,6 +64,7 @@ impl Options {
         Self {
             brokers: brokers.to_owned(),
             prefix: prefix.to_owned(),
+            security: Security::default(),
             delivery_ms_max: DELIVERY_MS_MAX,
             session_ms: SESSION_MS,
             poll_ms_max: POLL_MS_MAX,
@@ -265,6 +269,7 @@ fn client(options: &Options) -> ClientConfig {
         .set("socket.keepalive.enable", "true")
         .set("socket.nagle.disable", "true")
         .set("reconnect.backoff.max.ms", RECONNECT_MS_MAX.to_string());
+    options.security.apply(&mut config);
     config
 }
 
