@@ -1,9 +1,13 @@
 //! The host's configuration: flags and environment, read once.
 
+mod kafka;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Args;
+
+pub use kafka::KafkaSecurity;
 
 /// What every command that opens services needs.
 #[derive(Debug, Clone, Args)]
@@ -30,6 +34,8 @@ pub struct Config {
     /// Kafka's bootstrap servers, host:port,… Without them events are kept in PostgreSQL.
     #[arg(long, env = "KAFKA_BROKERS")]
     pub kafka_brokers: Option<String>,
+    #[command(flatten)]
+    pub kafka_security: KafkaSecurity,
     /// Put before every topic and group.
     #[arg(long, env = "PRAXIS_TOPIC_PREFIX", default_value = "")]
     pub topic_prefix: String,

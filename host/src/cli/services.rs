@@ -71,8 +71,11 @@ impl Services {
     ) -> anyhow::Result<Self> {
         let pool = settings.database_url.as_deref().map(pool).transpose()?;
         let broker: Option<Arc<dyn Broker>> = match (&settings.events, &pool) {
-            (Some(Events::Kafka(brokers)), _) => {
-                let options = kafka::Options::new(brokers, &config.topic_prefix);
+            (Some(Events::Kafka { brokers, security }), _) => {
+                let options = kafka::Options {
+                    security: security.clone(),
+                    ..kafka::Options::new(brokers, &config.topic_prefix)
+                };
                 Some(Arc::new(Kafka::new(options)?))
             }
             (Some(Events::Postgres), Some(pool)) => {
