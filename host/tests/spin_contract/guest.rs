@@ -122,8 +122,8 @@ pub fn load(
     // Not in the test's own folder: a thread of the engine tidies up there, and outlives the test.
     let compiled = Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled");
     let engine = engine::start(&compiled).map_err(|fault| anyhow::anyhow!(fault))?;
-    let copies = manifest.folder.join("copies");
-    Application::load(&engine, manifest, &capabilities, &copies)
+    let data = manifest.folder.join("data");
+    Application::load(&engine, manifest, &capabilities, &data)
 }
 
 /// A component with its servers.
