@@ -23,7 +23,7 @@ async fn see(application: &Application, path: &str) -> String {
     let manifest = Manifest::load(&application.manifest()).unwrap();
     let engine = engine::start(&compiled()).unwrap();
     let none: [Arc<dyn Capability>; 0] = [];
-    let data = manifest.folder.join("data");
+    let data = manifest.folder.join(".praxis");
     let loaded = application::Application::load(&engine, &manifest, &none, &data).unwrap();
     let guest = Guest::new(loaded.component("a")).unwrap();
     let body =

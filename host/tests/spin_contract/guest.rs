@@ -122,7 +122,7 @@ pub fn load(
     // Not in the test's own folder: a thread of the engine tidies up there, and outlives the test.
     let compiled = Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled");
     let engine = engine::start(&compiled).map_err(|fault| anyhow::anyhow!(fault))?;
-    let data = manifest.folder.join("data");
+    let data = manifest.folder.join(".praxis");
     Application::load(&engine, manifest, &capabilities, &data)
 }
 
