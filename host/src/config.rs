@@ -17,8 +17,8 @@ pub struct Config {
     /// Where to listen for HTTP.
     #[arg(long, env = "PRAXIS_LISTEN", default_value = "127.0.0.1:3000")]
     pub listen: SocketAddr,
-    /// Networks that no component may reach over HTTP, whatever it is granted: 10.0.0.0/8,… or
-    /// private.
+    /// Networks that no component may reach over HTTP or through sockets, whatever it is granted:
+    /// 10.0.0.0/8,… or private.
     #[arg(long, env = "PRAXIS_BLOCK_NETWORKS", value_delimiter = ',')]
     pub block_networks: Vec<String>,
     /// PostgreSQL: postgres://user:password@host:port/database. Needed where the application uses it.

@@ -19,6 +19,8 @@ mod on_redis;
 mod on_stores;
 #[path = "spin_contract/outbound_http.rs"]
 mod outbound_http;
+#[path = "spin_contract/sockets.rs"]
+mod sockets;
 #[path = "spin_contract/subscribers.rs"]
 mod subscribers;
 

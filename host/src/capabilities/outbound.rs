@@ -2,9 +2,11 @@
 
 mod client;
 mod http;
+mod sockets;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -15,6 +17,7 @@ use crate::manifest::grant::{Grant, Target};
 use crate::manifest::{Component, Manifest};
 
 pub use self::http::{Components, Http};
+pub use self::sockets::Sockets;
 pub use crate::manifest::network::Networks;
 
 /// The grants of every component, read once at start-up.
@@ -70,6 +73,12 @@ impl Grants {
     /// (`postgres`, `redis`, `http`). The address's own scheme must be of that protocol.
     pub fn allow(&self, protocol: &str, address: &str) -> Result<(), Refused> {
         self.target(protocol, address).map(drop)
+    }
+
+    /// Whether a socket may be connected to the address; `protocol` is `tcp` or `udp`.
+    fn cover(&self, protocol: &str, address: SocketAddr) -> bool {
+        let target = Target::socket(protocol, address);
+        self.0.iter().any(|grant| grant.covers(&target))
     }
 
     /// Where an address leads, if it may be connected to.

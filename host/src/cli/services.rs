@@ -24,7 +24,7 @@ use crate::capabilities::index::opensearch::Opensearch;
 use crate::capabilities::index::{self, Index, Indexes};
 use crate::capabilities::key_value::redis::OnRedis;
 use crate::capabilities::key_value::{self, KeyValue, KeyValueStore};
-use crate::capabilities::outbound::{self, Networks, Outbound};
+use crate::capabilities::outbound::{self, Networks, Outbound, Sockets};
 use crate::capabilities::postgres::Postgres;
 use crate::capabilities::redis::{self, Redis};
 use crate::capabilities::variables::Variables;
@@ -94,9 +94,11 @@ impl Services {
         let outbound = Arc::new(Outbound::resolve(manifest, &variables)?);
         let blocked = Networks::parse(config.block_networks.iter().map(String::as_str))
             .context("in PRAXIS_BLOCK_NETWORKS")?;
+        let sockets = Sockets::new(Arc::clone(&outbound), blocked.clone());
         let http = Arc::new(outbound::Http::new(Arc::clone(&outbound), blocked));
         let mut capabilities: Vec<Arc<dyn Capability>> = vec![
             Arc::clone(&http) as _,
+            Arc::new(sockets),
             Arc::new(Postgres::new(Arc::clone(&outbound))),
             Arc::new(Redis::new(outbound)),
             Arc::clone(&variables) as _,

@@ -46,6 +46,7 @@ impl Subscribed {
         let variables = Arc::new(Variables::resolve(&manifest, |_| None, &known).unwrap());
         let outbound = Arc::new(Outbound::resolve(&manifest, &variables).unwrap());
         let http = Arc::new(Http::new(Arc::clone(&outbound), Networks::default()));
+        let http = (http, Networks::default());
         let seen = Arc::clone(&variables);
         let application =
             guest::load(&manifest, variables, outbound, http, &known, Product::Redis).unwrap();
