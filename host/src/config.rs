@@ -21,6 +21,9 @@ pub struct Config {
     /// 10.0.0.0/8,… or private.
     #[arg(long, env = "PRAXIS_BLOCK_NETWORKS", value_delimiter = ',')]
     pub block_networks: Vec<String>,
+    /// Authorities that outbound HTTPS trusts besides the public ones: a file of certificates (PEM).
+    #[arg(long, env = "PRAXIS_OUTBOUND_CA")]
+    pub outbound_ca: Option<PathBuf>,
     /// PostgreSQL: postgres://user:password@host:port/database. Needed where the application uses it.
     #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
     pub database_url: Option<String>,

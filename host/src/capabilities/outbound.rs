@@ -1,5 +1,6 @@
 //! `allowed_outbound_hosts`: where a component may connect to. Nothing that is not granted.
 
+mod authorities;
 mod client;
 mod http;
 mod sockets;
@@ -16,6 +17,7 @@ use crate::capabilities::variables::Variables;
 use crate::manifest::grant::{Grant, Target};
 use crate::manifest::{Component, Manifest};
 
+pub use self::authorities::Authorities;
 pub use self::http::{Components, Http};
 pub use self::sockets::Sockets;
 pub use crate::manifest::network::Networks;

@@ -24,7 +24,7 @@ use crate::capabilities::index::opensearch::Opensearch;
 use crate::capabilities::index::{self, Index, Indexes};
 use crate::capabilities::key_value::redis::OnRedis;
 use crate::capabilities::key_value::{self, KeyValue, KeyValueStore};
-use crate::capabilities::outbound::{self, Networks, Outbound, Sockets};
+use crate::capabilities::outbound::{self, Authorities, Networks, Outbound, Sockets};
 use crate::capabilities::postgres::Postgres;
 use crate::capabilities::redis::{self, Redis};
 use crate::capabilities::variables::Variables;
@@ -95,7 +95,11 @@ impl Services {
         let blocked = Networks::parse(config.block_networks.iter().map(String::as_str))
             .context("in PRAXIS_BLOCK_NETWORKS")?;
         let sockets = Sockets::new(Arc::clone(&outbound), blocked.clone());
-        let http = Arc::new(outbound::Http::new(Arc::clone(&outbound), blocked));
+        let http = Arc::new(outbound::Http::new(
+            Arc::clone(&outbound),
+            blocked,
+            authorities(config)?,
+        ));
         let mut capabilities: Vec<Arc<dyn Capability>> = vec![
             Arc::clone(&http) as _,
             Arc::new(sockets),
@@ -140,6 +144,15 @@ impl Services {
             redis,
         })
     }
+}
+
+/// Whom outbound HTTPS trusts.
+fn authorities(config: &Config) -> anyhow::Result<Authorities> {
+    let Some(path) = &config.outbound_ca else {
+        return Ok(Authorities::default());
+    };
+    let read = || Authorities::and(&std::fs::read(path)?);
+    read().with_context(|| format!("in PRAXIS_OUTBOUND_CA: {}", path.display()))
 }
 
 /// The host's own connections. Nothing is sent yet.

@@ -11,7 +11,7 @@ use praxis_host::capabilities::Capability;
 use praxis_host::capabilities::key_value::embedded::Embedded;
 use praxis_host::capabilities::key_value::redis::OnRedis;
 use praxis_host::capabilities::key_value::{KeyValue, KeyValueStore};
-use praxis_host::capabilities::outbound::{Http, Networks, Outbound, Sockets};
+use praxis_host::capabilities::outbound::{Authorities, Http, Networks, Outbound, Sockets};
 use praxis_host::capabilities::postgres::Postgres;
 use praxis_host::capabilities::redis::Redis;
 use praxis_host::capabilities::variables::Variables;
@@ -91,7 +91,11 @@ pub fn application(
     let manifest = manifest(folder, source, grants);
     let variables = Arc::new(Variables::resolve(&manifest, |_| None, known)?);
     let outbound = Arc::new(Outbound::resolve(&manifest, &variables)?);
-    let http = Arc::new(Http::new(Arc::clone(&outbound), Networks::default()));
+    let http = Arc::new(Http::new(
+        Arc::clone(&outbound),
+        Networks::default(),
+        Authorities::default(),
+    ));
     let http = (http, Networks::default());
     load(&manifest, variables, outbound, http, known, product)
 }
@@ -125,6 +129,16 @@ pub fn load(
 
 /// A component with these grants, and the capability that sends for it.
 pub fn component(source: &str, hosts: &[String], blocked: &[&str]) -> (Guest, Arc<Http>, TempDir) {
+    trusting(source, hosts, blocked, Authorities::default())
+}
+
+/// The same, with more than the public authorities.
+pub fn trusting(
+    source: &str,
+    hosts: &[String],
+    blocked: &[&str],
+    authorities: Authorities,
+) -> (Guest, Arc<Http>, TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let grants = format!(
         "key_value_stores = [\"default\"]\n\
@@ -139,7 +153,11 @@ pub fn component(source: &str, hosts: &[String], blocked: &[&str]) -> (Guest, Ar
     let variables = Arc::new(Variables::resolve(&manifest, |_| None, &known).unwrap());
     let outbound = Arc::new(Outbound::resolve(&manifest, &variables).unwrap());
     let blocked = Networks::parse(blocked.iter().copied()).unwrap();
-    let http = Arc::new(Http::new(Arc::clone(&outbound), blocked.clone()));
+    let http = Arc::new(Http::new(
+        Arc::clone(&outbound),
+        blocked.clone(),
+        authorities,
+    ));
     let sender = Arc::clone(&http);
     let application = load(
         &manifest,

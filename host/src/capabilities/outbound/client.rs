@@ -18,12 +18,12 @@ use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::dns::Name;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::ClientConfig;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Sleep, sleep};
 use wasmtime_wasi_http::{Error, RequestOptions, Result, WasiBody};
 
-use super::Networks;
+use super::{Authorities, Networks};
 
 /// Opening the connection, where the component asks for no less.
 const CONNECT_TIMEOUT_MS: u64 = 5_000;
@@ -45,14 +45,14 @@ pub struct Client {
 }
 
 impl Client {
-    pub fn new(blocked: Networks) -> Self {
+    pub fn new(blocked: Networks, authorities: Authorities) -> Self {
         let blocked = Arc::new(blocked);
         let mut connector = HttpConnector::new_with_resolver(Resolver(Arc::clone(&blocked)));
         connector.enforce_http(false);
         connector.set_nodelay(true);
         connector.set_connect_timeout(Some(Duration::from_millis(CONNECT_TIMEOUT_MS)));
         let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(tls())
+            .with_tls_config(tls(authorities))
             .https_or_http()
             .enable_all_versions()
             .wrap_connector(connector);
@@ -109,15 +109,12 @@ fn bounded(asked: Option<Duration>, max_ms: u64) -> Duration {
     asked.map_or(max, |asked| asked.min(max))
 }
 
-fn tls() -> ClientConfig {
-    let roots = RootCertStore {
-        roots: webpki_roots::TLS_SERVER_ROOTS.into(),
-    };
+fn tls(authorities: Authorities) -> ClientConfig {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .expect("ring has the default versions of TLS")
-        .with_root_certificates(roots)
+        .with_root_certificates(authorities.into_store())
         .with_no_client_auth()
 }
 

@@ -14,7 +14,7 @@ use wasmtime::component::Linker;
 use wasmtime_wasi_http::{Error, RequestOptions, Result, WasiBody};
 
 use super::client::Client;
-use super::{Grants, Networks, Outbound};
+use super::{Authorities, Grants, Networks, Outbound};
 use crate::capabilities::Capability;
 use crate::manifest::Component;
 use crate::manifest::grant::Target;
@@ -35,10 +35,11 @@ pub struct Http {
 }
 
 impl Http {
-    /// `blocked` networks are out of reach, whatever is granted.
-    pub fn new(outbound: Arc<Outbound>, blocked: Networks) -> Self {
+    /// `blocked` networks are out of reach, whatever is granted. A server of `https` shows a
+    /// certificate of one of the `authorities`.
+    pub fn new(outbound: Arc<Outbound>, blocked: Networks, authorities: Authorities) -> Self {
         let shared = Shared {
-            client: Client::new(blocked),
+            client: Client::new(blocked, authorities),
             own: RwLock::default(),
             components: RwLock::default(),
         };

@@ -81,6 +81,7 @@ impl Rehearsal {
                 }
                 // What the components import is granted or not all the same.
                 config.block_networks.clear();
+                config.outbound_ca = None;
                 let stood_in = stand_in(&acted, folder.path());
                 let services = Services::connect(&config, &settings, &stood_in, true, &stop).await;
                 services.map_or_else(|_| Vec::new(), |services| services.capabilities)
