@@ -3,6 +3,7 @@
 mod authorities;
 mod client;
 mod http;
+mod places;
 mod sockets;
 
 use std::collections::BTreeMap;

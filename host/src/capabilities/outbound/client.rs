@@ -19,10 +19,10 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::dns::Name;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::ClientConfig;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Sleep, sleep};
 use wasmtime_wasi_http::{Error, RequestOptions, Result, WasiBody};
 
+use super::places::Place;
 use super::{Authorities, Networks};
 
 /// Opening the connection, where the component asks for no less.
@@ -33,15 +33,12 @@ const READ_TIMEOUT_MS: u64 = 30_000;
 const IDLE_CONNECTIONS_MAX: usize = 64;
 /// And for how long.
 const IDLE_TIMEOUT_MS: u64 = 30_000;
-/// Requests on their way at one time, of all components: further ones are refused.
-const REQUESTS_OUT_MAX: usize = 1_024;
 /// The head of an answer.
 const HEAD_BYTES_MAX: usize = 64 << 10;
 
 pub struct Client {
     pool: legacy::Client<HttpsConnector<HttpConnector<Resolver>>, WasiBody>,
     blocked: Arc<Networks>,
-    places: Arc<Semaphore>,
 }
 
 impl Client {
@@ -62,11 +59,7 @@ impl Client {
             .pool_max_idle_per_host(IDLE_CONNECTIONS_MAX)
             .http1_max_buf_size(HEAD_BYTES_MAX)
             .build(connector);
-        Self {
-            pool,
-            blocked,
-            places: Arc::new(Semaphore::new(REQUESTS_OUT_MAX)),
-        }
+        Self { pool, blocked }
     }
 
     /// Sends to exactly the place in the URI. No network is blocked for the application itself.
@@ -74,6 +67,7 @@ impl Client {
         &self,
         request: Request<WasiBody>,
         options: RequestOptions,
+        place: Place,
         to_own: bool,
     ) -> Result<Response<WasiBody>> {
         let address = request.uri().host().and_then(|host| {
@@ -84,8 +78,6 @@ impl Client {
         if !to_own && address.is_some_and(|address| self.blocked.cover(address)) {
             return Err(Error::DestinationIpProhibited);
         }
-        let place = Arc::clone(&self.places).try_acquire_owned();
-        let place = place.map_err(|_| Error::ConnectionLimitReached)?;
         let connect = bounded(options.connect_timeout, CONNECT_TIMEOUT_MS);
         let first_byte = bounded(options.first_byte_timeout, READ_TIMEOUT_MS);
         let between_bytes = bounded(options.between_bytes_timeout, READ_TIMEOUT_MS);
@@ -123,7 +115,7 @@ struct Timed {
     incoming: Incoming,
     timeout: Duration,
     sleep: Pin<Box<Sleep>>,
-    _place: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 impl Body for Timed {
