@@ -38,6 +38,8 @@ async fn a_broken_head_is_refused() {
             "GET /hello HTTP/1.1\r\nHost: a\r\nZero: \u{0}\r\n\r\n".into(),
             400,
         ),
+        // HTTP/2 without TLS.
+        ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".into(), 400),
         (format!("GET /hello HTTP/1.1\r\nHost: a\r\n{many}\r\n"), 431),
         (
             format!("GET /hello HTTP/1.1\r\nHost: a\r\nX: {long}\r\n\r\n"),

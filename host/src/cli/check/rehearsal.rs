@@ -81,6 +81,7 @@ impl Rehearsal {
                 faults.push(first(format!("{error:#}")));
                 // What the components import is granted or not all the same.
                 config.block_networks.clear();
+                config.outbound_ca = None;
                 let stood_in = stand_in(&acted);
                 let nothing = Environment::default();
                 let services =
