@@ -11,7 +11,8 @@ pub struct Config {
     /// The application's manifest.
     #[arg(long, env = "PRAXIS_MANIFEST", default_value = "spin.toml")]
     pub manifest: PathBuf,
-    /// Where the host keeps what it owns: compiled code, the embedded index, caught mail.
+    /// Where the host keeps what it owns: compiled code, copies of components' files, the
+    /// embedded index, caught mail.
     #[arg(long, env = "PRAXIS_DATA_DIR", default_value = ".praxis")]
     pub data_dir: PathBuf,
     /// Where to listen for HTTP.

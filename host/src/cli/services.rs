@@ -27,7 +27,7 @@ use crate::capabilities::key_value::{self, KeyValue, KeyValueStore};
 use crate::capabilities::outbound::{self, Authorities, Networks, Outbound, Sockets};
 use crate::capabilities::postgres::Postgres;
 use crate::capabilities::redis::{self, Redis};
-use crate::capabilities::variables::Variables;
+use crate::capabilities::variables::{Environment, Variables};
 use crate::clock;
 use crate::config::Config;
 use crate::manifest::Manifest;
@@ -66,6 +66,7 @@ impl Services {
         config: &Config,
         settings: &Settings,
         manifest: &Manifest,
+        environment: &Environment,
         development: bool,
         stop: &CancellationToken,
     ) -> anyhow::Result<Self> {
@@ -89,7 +90,7 @@ impl Services {
         };
 
         let known = known_variables(config, settings, development);
-        let variables = Variables::resolve(manifest, |name| std::env::var(name).ok(), &known)?;
+        let variables = Variables::resolve(manifest, environment, &known)?;
         let variables = Arc::new(variables);
         let outbound = Arc::new(Outbound::resolve(manifest, &variables)?);
         let blocked = Networks::parse(config.block_networks.iter().map(String::as_str))

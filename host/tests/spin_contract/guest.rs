@@ -14,7 +14,7 @@ use praxis_host::capabilities::key_value::{KeyValue, KeyValueStore};
 use praxis_host::capabilities::outbound::{Authorities, Http, Networks, Outbound, Sockets};
 use praxis_host::capabilities::postgres::Postgres;
 use praxis_host::capabilities::redis::Redis;
-use praxis_host::capabilities::variables::Variables;
+use praxis_host::capabilities::variables::{Environment, Variables};
 use praxis_host::manifest::Manifest;
 use praxis_host::runtime::application::Application;
 use praxis_host::runtime::engine;
@@ -89,7 +89,11 @@ pub fn application(
     product: Product,
 ) -> anyhow::Result<Application> {
     let manifest = manifest(folder, source, grants);
-    let variables = Arc::new(Variables::resolve(&manifest, |_| None, known)?);
+    let variables = Arc::new(Variables::resolve(
+        &manifest,
+        &Environment::default(),
+        known,
+    )?);
     let outbound = Arc::new(Outbound::resolve(&manifest, &variables)?);
     let http = Arc::new(Http::new(
         Arc::clone(&outbound),
@@ -124,7 +128,8 @@ pub fn load(
     // Not in the test's own folder: a thread of the engine tidies up there, and outlives the test.
     let compiled = Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled");
     let engine = engine::start(&compiled).map_err(|fault| anyhow::anyhow!(fault))?;
-    Application::load(&engine, manifest, &capabilities)
+    let data = manifest.folder.join(".praxis");
+    Application::load(&engine, manifest, &capabilities, &data)
 }
 
 /// A component with these grants, and the capability that sends for it.
@@ -150,7 +155,8 @@ pub fn trusting(
         .map(|name| (name.to_owned(), "redis://127.0.0.1:1".to_owned()));
     let known = BTreeMap::from(known);
     let manifest = manifest(folder.path(), source, &grants);
-    let variables = Arc::new(Variables::resolve(&manifest, |_| None, &known).unwrap());
+    let variables =
+        Arc::new(Variables::resolve(&manifest, &Environment::default(), &known).unwrap());
     let outbound = Arc::new(Outbound::resolve(&manifest, &variables).unwrap());
     let blocked = Networks::parse(blocked.iter().copied()).unwrap();
     let http = Arc::new(Http::new(
