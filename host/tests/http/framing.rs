@@ -38,8 +38,6 @@ async fn a_broken_head_is_refused() {
             "GET /hello HTTP/1.1\r\nHost: a\r\nZero: \u{0}\r\n\r\n".into(),
             400,
         ),
-        // HTTP/2 without TLS.
-        ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".into(), 400),
         (format!("GET /hello HTTP/1.1\r\nHost: a\r\n{many}\r\n"), 431),
         (
             format!("GET /hello HTTP/1.1\r\nHost: a\r\nX: {long}\r\n\r\n"),
@@ -57,6 +55,16 @@ async fn a_broken_head_is_refused() {
         }
     }
     assert!(all.is_empty(), "{}", all.join("\n"));
+    host.is_well().await;
+}
+
+#[tokio::test]
+async fn http_2_is_not_spoken() {
+    let host = host::start("", "").await;
+    let mut stream = TcpStream::connect(host.address).await.unwrap();
+    let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    stream.write_all(preface).await.unwrap();
+    assert_eq!(read(&mut stream).await, "");
     host.is_well().await;
 }
 
