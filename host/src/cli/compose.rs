@@ -32,7 +32,6 @@ use crate::triggers::http::seating::Guests;
 use crate::triggers::http::{About, Server};
 
 pub const COMPILED_FOLDER: &str = "compiled";
-const FILES_FOLDER: &str = "files";
 const METRICS_UPKEEP: Duration = Duration::from_secs(5);
 /// From a cache hit to the longest that a request may take.
 const SECONDS_BUCKETS: [f64; 12] = [
@@ -70,8 +69,12 @@ impl Host {
         );
         let services = services.await?;
         let engines = engine::start(&config.data_dir.join(COMPILED_FOLDER))?;
-        let files = config.data_dir.join(FILES_FOLDER);
-        let application = Application::load(&engines, &manifest, &services.capabilities, &files)?;
+        let application = Application::load(
+            &engines,
+            &manifest,
+            &services.capabilities,
+            &config.data_dir,
+        )?;
 
         let mut seats = Seats::default();
         let events = Events::new(&manifest, &application, &services, &mut seats)?;

@@ -34,16 +34,16 @@ pub(super) struct Workshop {
 
 impl Application {
     /// Compiles and links every component; says all that is wrong at once. Copies of their `files`
-    /// are kept below the folder `files`, which other processes may use, too.
+    /// are kept in the host's folder `data`, which other processes may use, too.
     pub fn load(
         engines: &Engines,
         manifest: &Manifest,
         capabilities: &[Arc<dyn Capability>],
-        files: &Path,
+        data: &Path,
     ) -> anyhow::Result<Self> {
         let workshop = Workshop {
             bench: Fitter::new(engines, manifest, capabilities),
-            shelf: Shelf::new(files)?,
+            shelf: Shelf::new(data)?,
         };
         let mut versions = BTreeMap::new();
         let mut faults = Vec::new();

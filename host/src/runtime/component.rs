@@ -83,6 +83,9 @@ impl Component {
         if let Some(files) = &self.files {
             files.mount(&mut wasi);
         }
+        for capability in self.capabilities.iter() {
+            capability.prepare(&self.manifest, &mut wasi);
+        }
         let mut state = State::new(
             wasi.build(),
             tool.memory_bytes_max.unwrap_or(MEMORY_BYTES_DEFAULT),

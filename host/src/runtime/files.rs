@@ -39,20 +39,21 @@ impl Files {
             return Ok(None);
         }
         let space = shelf.space()?;
-        let mut walk = Walk::new(folder, component)?;
-        walk.shelf = shelf.folder().canonicalize().ok();
+        let mut walk = Walk::new(folder, component, shelf.data())?;
         walk.target = Some(space.path().to_path_buf());
         walk.all(component)?;
         Ok(Some(Self(space)))
     }
 
-    /// Looks at what the component's table names. Fails with the entry if there is no such file, if
-    /// one lies outside the manifest's folder, or if there are too many.
-    pub fn check(folder: &Path, component: &Component) -> anyhow::Result<()> {
+    /// Looks at what the component's table names. The host's folder `data` is not for components.
+    ///
+    /// Fails with the entry if there is no such file, if one lies outside the manifest's folder, or
+    /// if there are too many.
+    pub fn check(folder: &Path, component: &Component, data: &Path) -> anyhow::Result<()> {
         if component.files.is_empty() {
             return Ok(());
         }
-        Walk::new(folder, component)?.all(component)
+        Walk::new(folder, component, data)?.all(component)
     }
 
     /// Of every path and what it holds.
@@ -90,15 +91,15 @@ impl Files {
 struct Walk {
     folder: PathBuf,
     excluded: Vec<Pattern>,
-    /// Not for components: their own copies are there, or another's.
-    shelf: Option<PathBuf>,
+    /// The host's own, if it is there: keys, mail, copies of files.
+    data: Option<PathBuf>,
     target: Option<PathBuf>,
     files: usize,
     bytes: u64,
 }
 
 impl Walk {
-    fn new(folder: &Path, component: &Component) -> anyhow::Result<Self> {
+    fn new(folder: &Path, component: &Component, data: &Path) -> anyhow::Result<Self> {
         let shown = folder.display().to_string();
         let folder = if shown.is_empty() {
             Path::new(".")
@@ -111,7 +112,7 @@ impl Walk {
             excluded: excluded
                 .map(|pattern| Pattern::new(pattern).with_context(|| format!("{pattern:?}")))
                 .collect::<anyhow::Result<_>>()?,
-            shelf: None,
+            data: data.canonicalize().ok(),
             target: None,
             files: 0,
             bytes: 0,
@@ -185,12 +186,19 @@ impl Walk {
         if self.excluded.iter().any(is_excluded) {
             return Ok(());
         }
-        let is_copy = |shelf: &PathBuf| path.starts_with(shelf);
-        if self.shelf.as_ref().is_some_and(is_copy) {
+        let is_own = |path: &Path| {
+            let data = self.data.as_ref();
+            data.is_some_and(|data| path.starts_with(data))
+        };
+        // What is there may go at any time.
+        if is_own(path) {
             return Ok(());
         }
         // A link may lead anywhere.
         let real = path.canonicalize()?;
+        if is_own(&real) {
+            return Ok(());
+        }
         if !real.starts_with(&self.folder) {
             bail!("{} is outside the manifest's folder", own.display());
         }
@@ -223,7 +231,8 @@ mod tests {
 
     use super::*;
 
-    /// `a.txt`, `deep/b.txt`, `deep/er/c.txt`, and a link to a file elsewhere.
+    /// `a.txt`, `deep/b.txt`, `deep/er/c.txt`, a link to a file elsewhere, and what a host keeps
+    /// that was started there.
     fn folder() -> TempDir {
         let outer = tempfile::Builder::new()
             .prefix("files [x] ")
@@ -231,7 +240,14 @@ mod tests {
             .unwrap();
         let folder = outer.path().join("app");
         std::fs::create_dir_all(folder.join("deep/er")).unwrap();
-        for path in ["app/a.txt", "app/deep/b.txt", "app/deep/er/c.txt", "secret"] {
+        std::fs::create_dir_all(folder.join(".praxis/issuer")).unwrap();
+        for path in [
+            "app/a.txt",
+            "app/deep/b.txt",
+            "app/deep/er/c.txt",
+            "app/.praxis/issuer/key.txt",
+            "secret",
+        ] {
             std::fs::write(outer.path().join(path), path).unwrap();
         }
         std::os::unix::fs::symlink(outer.path().join("secret"), folder.join("link")).unwrap();
@@ -246,10 +262,9 @@ mod tests {
             ..Component::default()
         };
         let app = outer.path().join("app");
-        // Where a host keeps them that is started there.
-        let shelf = Shelf::new(&app.join(".praxis/files"))?;
+        let shelf = Shelf::new(&app.join(".praxis"))?;
         let gathered = Files::gather(&app, &component, &shelf);
-        let checked = Files::check(&app, &component);
+        let checked = Files::check(&app, &component, shelf.data());
         assert_eq!(gathered.is_ok(), checked.is_ok(), "{checked:?}");
         let root = gathered?.unwrap();
         let all = Pattern::escape(&root.0.path().to_string_lossy()) + "/**/*";
@@ -291,6 +306,8 @@ mod tests {
                 vec!["a.txt", "deep/b.txt", "deep/er/c.txt"],
             ),
             (pattern("nothing/*"), vec![]),
+            (pattern(".praxis/**/*"), vec![]),
+            (placement(".praxis", "/"), vec![]),
             (
                 placement("deep", "/there"),
                 vec!["there/b.txt", "there/er/c.txt"],

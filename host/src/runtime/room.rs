@@ -64,23 +64,47 @@ where
     F: Future<Output = wasmtime::Result<T>>,
 {
     let _event = component.life().begin(Work::Event);
-    let limit = component.event_timeout();
-    let begun = begin(component, linked);
-    let answer = match timeout(component.queue_timeout() + limit, begun).await {
-        Ok(Ok((store, instance))) => timeout(limit, call(store, instance)).await,
-        Ok(Err(error)) => Ok(Err(error)),
-        Err(elapsed) => Err(elapsed),
-    };
-    match answer {
-        Ok(Ok(answer)) => Ok(answer),
-        Ok(Err(error)) if is_full(&error) => Err(Unanswered::Full(error.to_string())),
-        Ok(Err(trap)) => {
-            let trap = trap.root_cause();
-            Err(Unanswered::Fault(format!("trapped: {trap:#}")))
-        }
-        Err(_) => {
-            let limit = limit.as_millis();
-            Err(Unanswered::Fault(format!("not done after {limit} ms")))
+    let (store, instance) = begin_event(component, linked).await?;
+    in_time(component, call(store, instance)).await
+}
+
+/// A store with an instance for an event. The time to wait for room is not the component's, but that
+/// of its instantiation is.
+pub async fn begin_event<L: Linked>(
+    component: &Component,
+    linked: &L,
+) -> Result<(Store<State>, L::Instance), Unanswered> {
+    let limit = component.queue_timeout() + component.event_timeout();
+    match timeout(limit, begin(component, linked)).await {
+        Ok(Ok(begun)) => Ok(begun),
+        Ok(Err(error)) => Err(error.into()),
+        Err(_) => Err(Unanswered::late(component)),
+    }
+}
+
+/// The answer of a call, if it comes within the component's time for one event.
+pub async fn in_time<T>(
+    component: &Component,
+    call: impl Future<Output = wasmtime::Result<T>>,
+) -> Result<T, Unanswered> {
+    match timeout(component.event_timeout(), call).await {
+        Ok(answer) => answer.map_err(Unanswered::from),
+        Err(_) => Err(Unanswered::late(component)),
+    }
+}
+
+impl Unanswered {
+    fn late(component: &Component) -> Self {
+        let limit = component.event_timeout().as_millis();
+        Self::Fault(format!("not done after {limit} ms"))
+    }
+}
+
+impl From<wasmtime::Error> for Unanswered {
+    fn from(error: wasmtime::Error) -> Self {
+        match is_full(&error) {
+            true => Self::Full(error.to_string()),
+            false => Self::Fault(format!("trapped: {:#}", error.root_cause())),
         }
     }
 }

@@ -8,14 +8,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use anyhow::Context as _;
 use tempfile::TempDir;
 
+/// Below the data folder, of all processes that share it.
+const FOLDER: &str = "files";
 /// Locked while folders are made or removed: by one process at a time.
 const LOCK: &str = "lock";
 /// In a process's folder, locked for as long as it lives.
 const ALIVE: &str = "alive";
 
-/// The folder of all processes, and the own one below it, made when it is first needed.
+/// The host's data folder, and in it the process's own, made when it is first needed.
 pub struct Shelf {
-    folder: PathBuf,
+    data: PathBuf,
     own: Mutex<Option<Arc<Own>>>,
 }
 
@@ -32,20 +34,22 @@ pub struct Space {
 }
 
 impl Shelf {
-    /// Removes what dead processes left in the folder, if it is there.
-    pub fn new(folder: &Path) -> anyhow::Result<Self> {
+    /// Removes what dead processes left in the data folder, if it is there.
+    pub fn new(data: &Path) -> anyhow::Result<Self> {
+        let folder = data.join(FOLDER);
         if folder.exists() {
-            let _lock = lock(folder)?;
-            sweep(folder).with_context(|| format!("could not clean up in {}", folder.display()))?;
+            let _lock = lock(&folder)?;
+            sweep(&folder)
+                .with_context(|| format!("could not clean up in {}", folder.display()))?;
         }
         Ok(Self {
-            folder: folder.to_path_buf(),
+            data: data.to_path_buf(),
             own: Mutex::default(),
         })
     }
 
-    pub fn folder(&self) -> &Path {
-        &self.folder
+    pub fn data(&self) -> &Path {
+        &self.data
     }
 
     /// Fails with the folder's path if it cannot be made.
@@ -54,8 +58,9 @@ impl Shelf {
         let own = match &*own {
             Some(own) => Arc::clone(own),
             None => {
-                let made = Own::make(&self.folder);
-                let made = made.with_context(|| format!("in {}", self.folder.display()))?;
+                let folder = self.data.join(FOLDER);
+                let made = Own::make(&folder);
+                let made = made.with_context(|| format!("in {}", folder.display()))?;
                 Arc::clone(own.insert(Arc::new(made)))
             }
         };
@@ -123,8 +128,8 @@ mod tests {
     #[test]
     fn what_a_dead_process_left_is_removed_and_nothing_else() {
         let outer = tempfile::tempdir().unwrap();
-        let folder = outer.path().join("files");
-        let shelf = Shelf::new(&folder).unwrap();
+        let folder = outer.path().join(FOLDER);
+        let shelf = Shelf::new(outer.path()).unwrap();
         assert!(!folder.exists());
         let space = shelf.space().unwrap();
         std::fs::write(space.path().join("kept"), "").unwrap();
@@ -133,7 +138,7 @@ mod tests {
             std::fs::create_dir(folder.join(dead)).unwrap();
             std::fs::write(folder.join(dead).join(holds), "").unwrap();
         }
-        let other = Shelf::new(&folder).unwrap();
+        let other = Shelf::new(outer.path()).unwrap();
         assert!(!folder.join("dead").exists());
         assert!(!folder.join("half-made").exists());
         assert!(space.path().join("kept").exists());

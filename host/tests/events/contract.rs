@@ -5,8 +5,13 @@ mod deliveries;
 mod keys;
 mod letters;
 mod reader;
+mod reads;
+mod rebalances;
 mod replays;
 mod suite;
 
 mod on_kafka;
 mod on_postgres;
+mod only_kafka;
+mod only_postgres;
+mod tls;

@@ -106,7 +106,7 @@ impl Application {
             &engine,
             &manifest,
             &capabilities,
-            &folder.path().join("copies"),
+            &folder.path().join(".praxis"),
         );
         let application = application.unwrap();
         let guest = Guest::new(application.component(called)).unwrap();

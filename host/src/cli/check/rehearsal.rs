@@ -11,7 +11,7 @@ use super::super::services::Services;
 use super::super::settings::Settings;
 use crate::capabilities::Capability;
 use crate::capabilities::variables::{Environment, KNOWN_TO_THE_HOST};
-use crate::config::Config;
+use crate::config::{Config, KafkaSecurity};
 use crate::manifest::grant::Grant;
 use crate::manifest::{Component, Fault, Manifest, Place, Service, template};
 use crate::runtime::engine;
@@ -81,6 +81,7 @@ impl Rehearsal {
                 faults.push(first(format!("{error:#}")));
                 // What the components import is granted or not all the same.
                 config.block_networks.clear();
+                config.outbound_ca = None;
                 let stood_in = stand_in(&acted);
                 let nothing = Environment::default();
                 let services =
@@ -119,6 +120,7 @@ fn config(manifest: &Manifest, folder: &Path) -> Config {
     config.database_url = Some(NO_DATABASE.into());
     config.redis_url = Some(NO_REDIS.into());
     config.kafka_brokers = None;
+    config.kafka_security = KafkaSecurity::default();
     config.opensearch_url = None;
     config.smtp_url = None;
     config.jwks = None;
