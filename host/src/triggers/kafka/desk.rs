@@ -25,6 +25,8 @@ const SPAN_OFFSETS_MAX: u64 = 1_000_000;
 /// Events that may be finished before that is told to the broker, and for how long.
 const UNTOLD_EVENTS_MAX: usize = 64;
 const UNTOLD_MAX: Duration = Duration::from_millis(50);
+/// How long to wait before the broker is told again what it could not take.
+const REFUSED_PAUSE: Duration = Duration::from_secs(1);
 
 /// What a record asks of the group that reads it.
 enum Asked {
@@ -49,6 +51,8 @@ pub struct Desk<'a> {
     untold: usize,
     /// When it is to be told of them.
     tell_at: Option<Instant>,
+    /// What it was told and could not take.
+    refused: Option<u64>,
 }
 
 impl<'a> Desk<'a> {
@@ -70,6 +74,7 @@ impl<'a> Desk<'a> {
             replay: None,
             untold: 0,
             tell_at: None,
+            refused: None,
         }
     }
 
@@ -243,15 +248,20 @@ impl<'a> Desk<'a> {
     pub fn last(&mut self) -> Option<u64> {
         self.untold = 0;
         self.tell_at = None;
-        self.schedule.completed()
+        self.schedule.completed().or(self.refused.take())
     }
 
     /// What the broker said to it. `false` if the partition is another member's.
-    pub fn told(&self, told: Result<(), Error>, offset: u64, partition: &dyn Partition) -> bool {
+    pub fn told(
+        &mut self,
+        told: Result<(), Error>,
+        offset: u64,
+        partition: &dyn Partition,
+    ) -> bool {
         match told {
             Ok(()) => true,
             Err(Error::Lost) => false,
-            // The next completion covers this one. If there is none, they are delivered again.
+            // Said again, also if nothing comes after it.
             Err(error @ (Error::Unavailable(_) | Error::UnknownTopic(_))) => {
                 tracing::warn!(
                     error = &error as &dyn std::error::Error,
@@ -260,6 +270,8 @@ impl<'a> Desk<'a> {
                     event.offset = offset,
                     "could not commit that events are done"
                 );
+                self.refused = Some(offset);
+                self.tell_at = Some(Instant::now() + REFUSED_PAUSE);
                 true
             }
         }
