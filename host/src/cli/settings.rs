@@ -166,6 +166,7 @@ mod tests {
     fn config() -> Config {
         Config {
             block_networks: Vec::new(),
+            outbound_ca: None,
             manifest: PathBuf::from("spin.toml"),
             data_dir: PathBuf::from(".praxis"),
             listen: ([127, 0, 0, 1], 0).into(),

@@ -5,14 +5,12 @@ use std::sync::Arc;
 use anyhow::anyhow;
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
-use tokio::time::{error::Elapsed, timeout};
 use wasmtime::Store;
 use wasmtime::component::InstancePre;
 
 use super::component::Component;
 use super::deployment::{Commit, Seat};
-use super::life::Work;
-use super::room;
+use super::room::{self, Unanswered};
 use crate::capabilities::events::producer::Publications;
 pub use crate::capabilities::events::{Event, Publication};
 use praxis_wasi::State;
@@ -107,16 +105,6 @@ impl Version {
             pre,
         })
     }
-
-    /// The time to wait for room is not the component's.
-    async fn handle(&self, delivery: &Delivery) -> Result<wasmtime::Result<Outcome>, Elapsed> {
-        let limit = self.component.event_timeout();
-        let begun = room::begin(&self.component, &self.pre);
-        match timeout(self.component.queue_timeout() + limit, begun).await? {
-            Ok((store, instance)) => timeout(limit, call(store, instance, delivery)).await,
-            Err(error) => Ok(Err(error)),
-        }
-    }
 }
 
 impl room::Linked for bindings::ConsumerPre<State> {
@@ -156,13 +144,13 @@ async fn call(
 impl Handler for Consumer {
     async fn handle(&self, delivery: &Delivery) -> Outcome {
         let version = self.0.load_full();
-        let _event = version.component.life().begin(Work::Event);
-        let limit = version.component.event_timeout();
-        match version.handle(delivery).await {
-            Ok(Ok(outcome)) => outcome,
-            Ok(Err(error)) if room::is_full(&error) => Outcome::Retry(error.to_string()),
-            Ok(Err(trap)) => Outcome::Fault(format!("trapped: {:#}", trap.root_cause())),
-            Err(_) => Outcome::Fault(format!("not done after {} ms", limit.as_millis())),
+        let answer = room::once(&version.component, &version.pre, |store, instance| {
+            call(store, instance, delivery)
+        });
+        match answer.await {
+            Ok(outcome) => outcome,
+            Err(Unanswered::Full(reason)) => Outcome::Retry(reason),
+            Err(Unanswered::Fault(reason)) => Outcome::Fault(reason),
         }
     }
 }

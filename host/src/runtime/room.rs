@@ -4,9 +4,11 @@
 use std::time::{Duration, Instant};
 
 use praxis_wasi::State;
+use tokio::time::timeout;
 use wasmtime::{PoolConcurrencyLimitError, Store};
 
 use super::component::Component;
+use super::life::Work;
 
 /// How often to look whether there is room for one more instance.
 const ROOM_INTERVAL: Duration = Duration::from_millis(10);
@@ -37,6 +39,48 @@ pub async fn begin<L: Linked>(
                 tokio::time::sleep(ROOM_INTERVAL).await;
             }
             Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Why a call has no answer.
+#[derive(Debug)]
+pub enum Unanswered {
+    /// The process had no room for one more instance.
+    Full(String),
+    /// The component trapped, or its time for one event was up.
+    Fault(String),
+}
+
+/// Has an instance of its own answer one call, and counts that as an event. The time to wait for
+/// room is not the component's.
+pub async fn once<L, F, T>(
+    component: &Component,
+    linked: &L,
+    call: impl FnOnce(Store<State>, L::Instance) -> F,
+) -> Result<T, Unanswered>
+where
+    L: Linked,
+    F: Future<Output = wasmtime::Result<T>>,
+{
+    let _event = component.life().begin(Work::Event);
+    let limit = component.event_timeout();
+    let begun = begin(component, linked);
+    let answer = match timeout(component.queue_timeout() + limit, begun).await {
+        Ok(Ok((store, instance))) => timeout(limit, call(store, instance)).await,
+        Ok(Err(error)) => Ok(Err(error)),
+        Err(elapsed) => Err(elapsed),
+    };
+    match answer {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(error)) if is_full(&error) => Err(Unanswered::Full(error.to_string())),
+        Ok(Err(trap)) => {
+            let trap = trap.root_cause();
+            Err(Unanswered::Fault(format!("trapped: {trap:#}")))
+        }
+        Err(_) => {
+            let limit = limit.as_millis();
+            Err(Unanswered::Fault(format!("not done after {limit} ms")))
         }
     }
 }
