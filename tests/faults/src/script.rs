@@ -1,0 +1,189 @@
+//! What is done to the hosts and servers, and when: each step as soon as so much is handled.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout};
+
+use crate::report::Injection;
+use crate::wait;
+use crate::world::World;
+
+/// How long a share of the events may take.
+const SHARE_MS_MAX: u64 = 240_000;
+const NOTICED_MS_MAX: u64 = 30_000;
+/// The broker that has the most to lose.
+const BROKER: i32 = 1;
+
+/// At how many percent of the events which step comes.
+const STEPS: [(u64, Step); 6] = [
+    (10, Step::Kill),
+    (20, Step::Start),
+    (30, Step::Server),
+    (50, Step::Hang),
+    (65, Step::Stop),
+    (75, Step::Start),
+];
+/// While a broker is away, the others go on with so many percent.
+const AWAY_PERCENT: u64 = 5;
+
+#[derive(Debug, Clone, Copy)]
+enum Step {
+    /// A host dies, and the others have to notice.
+    Kill,
+    /// One more host comes.
+    Start,
+    /// A broker of three, or PostgreSQL, goes away and comes back.
+    Server,
+    /// A host hangs so long that the others take its partitions, and then goes on as if it had them.
+    Hang,
+    /// A host is stopped in order.
+    Stop,
+}
+
+pub struct Script<'a> {
+    pub world: &'a mut World,
+    pub handled: watch::Receiver<u64>,
+    pub events: u64,
+    pub began: Instant,
+    pub injected: Vec<Injection>,
+}
+
+impl Script<'_> {
+    pub async fn play(&mut self) -> anyhow::Result<()> {
+        for (percent, step) in STEPS {
+            self.reach(self.events * percent / 100).await?;
+            self.world.fleet.look_after()?;
+            match step {
+                Step::Kill => self.kill().await?,
+                Step::Start => self.start().await?,
+                Step::Server if self.world.brokers.is_some() => self.stop_a_broker().await?,
+                Step::Server => self.restart_postgres().await?,
+                Step::Hang => self.hang().await?,
+                Step::Stop => self.stop().await?,
+            }
+        }
+        Ok(())
+    }
+
+    async fn kill(&mut self) -> anyhow::Result<()> {
+        let before = self.world.fleet.consumed_soon().await?;
+        let host = self.world.fleet.take_oldest()?;
+        let what = format!("killed {} (SIGKILL)", host.name);
+        let note = self.note(what);
+        host.kill().await?;
+        let took = self.world.fleet.caught_up(&before).await?;
+        self.outcome(
+            note,
+            format!("the others had done its events after {}", seconds(took)),
+        );
+        Ok(())
+    }
+
+    async fn start(&mut self) -> anyhow::Result<()> {
+        let note = self.note("started a host".to_owned());
+        let since = Instant::now();
+        let name = self.world.fleet.start().await?;
+        self.outcome(
+            note,
+            format!("{name} was ready after {}", seconds(since.elapsed())),
+        );
+        Ok(())
+    }
+
+    async fn stop_a_broker(&mut self) -> anyhow::Result<()> {
+        let brokers = self.world.brokers.as_ref().context("there are brokers")?;
+        brokers.down(BROKER)?;
+        let what = format!("stopped broker {BROKER} of 3, the group's coordinator");
+        let note = self.note(what);
+        let since = Instant::now();
+        let handled = *self.handled.borrow();
+        self.reach(handled + self.events * AWAY_PERCENT / 100)
+            .await?;
+        let brokers = self.world.brokers.as_ref().context("there are brokers")?;
+        brokers.up(BROKER)?;
+        let outcome = format!(
+            "{AWAY_PERCENT} % more events were handled without it; back after {}",
+            seconds(since.elapsed())
+        );
+        self.outcome(note, outcome);
+        Ok(())
+    }
+
+    async fn restart_postgres(&mut self) -> anyhow::Result<()> {
+        let note = self.note("stopped PostgreSQL, which sent all clients away".to_owned());
+        let since = Instant::now();
+        self.world.postgres.stop().await?;
+        let within = Duration::from_millis(NOTICED_MS_MAX);
+        let fleet = &self.world.fleet;
+        wait::until(
+            "a host says that it misses PostgreSQL",
+            within,
+            async || fleet.any_unready().await,
+        )
+        .await?;
+        self.world.postgres.start_again().await?;
+        let outcome = format!("a host said so; back after {}", seconds(since.elapsed()));
+        self.outcome(note, outcome);
+        Ok(())
+    }
+
+    async fn hang(&mut self) -> anyhow::Result<()> {
+        let before = self.world.fleet.consumed_soon().await?;
+        let host = self.world.fleet.take_oldest()?;
+        let note = self.note(format!("let {} hang (SIGSTOP)", host.name));
+        host.pause().await?;
+        let caught_up = self.world.fleet.caught_up(&before).await;
+        host.resume().await?;
+        self.world.fleet.put_back(host);
+        let took = seconds(caught_up?);
+        let outcome = format!("the others had done its events after {took}; then it went on");
+        self.outcome(note, outcome);
+        Ok(())
+    }
+
+    async fn stop(&mut self) -> anyhow::Result<()> {
+        let host = self.world.fleet.take_oldest()?;
+        let note = self.note(format!("stopped {} in order (SIGTERM)", host.name));
+        let since = Instant::now();
+        host.stop().await?;
+        self.outcome(
+            note,
+            format!("it ended well after {}", seconds(since.elapsed())),
+        );
+        Ok(())
+    }
+
+    /// Waits until so many events are handled.
+    async fn reach(&mut self, events: u64) -> anyhow::Result<()> {
+        let within = Duration::from_millis(SHARE_MS_MAX);
+        let reached = timeout(within, self.handled.wait_for(|handled| *handled >= events)).await;
+        let reached = reached.with_context(|| {
+            format!(
+                "{events} events were not handled within {} s",
+                within.as_secs()
+            )
+        })?;
+        reached.map(drop).context("nobody counts what is handled")
+    }
+
+    /// Notes what is done now; answers where.
+    fn note(&mut self, what: String) -> usize {
+        self.injected.push(Injection {
+            at_ms: u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX),
+            handled: *self.handled.borrow(),
+            what,
+            outcome: None,
+        });
+        self.injected.len() - 1
+    }
+
+    fn outcome(&mut self, note: usize, outcome: String) {
+        self.injected[note].outcome = Some(outcome);
+    }
+}
+
+fn seconds(time: Duration) -> String {
+    format!("{:.1} s", time.as_secs_f64())
+}
