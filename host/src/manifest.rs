@@ -34,7 +34,9 @@ pub use self::fault::{Fault, Place, suggest};
 pub use self::name::{check_component, check_variable};
 pub use self::route::Route;
 pub use self::tool::{Channel, ComponentTool};
-pub use self::trigger::{CronTrigger, HttpTrigger, KafkaTrigger, RedisTrigger, Triggers};
+pub use self::trigger::{
+    CronTrigger, HttpTrigger, KafkaTrigger, OnExhausted, RedisTrigger, Triggers,
+};
 
 use self::document::{Kind, Reference, Report, Table};
 use self::fault::Findings;

@@ -13,5 +13,6 @@ pub mod fitter;
 pub mod grants;
 pub mod life;
 pub mod room;
+mod spare;
 pub mod subscriber;
 pub mod turns;

@@ -29,6 +29,7 @@ use crate::triggers::http::issuer::{AUDIENCE, ISSUER, Issuer};
 use crate::triggers::http::operations::{Operations, Probe};
 use crate::triggers::http::seating::Guests;
 use crate::triggers::http::{About, Server};
+use crate::triggers::kafka::watch::Watch;
 use crate::triggers::relay::Relay;
 use crate::triggers::{cron, kafka, redis};
 
@@ -68,6 +69,7 @@ impl Host {
             Some(_) => kafka::groups(&manifest),
             None => Vec::new(),
         };
+        let watch = Watch::default();
         let mut readers = Vec::new();
         for group in &groups {
             let handler = handler(&group.component, &application, &mut seats)?;
@@ -128,7 +130,8 @@ impl Host {
         tasks.spawn(Arc::new(server).serve(listener, stop.clone()));
         if let Some(broker) = &services.broker {
             for (group, handler) in readers {
-                tasks.spawn(kafka::run(Arc::clone(broker), group, handler, stop.clone()));
+                let (broker, watch) = (Arc::clone(broker), watch.clone());
+                tasks.spawn(kafka::run(broker, group, handler, watch, stop.clone()));
             }
             if let Some((pool, jobs)) = source {
                 let name = &manifest.application.name;
@@ -276,7 +279,7 @@ fn consumers(broker: Option<Arc<dyn Broker>>, groups: Vec<kafka::Group>) -> Prob
                 return Ok(Value::Array(items));
             };
             for group in groups {
-                let topics: Vec<_> = group.attempts_max.keys().cloned().collect();
+                let topics: Vec<_> = group.topics.keys().cloned().collect();
                 let lags = broker.lag(&group.name, &topics).await;
                 items.extend(lags.map_err(|error| error.to_string())?.iter().map(item));
             }

@@ -30,7 +30,26 @@ pub struct ComponentTool {
     pub body_bytes_max: Option<u64>,
     /// Requests that an instance answers, one after the other, before a fresh one takes its place.
     pub requests_per_instance_max: Option<NonZeroU32>,
+    /// What handles an event.
+    pub instances: Instances,
+    /// Events that an instance handles, one after the other, where instances are reused.
+    pub events_per_instance_max: Option<NonZeroU32>,
 }
+
+/// What handles an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Instances {
+    /// An instance of its own: nothing is left of one event when the next comes.
+    #[default]
+    Fresh,
+    /// An instance that has handled others before.
+    Reused,
+}
+
+const EVENTS_PER_INSTANCE_DEFAULT: u32 = 1_024;
+
+const INSTANCES: [(&str, Instances); 2] =
+    [("fresh", Instances::Fresh), ("reused", Instances::Reused)];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Channel {
@@ -60,9 +79,20 @@ impl ComponentTool {
             queue_timeout_ms: table.number("queue_timeout_ms"),
             body_bytes_max: table.number("body_bytes_max"),
             requests_per_instance_max: table.positive::<u32, _>("requests_per_instance_max"),
+            instances: table.one_of("instances", &INSTANCES).unwrap_or_default(),
+            events_per_instance_max: table.positive::<u32, _>("events_per_instance_max"),
         };
         table.finish();
         tool
+    }
+
+    /// Events that an instance handles before a fresh one takes its place.
+    pub fn events_per_instance(&self) -> u32 {
+        match (self.instances, self.events_per_instance_max) {
+            (Instances::Fresh, _) => 1,
+            (Instances::Reused, Some(max)) => max.get(),
+            (Instances::Reused, None) => EVENTS_PER_INSTANCE_DEFAULT,
+        }
     }
 }
 

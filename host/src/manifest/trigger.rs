@@ -31,11 +31,33 @@ pub struct KafkaTrigger {
     pub component: String,
     /// The consumer group; by default the application's name, a dot and the component's.
     pub group: Option<String>,
-    /// Tries before an event is a dead letter.
+    /// Tries before an event is a dead letter, or its key is held.
     pub max_attempts: u32,
+    /// Events of one partition that are handled at one time, all of different keys.
+    pub max_in_flight: u16,
+    pub on_exhausted: OnExhausted,
+    /// Events of one call, where the component takes batches.
+    pub batch_events_max: u16,
 }
 
-const ATTEMPTS_MAX_DEFAULT: u32 = 12;
+/// What becomes of an event that was tried as often as it may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnExhausted {
+    /// It goes to the dead letters, and the next of its key is handled.
+    #[default]
+    DeadLetter,
+    /// It is tried again all the same, and its key is held until that works: for streams in which
+    /// an event that is left out makes the next ones wrong.
+    Park,
+}
+
+impl KafkaTrigger {
+    pub const ATTEMPTS_MAX_DEFAULT: u32 = 12;
+    pub const IN_FLIGHT_MAX_DEFAULT: u16 = 16;
+    pub const BATCH_EVENTS_MAX_DEFAULT: u16 = 64;
+    /// What `max_in_flight` and `batch_events_max` may be at most.
+    pub const EVENTS_CEILING: u16 = 1_024;
+}
 
 #[derive(Debug, Clone)]
 pub struct CronTrigger {
@@ -80,7 +102,16 @@ impl Triggers {
                 topic: topic(&mut table),
                 component: component(&mut table, "kafka", components),
                 group: table.optional_text("group"),
-                max_attempts: table.number("max_attempts").unwrap_or(ATTEMPTS_MAX_DEFAULT),
+                max_attempts: table
+                    .number("max_attempts")
+                    .unwrap_or(KafkaTrigger::ATTEMPTS_MAX_DEFAULT),
+                max_in_flight: events(&mut table, "max_in_flight")
+                    .unwrap_or(KafkaTrigger::IN_FLIGHT_MAX_DEFAULT),
+                on_exhausted: table
+                    .one_of("on_exhausted", &ON_EXHAUSTED)
+                    .unwrap_or_default(),
+                batch_events_max: events(&mut table, "batch_events_max")
+                    .unwrap_or(KafkaTrigger::BATCH_EVENTS_MAX_DEFAULT),
             });
             table.finish();
         }
@@ -190,6 +221,24 @@ fn component(table: &mut Table<'_, '_>, kind: &str, components: &mut Components)
     let component = Component::read(&name, written);
     components.insert(name.clone(), component);
     name
+}
+
+const ON_EXHAUSTED: [(&str, OnExhausted); 2] = [
+    ("dead-letter", OnExhausted::DeadLetter),
+    ("park", OnExhausted::Park),
+];
+
+/// A number of events that are handled at once.
+fn events(table: &mut Table<'_, '_>, key: &'static str) -> Option<u16> {
+    let item = table.item(key)?;
+    let number = item.number::<u16>()?;
+    let max = KafkaTrigger::EVENTS_CEILING;
+    if !(1..=max).contains(&number) {
+        let what = format!("{} is {number}; it may be 1 to {max}", item.name);
+        item.report.fault(&item.span, what);
+        return None;
+    }
+    Some(number)
 }
 
 fn topic(table: &mut Table<'_, '_>) -> String {

@@ -126,11 +126,13 @@ impl Workshop {
         let files = Files::gather(&self.0.manifest.folder, component);
         let files = files.map_err(|error| format!("{error:#}"))?;
         let file = Sha256::digest(wasm).into();
+        let sha256 = hex::encode(file);
         Ok(Made {
-            sha256: hex::encode(file),
+            sha256: sha256.clone(),
             code: fitted.composed.unwrap_or(file),
             component: Component {
                 manifest: Arc::new(component.clone()),
+                sha256: sha256.into(),
                 engine: fitted.engine,
                 pre: fitted.pre,
                 capabilities: fitted.granted.into(),

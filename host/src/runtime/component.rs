@@ -28,6 +28,8 @@ pub const EVENT_TIMEOUT_MS_DEFAULT: u64 = 60_000;
 #[derive(Clone)]
 pub struct Component {
     pub manifest: Arc<manifest::Component>,
+    /// The digest of its file, in hexadecimal.
+    pub sha256: Arc<str>,
     pub(super) engine: Engine,
     pub(super) pre: InstancePre<State>,
     pub(super) capabilities: Arc<[Arc<dyn Capability>]>,

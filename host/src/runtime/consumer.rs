@@ -5,14 +5,15 @@ use std::sync::Arc;
 use anyhow::anyhow;
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
-use tokio::time::{error::Elapsed, timeout};
-use wasmtime::Store;
+use tokio::time::timeout;
 use wasmtime::component::InstancePre;
+use wasmtime::{AsContextMut as _, Store};
 
 use super::component::Component;
 use super::deployment::{Commit, Seat};
 use super::life::Work;
 use super::room;
+use super::spare::{self, Spares};
 use crate::capabilities::events::producer::Publications;
 pub use crate::capabilities::events::{Event, Publication};
 use praxis_wasi::State;
@@ -64,17 +65,26 @@ pub enum Outcome {
 #[async_trait]
 pub trait Handler: Send + Sync {
     async fn handle(&self, delivery: &Delivery) -> Outcome;
+
+    /// Which version of it handles now: kept with what it does not handle.
+    fn version(&self) -> String {
+        String::new()
+    }
 }
 
-/// A component behind `praxis:events/consumer`: a fresh instance for each event. An event is handled
-/// by the version that was live when its handling began.
+/// A component behind `praxis:events/consumer`. An event is handled by the version that was live when
+/// its handling began: in a fresh instance, or where the manifest says `instances = "reused"`, in one
+/// that has handled others before.
 #[derive(Clone)]
 pub struct Consumer(Arc<ArcSwap<Version>>);
+
+type Instance = spare::Instance<bindings::Consumer>;
 
 /// What belongs to one version of the component.
 struct Version {
     component: Component,
     pre: bindings::ConsumerPre<State>,
+    spares: Spares<bindings::Consumer>,
 }
 
 impl Consumer {
@@ -105,18 +115,53 @@ impl Version {
         Ok(Self {
             component: component.clone(),
             pre,
+            spares: Spares::new(component.manifest.tool.praxis.events_per_instance()),
         })
     }
 
-    /// The time to wait for room is not the component's.
-    async fn handle(&self, delivery: &Delivery) -> Result<wasmtime::Result<Outcome>, Elapsed> {
-        let limit = self.component.event_timeout();
-        let begun = room::begin(&self.component, &self.pre);
-        match timeout(self.component.queue_timeout() + limit, begun).await? {
-            Ok((store, instance)) => timeout(limit, call(store, instance, delivery)).await,
-            Err(error) => Ok(Err(error)),
+    async fn handle(&self, delivery: &Delivery) -> Outcome {
+        let mut instance = match self.instance().await {
+            Ok(instance) => instance,
+            Err(outcome) => return outcome,
+        };
+        let handled = call(&self.component, &mut instance, delivery);
+        match timeout(self.component.event_timeout(), handled).await {
+            Ok(Ok(outcome)) => {
+                self.spares.put_back(instance);
+                outcome
+            }
+            Ok(Err(trap)) => trapped(&trap),
+            Err(_) => self.expired(),
         }
     }
+
+    /// One that is kept, or as soon as there is room a fresh one. The time to wait for room is not
+    /// the component's, but what it does when it is instantiated is.
+    async fn instance(&self) -> Result<Instance, Outcome> {
+        if let Some(instance) = self.spares.take() {
+            return Ok(instance);
+        }
+        let limit = self.component.queue_timeout() + self.component.event_timeout();
+        match timeout(limit, room::begin(&self.component, &self.pre)).await {
+            Ok(Ok(begun)) => {
+                let mut instance = Instance::fresh(begun);
+                instance.store.data_mut().attach(Publications::default());
+                Ok(instance)
+            }
+            Ok(Err(error)) if room::is_full(&error) => Err(Outcome::Retry(error.to_string())),
+            Ok(Err(trap)) => Err(trapped(&trap)),
+            Err(_) => Err(self.expired()),
+        }
+    }
+
+    fn expired(&self) -> Outcome {
+        let limit = self.component.event_timeout();
+        Outcome::Fault(format!("not done after {} ms", limit.as_millis()))
+    }
+}
+
+fn trapped(trap: &wasmtime::Error) -> Outcome {
+    Outcome::Fault(format!("trapped: {:#}", trap.root_cause()))
 }
 
 impl room::Linked for bindings::ConsumerPre<State> {
@@ -128,25 +173,24 @@ impl room::Linked for bindings::ConsumerPre<State> {
 }
 
 async fn call(
-    mut store: Store<State>,
-    instance: bindings::Consumer,
+    component: &Component,
+    instance: &mut Instance,
     delivery: &Delivery,
 ) -> wasmtime::Result<Outcome> {
-    store.data_mut().attach(Publications::default());
+    let Instance { store, exports, .. } = instance;
+    component.refill(store.as_context_mut());
     let delivery = wit::Delivery::from(delivery);
     let answer = store
         .run_concurrent(async |accessor| {
-            instance
-                .praxis_events_consumer()
-                .call_handle(accessor, delivery)
-                .await
+            let consumer = exports.praxis_events_consumer();
+            consumer.call_handle(accessor, delivery).await
         })
         .await??;
+    // Taken whatever the answer is: they must not be there when the next event is handled.
+    let (publications, _) = store.data_mut().part::<Publications>();
+    let publications = std::mem::take(&mut publications.0);
     Ok(match answer {
-        Ok(()) => {
-            let published = store.data_mut().detach::<Publications>();
-            Outcome::Done(published.unwrap_or_default().0)
-        }
+        Ok(()) => Outcome::Done(publications),
         Err(wit::Failure::Retry(reason)) => Outcome::Retry(reason),
         Err(wit::Failure::Reject(reason)) => Outcome::Reject(reason),
     })
@@ -157,13 +201,11 @@ impl Handler for Consumer {
     async fn handle(&self, delivery: &Delivery) -> Outcome {
         let version = self.0.load_full();
         let _event = version.component.life().begin(Work::Event);
-        let limit = version.component.event_timeout();
-        match version.handle(delivery).await {
-            Ok(Ok(outcome)) => outcome,
-            Ok(Err(error)) if room::is_full(&error) => Outcome::Retry(error.to_string()),
-            Ok(Err(trap)) => Outcome::Fault(format!("trapped: {:#}", trap.root_cause())),
-            Err(_) => Outcome::Fault(format!("not done after {} ms", limit.as_millis())),
-        }
+        version.handle(delivery).await
+    }
+
+    fn version(&self) -> String {
+        self.0.load().component.sha256.to_string()
     }
 }
 

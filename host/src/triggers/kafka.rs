@@ -1,9 +1,16 @@
 //! `[[trigger.kafka]]`: a component is called for each event of its topics.
 //!
-//! One task a partition, so that one that waits holds up no other. What a handling publishes is
-//! released before the event counts as done: a crash in between repeats both, with the same ids.
+//! One task a partition, so that one that waits holds up no other; in it, events of different keys
+//! run beside each other (`kafka/schedule.rs`). What a handling publishes is released before the
+//! event counts as done: a crash in between repeats both, with the same ids.
 
 mod delivery;
+mod job;
+mod meters;
+mod reader;
+mod replay;
+mod schedule;
+pub mod watch;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -12,10 +19,11 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::backoff::backoff;
-use crate::capabilities::events::{Broker, Error, Partition, Received};
-use crate::manifest::Manifest;
+use crate::capabilities::events::Broker;
+use crate::manifest::{KafkaTrigger, Manifest, OnExhausted};
 use crate::runtime::consumer::Handler;
-use delivery::{Courier, Ended};
+use delivery::Courier;
+use watch::Watch;
 
 pub use delivery::release;
 
@@ -27,9 +35,39 @@ const RETRY_MS_MAX: u64 = 30_000;
 pub struct Group {
     pub name: String,
     pub component: String,
-    /// Its topics, and how often each one's events are tried.
-    pub attempts_max: BTreeMap<String, u32>,
+    /// Its topics, and how each one's events are handled.
+    pub topics: BTreeMap<String, Terms>,
     pub pace: Pace,
+}
+
+/// How a topic's events are handled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Terms {
+    /// Tries before an event is given up on, or held.
+    pub attempts_max: u32,
+    /// Events of one partition that are handled at one time.
+    pub in_flight_max: usize,
+    pub on_exhausted: OnExhausted,
+    /// Events of one call, where the component takes batches.
+    pub batch_events_max: usize,
+}
+
+impl Default for Terms {
+    /// As where the manifest says nothing.
+    fn default() -> Self {
+        Self {
+            attempts_max: KafkaTrigger::ATTEMPTS_MAX_DEFAULT,
+            in_flight_max: usize::from(KafkaTrigger::IN_FLIGHT_MAX_DEFAULT),
+            on_exhausted: OnExhausted::default(),
+            batch_events_max: usize::from(KafkaTrigger::BATCH_EVENTS_MAX_DEFAULT),
+        }
+    }
+}
+
+impl Group {
+    fn terms(&self, topic: &str) -> Terms {
+        self.topics.get(topic).copied().unwrap_or_default()
+    }
 }
 
 /// How long the pauses between two tries are.
@@ -59,12 +97,16 @@ pub fn groups(manifest: &Manifest) -> Vec<Group> {
             .or_insert_with(|| Group {
                 name,
                 component: trigger.component.clone(),
-                attempts_max: BTreeMap::new(),
+                topics: BTreeMap::new(),
                 pace: Pace::default(),
             });
-        group
-            .attempts_max
-            .insert(trigger.topic.clone(), trigger.max_attempts);
+        let terms = Terms {
+            attempts_max: trigger.max_attempts,
+            in_flight_max: usize::from(trigger.max_in_flight),
+            on_exhausted: trigger.on_exhausted,
+            batch_events_max: usize::from(trigger.batch_events_max),
+        };
+        group.topics.insert(trigger.topic.clone(), terms);
     }
     let mut groups: Vec<Group> = groups.into_values().collect();
     groups.sort_by(|a, b| (&a.name, &a.component).cmp(&(&b.name, &b.component)));
@@ -72,14 +114,16 @@ pub fn groups(manifest: &Manifest) -> Vec<Group> {
 }
 
 /// Consumes until `stop`, whatever happens to the broker meanwhile. Then what is being handled is
-/// finished (within `events::DRAIN_MS_MAX`) and committed.
+/// finished (within `events::DRAIN_MS_MAX`) and committed. `watch` shows the partitions that it
+/// reads.
 pub async fn run(
     broker: Arc<dyn Broker>,
     group: Group,
     handler: Arc<dyn Handler>,
+    watch: Watch,
     stop: CancellationToken,
 ) {
-    let topics: Vec<_> = group.attempts_max.keys().cloned().collect();
+    let topics: Vec<_> = group.topics.keys().cloned().collect();
     let mut pauses = backoff(group.pace.first_ms, group.pace.ms_max);
     let subscribing = async {
         loop {
@@ -107,7 +151,8 @@ pub async fn run(
         tokio::select! {
             () = stop.cancelled() => break,
             partition = subscription.assigned() => {
-                partitions.spawn(drain(courier.clone(), partition));
+                let (courier, watch) = (Arc::clone(&courier), watch.clone());
+                partitions.spawn(async move { reader::read(&courier, &watch, partition).await });
             }
             Some(drained) = partitions.join_next() => {
                 // The partition was dropped with its task, and will be assigned again.
@@ -119,39 +164,6 @@ pub async fn run(
     }
     subscription.close().await;
     partitions.shutdown().await;
-}
-
-/// Handles a partition's events one after the other until it is revoked.
-async fn drain(courier: Arc<Courier>, mut partition: Box<dyn Partition>) {
-    let revoked = partition.revoked();
-    while let Some(received) = partition.next().await {
-        match courier.deliver(&received, &revoked).await {
-            Ended::Finished => {}
-            Ended::Abandoned => break,
-        }
-        if !completed(&mut *partition, &received).await {
-            break;
-        }
-    }
-}
-
-/// Whether to go on.
-async fn completed(partition: &mut dyn Partition, received: &Received) -> bool {
-    match partition.complete(received.offset).await {
-        Ok(()) => true,
-        Err(Error::Lost) => false,
-        // The next one's completion covers this one. If there is none, it is delivered again.
-        Err(error @ (Error::Unavailable(_) | Error::UnknownTopic(_))) => {
-            tracing::warn!(
-                error = &error as &dyn std::error::Error,
-                event.topic = received.topic,
-                event.partition = received.partition,
-                event.offset = received.offset,
-                "could not commit that an event is done"
-            );
-            true
-        }
-    }
 }
 
 #[cfg(test)]
@@ -170,7 +182,7 @@ mod tests {
         let mut sorted = names.clone();
         sorted.dedup();
         assert_eq!(names, sorted);
-        let topics: usize = groups.iter().map(|group| group.attempts_max.len()).sum();
+        let topics: usize = groups.iter().map(|group| group.topics.len()).sum();
         assert_eq!(topics, manifest.trigger.kafka.len());
     }
 }

@@ -1,6 +1,7 @@
 //! The contract of `capabilities::events::Broker`: one suite, every adapter.
 
 mod deliveries;
+mod keys;
 mod reader;
 mod suite;
 

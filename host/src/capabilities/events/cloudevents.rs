@@ -4,8 +4,10 @@
 use chrono::{DateTime, SecondsFormat};
 use uuid::Uuid;
 
-use super::{DeadLetter, Received, Record};
-use crate::capabilities::events::Event;
+use super::{DeadLetter, Event, Received, Record, Replay, Resolution, Resolved};
+
+const REDRIVEN: &str = "redriven";
+const DISCARDED: &str = "discarded";
 
 /// Where a record was read, and what is known without its headers.
 pub struct Origin {
@@ -34,11 +36,32 @@ pub fn headers(record: &Record) -> Vec<(&'static str, String)> {
         headers.extend([
             ("deadletter-reason", dead.reason.clone()),
             ("deadletter-attempts", dead.attempts.to_string()),
+            ("deadletter-group", dead.group.clone()),
             ("deadletter-component", dead.component.clone()),
+            ("deadletter-version", dead.version.clone()),
             ("deadletter-topic", dead.topic.clone()),
             ("deadletter-partition", dead.partition.to_string()),
             ("deadletter-offset", dead.offset.to_string()),
         ]);
+    }
+    if let Some(resolution) = &record.resolution {
+        let outcome = match resolution.outcome {
+            Resolved::Redriven => REDRIVEN,
+            Resolved::Discarded => DISCARDED,
+        };
+        headers.extend([
+            ("deadletter-resolution", outcome.to_owned()),
+            ("deadletter-resolves", resolution.offset.to_string()),
+        ]);
+    }
+    if let Some(replay) = &record.replay {
+        headers.extend([
+            ("praxis-replay-group", replay.group.clone()),
+            ("praxis-replay-from", replay.from.to_string()),
+        ]);
+    }
+    if let Some(group) = &record.only_for {
+        headers.push(("praxis-only-for", group.clone()));
     }
     headers
 }
@@ -87,6 +110,9 @@ pub fn read(
             data,
         },
         dead_letter: dead_letter(&header),
+        resolution: resolution(&header),
+        replay: replay(&header),
+        only_for: header("praxis-only-for"),
     };
     Received {
         topic: origin.topic,
@@ -101,10 +127,29 @@ fn dead_letter(header: &impl Fn(&str) -> Option<String>) -> Option<DeadLetter> {
     Some(DeadLetter {
         reason: header("deadletter-reason")?,
         attempts: number(header, "deadletter-attempts")?,
+        group: header("deadletter-group")?,
         component: header("deadletter-component")?,
+        version: header("deadletter-version")?,
         topic: header("deadletter-topic")?,
         partition: number(header, "deadletter-partition")?,
         offset: number(header, "deadletter-offset")?,
+    })
+}
+
+fn resolution(header: &impl Fn(&str) -> Option<String>) -> Option<Resolution> {
+    let outcome = match header("deadletter-resolution")?.as_str() {
+        REDRIVEN => Resolved::Redriven,
+        DISCARDED => Resolved::Discarded,
+        _ => return None,
+    };
+    let offset = number(header, "deadletter-resolves")?;
+    Some(Resolution { outcome, offset })
+}
+
+fn replay(header: &impl Fn(&str) -> Option<String>) -> Option<Replay> {
+    Some(Replay {
+        group: header("praxis-replay-group")?,
+        from: number(header, "praxis-replay-from")?,
     })
 }
 
@@ -137,25 +182,35 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read() {
+        let event = Event {
+            kind: "LightSwitchedOn".to_owned(),
+            key: "lamp".to_owned(),
+            stream_version: 12,
+            data: r#"{"schema":1}"#.to_owned(),
+        };
+        let source = "tests".to_owned();
         let record = Record {
-            id: Uuid::from_u128(5),
-            source: "tests".to_owned(),
-            time_ms: 1_767_225_600_123,
             traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned()),
-            event: Event {
-                kind: "LightSwitchedOn".to_owned(),
-                key: "lamp".to_owned(),
-                stream_version: 12,
-                data: r#"{"schema":1}"#.to_owned(),
-            },
             dead_letter: Some(DeadLetter {
                 reason: "no bulb".to_owned(),
                 attempts: 3,
+                group: "home.lights".to_owned(),
                 component: "lights".to_owned(),
+                version: "2".to_owned(),
                 topic: "facts".to_owned(),
                 partition: 1,
                 offset: 9,
             }),
+            resolution: Some(Resolution {
+                outcome: Resolved::Discarded,
+                offset: 4,
+            }),
+            replay: Some(Replay {
+                group: "home.lights".to_owned(),
+                from: 17,
+            }),
+            only_for: Some("home.lights".to_owned()),
+            ..Record::new(Uuid::from_u128(5), source, 1_767_225_600_123, event)
         };
         let headers: HashMap<_, _> = headers(&record).into_iter().collect();
         assert_eq!(headers["ce_time"], "2026-01-01T00:00:00.123Z");

@@ -6,6 +6,7 @@
 mod driver;
 mod group;
 mod lane;
+mod reading;
 mod retention;
 mod wake;
 
@@ -18,7 +19,8 @@ use tokio::sync::{broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Broker, Error, Lag, Outgoing, Subscription, cloudevents, partitioner, with_dead_letters,
+    Broker, Error, Extent, Lag, Outgoing, Received, Subscription, cloudevents, partitioner,
+    with_dead_letters,
 };
 use crate::manifest::Topic;
 
@@ -86,6 +88,15 @@ impl Log {
         Ok(partitions)
     }
 
+    /// A partition by its topic's full name, if there is one.
+    async fn at(&self, topic: &str, partition: u32) -> Result<driver::At, Error> {
+        let full = self.full(topic);
+        match self.partitions(&full).await? {
+            partitions if partition < partitions => Ok((full, column(partition))),
+            _ => Err(Error::UnknownTopic(topic.to_owned())),
+        }
+    }
+
     fn known_partitions(&self) -> std::sync::MutexGuard<'_, HashMap<String, u32>> {
         self.partitions
             .lock()
@@ -97,8 +108,13 @@ impl Log {
         let mut by_partition = BTreeMap::new();
         for outgoing in batch {
             let topic = self.full(&outgoing.topic);
+            let partitions = self.partitions(&topic).await?;
             let key = outgoing.record.event.key.as_bytes();
-            let partition = partitioner::partition(key, self.partitions(&topic).await?);
+            let partition = match outgoing.partition {
+                Some(partition) if partition < partitions => partition,
+                Some(_) => return Err(Error::UnknownTopic(outgoing.topic.clone())),
+                None => partitioner::partition(key, partitions),
+            };
             by_partition
                 .entry((topic, column(partition)))
                 .or_insert_with(Vec::new)
@@ -169,45 +185,45 @@ impl Broker for Log {
         })
     }
 
+    async fn extent(&self, topic: &str) -> Result<Vec<Extent>, Error> {
+        let topic = self.full(topic);
+        self.partitions(&topic).await?;
+        reading::extent(&self.pool, &topic)
+            .await
+            .map_err(Error::unavailable)
+    }
+
+    async fn read(
+        &self,
+        topic: &str,
+        partition: u32,
+        from: u64,
+        records_max: usize,
+    ) -> Result<Vec<Received>, Error> {
+        let at = self.at(topic, partition).await?;
+        let from = i64::try_from(from).unwrap_or(i64::MAX);
+        reading::records(&self.pool, topic, &at, from, records_max)
+            .await
+            .map_err(Error::unavailable)
+    }
+
+    async fn offset_at(&self, topic: &str, partition: u32, time_ms: u64) -> Result<u64, Error> {
+        let at = self.at(topic, partition).await?;
+        reading::offset_at(&self.pool, &at, time_ms)
+            .await
+            .map_err(Error::unavailable)
+    }
+
     async fn lag(&self, group: &str, topics: &[String]) -> Result<Vec<Lag>, Error> {
         let topics: Vec<_> = topics.iter().map(|topic| self.full(topic)).collect();
-        let rows: Vec<(String, i32, i64, i64, i64)> = sqlx::query_as(
-            r#"select
-                p.topic,
-                p.partition,
-                coalesce(g.committed, 0),
-                p.next_offset,
-                coalesce(
-                    (
-                        select l."offset"
-                        from event_log l
-                        where l.topic = p.topic and l.partition = p.partition
-                        order by l."offset"
-                        limit 1
-                    ),
-                    p.next_offset
-                )
-            from event_partitions p
-            left join event_groups g
-                on g.group_id = $1 and g.topic = p.topic and g.partition = p.partition
-            where p.topic = any($2)
-            order by p.topic, p.partition"#,
-        )
-        .bind(self.full(group))
-        .bind(topics)
-        .fetch_all(&self.pool)
-        .await
-        .map_err(Error::unavailable)?;
-        let lag = |(topic, partition, committed, end, oldest): (String, i32, i64, i64, i64)| Lag {
-            group: group.to_owned(),
-            topic: self.short(&topic).to_owned(),
-            partition: partition.unsigned_abs(),
-            committed: committed.unsigned_abs(),
-            end: end.unsigned_abs(),
-            // What retention took can't be read any more.
-            lag: (end - committed.max(oldest)).max(0).unsigned_abs(),
-        };
-        Ok(rows.into_iter().map(lag).collect())
+        let mut lags = reading::lag(&self.pool, &self.full(group), &topics)
+            .await
+            .map_err(Error::unavailable)?;
+        for lag in &mut lags {
+            group.clone_into(&mut lag.group);
+            lag.topic = self.short(&lag.topic).to_owned();
+        }
+        Ok(lags)
     }
 
     async fn health(&self) -> Result<(), Error> {
@@ -249,8 +265,9 @@ async fn append(pool: &PgPool, by_partition: &ByPartition<'_>) -> sqlx::Result<(
     let next: Vec<_> = by_partition.keys().map(|at| next[at]).collect();
     sqlx::query(
         r#"with written as (
-            insert into event_log (topic, partition, "offset", key, headers, data)
-            select * from unnest($1::text[], $2::int[], $3::bigint[], $4::text[], $5::jsonb[], $6::bytea[])
+            insert into event_log (topic, partition, "offset", key, headers, data, published_at)
+            select *, statement_timestamp()
+            from unnest($1::text[], $2::int[], $3::bigint[], $4::text[], $5::jsonb[], $6::bytea[])
         ),
         moved as (
             update event_partitions p

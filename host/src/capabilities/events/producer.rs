@@ -146,16 +146,14 @@ impl KeepOrGiveBack for State {
                 false => Ok(None),
             };
         }
-        let record = Record {
-            id: clock::id(),
-            source,
-            time_ms: clock::now().timestamp_millis().unsigned_abs(),
-            traceparent: None,
-            event: publication.event,
-            dead_letter: None,
+        let now_ms = clock::now().timestamp_millis().unsigned_abs();
+        let record = Record::new(clock::id(), source, now_ms, publication.event);
+        let outgoing = Outgoing {
+            topic: publication.topic,
+            partition: None,
+            record,
         };
-        let topic = publication.topic;
-        Ok(Some((broker, Outgoing { topic, record })))
+        Ok(Some((broker, outgoing)))
     }
 }
 

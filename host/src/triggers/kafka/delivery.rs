@@ -1,27 +1,25 @@
-//! One event: tried until it is handled or given up on.
+//! One try of an event, and what becomes of the event then.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use futures::FutureExt as _;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::Group;
-use crate::capabilities::events::{
-    Broker, DeadLetter, Error, Outgoing, Received, Record, dead_letter_topic,
-};
+use super::job::Job;
+use super::watch::{Shown, State};
+use super::{Group, Terms};
+use crate::capabilities::events::{Broker, Error, Outgoing, Record, dead_letter_topic};
 use crate::clock;
-use crate::runtime::consumer::{Delivery, Handler, Outcome, Publication};
+use crate::manifest::OnExhausted;
+use crate::runtime::consumer::{Handler, Outcome, Publication};
 use crate::triggers::backoff::backoff;
 
 /// Tries that end in a trap or in no time left, before the event is given up on: what fails by
-/// itself must not hold up its partition as long as an outage may.
+/// itself must not hold up its key as long as an outage may.
 const FAULTS_MAX: u32 = 12;
-
-/// A reason is kept with the dead letter, in a header.
-const REASON_BYTES_MAX: usize = 1_024;
 
 /// Brings a group's events to its component.
 pub struct Courier {
@@ -30,177 +28,144 @@ pub struct Courier {
     pub handler: Arc<dyn Handler>,
 }
 
-/// How it ended.
+/// A partition's part in a delivery.
+#[derive(Clone, Copy)]
+pub struct Lane<'a> {
+    pub terms: Terms,
+    pub shown: &'a Shown,
+    pub revoked: &'a CancellationToken,
+}
+
+/// How a try ended.
 pub enum Ended {
-    /// Handled, or among the dead letters.
+    /// The event is handled, or among the dead letters.
     Finished,
+    /// It is to be tried again.
+    Again {
+        reason: String,
+        pause: Duration,
+        state: State,
+    },
     /// The partition was revoked first: whoever has it next tries again.
     Abandoned,
 }
 
 impl Courier {
-    pub async fn deliver(&self, received: &Received, revoked: &CancellationToken) -> Ended {
-        if let Some(fault) = &received.malformed {
-            return self.give_up(received, 0, fault, revoked).await;
+    pub async fn deliver(&self, job: &mut Job, lane: Lane<'_>) -> Ended {
+        if let Some(fault) = job.malformed.take() {
+            return self.give_up(job, 0, &fault, lane).await;
         }
-        let attempts_max = self.group.attempts_max.get(&received.topic).copied();
-        let attempts_max = attempts_max.unwrap_or(1);
-        let mut pauses = backoff(self.group.pace.first_ms, self.group.pace.ms_max);
-        let mut attempt = 1;
-        let mut faults = 0;
-        loop {
-            match self.attempt(received, attempt).await {
-                Outcome::Done(publications) => {
-                    let outgoing = self.outgoing(received, publications);
-                    return self.finish(received, attempt, outgoing, revoked).await;
-                }
-                Outcome::Reject(reason) => {
-                    return self.give_up(received, attempt, &reason, revoked).await;
-                }
-                Outcome::Fault(reason) => {
-                    faults += 1;
-                    if faults >= FAULTS_MAX || attempt >= attempts_max {
-                        return self.give_up(received, attempt, &reason, revoked).await;
-                    }
-                    self.postpone(received, attempt, &reason);
-                }
-                Outcome::Retry(reason) if attempt >= attempts_max => {
-                    return self.give_up(received, attempt, &reason, revoked).await;
-                }
-                Outcome::Retry(reason) => self.postpone(received, attempt, &reason),
-            }
-            attempt += 1;
-            let pause = tokio::time::sleep(pauses());
-            if revoked.run_until_cancelled(pause).await.is_none() {
-                return Ended::Abandoned;
-            }
-        }
-    }
-
-    fn postpone(&self, received: &Received, attempt: u32, reason: &str) {
-        tracing::warn!(
-            event.id = %received.record.id,
-            event.topic = received.topic,
-            event.kind = received.record.event.kind,
-            component = self.group.component,
-            attempt,
-            reason,
-            "an event will be tried again"
-        );
-    }
-
-    async fn attempt(&self, received: &Received, attempt: u32) -> Outcome {
-        let delivery = Delivery {
-            id: received.record.id.to_string(),
-            source: received.record.source.clone(),
-            time_ms: received.record.time_ms,
-            topic: received.topic.clone(),
-            partition: received.partition,
-            offset: received.offset,
-            attempt,
-            event: received.record.event.clone(),
-        };
         let started = Instant::now();
-        let handled = AssertUnwindSafe(self.handler.handle(&delivery));
+        let handled = AssertUnwindSafe(self.handler.handle(&job.delivery));
         let outcome = handled.catch_unwind().await.unwrap_or_else(|_| {
             Outcome::Fault("the host panicked while it handled the event".to_owned())
         });
-        let name = match &outcome {
-            Outcome::Done(_) => "done",
-            Outcome::Retry(_) => "retry",
-            Outcome::Fault(_) => "fault",
-            Outcome::Reject(_) => "reject",
+        lane.shown.meters.handled(&outcome, started.elapsed());
+        self.conclude(job, outcome, lane).await
+    }
+
+    /// Does what the outcome asks for.
+    async fn conclude(&self, job: &mut Job, outcome: Outcome, lane: Lane<'_>) -> Ended {
+        let attempt = job.delivery.attempt;
+        let (reason, is_last) = match outcome {
+            Outcome::Done(publications) if publications.is_empty() => return Ended::Finished,
+            Outcome::Done(publications) => {
+                let outgoing = self.outgoing(job, publications);
+                return self.finish(job, outgoing, lane).await;
+            }
+            Outcome::Reject(reason) => return self.give_up(job, attempt, &reason, lane).await,
+            Outcome::Retry(reason) => (reason, attempt >= lane.terms.attempts_max),
+            Outcome::Fault(reason) => {
+                job.faults += 1;
+                let is_last = job.faults >= FAULTS_MAX || attempt >= lane.terms.attempts_max;
+                (reason, is_last)
+            }
         };
-        let labels = [
-            ("group", self.group.name.clone()),
-            ("topic", received.topic.clone()),
-            ("outcome", name.to_owned()),
-        ];
-        metrics::histogram!("event.handler.seconds", &labels).record(started.elapsed());
-        metrics::counter!("event.handled", &labels).increment(1);
-        outcome
+        let state = match (is_last, lane.terms.on_exhausted) {
+            (false, _) => State::Retrying,
+            (true, OnExhausted::Park) => State::Parked,
+            (true, OnExhausted::DeadLetter) => {
+                return self.give_up(job, attempt, &reason, lane).await;
+            }
+        };
+        let pace = self.group.pace;
+        let pause = match state {
+            State::Retrying => job.pause(pace),
+            State::Parked => Duration::from_millis(pace.ms_max),
+        };
+        self.postpone(job, state, &reason);
+        Ended::Again {
+            reason,
+            pause,
+            state,
+        }
+    }
+
+    fn postpone(&self, job: &Job, state: State, reason: &str) {
+        let what = match state {
+            State::Retrying => "an event will be tried again",
+            State::Parked => "an event was tried as often as it may be: its key is held",
+        };
+        let delivery = &job.delivery;
+        tracing::warn!(
+            event.id = delivery.id,
+            event.topic = delivery.topic,
+            event.kind = delivery.event.kind,
+            component = self.group.component,
+            attempt = delivery.attempt,
+            reason,
+            "{what}"
+        );
     }
 
     /// What the handling published, as records. Each id follows from the event's: a repeated
     /// handling publishes the same ids.
-    fn outgoing(&self, received: &Received, publications: Vec<Publication>) -> Vec<Outgoing> {
-        let component = &self.group.component;
-        release(
-            received.record.id,
-            component,
-            publications,
-            received.record.traceparent.as_deref(),
-        )
+    fn outgoing(&self, job: &Job, publications: Vec<Publication>) -> Vec<Outgoing> {
+        let traceparent = job.traceparent.as_deref();
+        release(job.id, &self.group.component, publications, traceparent)
     }
 
     /// Releases what was published.
-    async fn finish(
-        &self,
-        received: &Received,
-        attempts: u32,
-        outgoing: Vec<Outgoing>,
-        revoked: &CancellationToken,
-    ) -> Ended {
-        match self.publish(&outgoing, revoked).await {
+    async fn finish(&self, job: &mut Job, outgoing: Vec<Outgoing>, lane: Lane<'_>) -> Ended {
+        match self.publish(&outgoing, lane.revoked).await {
             Some(Ok(())) => Ended::Finished,
             Some(Err(topic)) => {
                 let reason = format!("it published to {topic}, which is not there");
-                self.give_up(received, attempts, &reason, revoked).await
+                self.give_up(job, job.delivery.attempt, &reason, lane).await
             }
             None => Ended::Abandoned,
         }
     }
 
     /// Puts the event among the dead letters.
-    async fn give_up(
-        &self,
-        received: &Received,
-        attempts: u32,
-        reason: &str,
-        revoked: &CancellationToken,
-    ) -> Ended {
+    async fn give_up(&self, job: &mut Job, attempts: u32, reason: &str, lane: Lane<'_>) -> Ended {
+        let delivery = &job.delivery;
         tracing::error!(
-            event.id = %received.record.id,
-            event.topic = received.topic,
-            event.kind = received.record.event.kind,
-            event.partition = received.partition,
-            event.offset = received.offset,
+            event.id = delivery.id,
+            event.topic = delivery.topic,
+            event.kind = delivery.event.kind,
+            event.partition = delivery.partition,
+            event.offset = delivery.offset,
             component = self.group.component,
             attempts,
             reason,
             "an event is given up on"
         );
-        metrics::counter!(
-            "event.dead_letters",
-            "group" => self.group.name.clone(),
-            "topic" => received.topic.clone()
-        )
-        .increment(1);
         let letter = Outgoing {
-            topic: dead_letter_topic(&received.topic),
-            record: Record {
-                dead_letter: Some(DeadLetter {
-                    reason: reason[..reason.floor_char_boundary(REASON_BYTES_MAX)].to_owned(),
-                    attempts,
-                    component: self.group.component.clone(),
-                    topic: received.topic.clone(),
-                    partition: received.partition,
-                    offset: received.offset,
-                }),
-                ..received.record.clone()
-            },
+topic: dead_letter_topic(&delivery.topic),
+            partition: None,
+            record: job.letter(&self.group, self.handler.version(), attempts, reason),
         };
-        match self.publish(&[letter], revoked).await {
-            Some(Ok(())) => Ended::Finished,
-            Some(Err(topic)) => {
-                tracing::error!(
-                    event.topic = topic,
-                    "there is no topic for dead letters: it is lost"
-                );
-                Ended::Finished
-            }
-            None => Ended::Abandoned,
+        match self.publish(&[letter], lane.revoked).await {
+            Some(Ok(())) => {}
+            Some(Err(topic)) => tracing::error!(
+                event.topic = topic,
+                "there is no topic for dead letters: it is lost"
+            ),
+            None => return Ended::Abandoned,
         }
+        lane.shown.gave_up();
+        Ended::Finished
     }
 
     /// Publishes, however long the broker takes to come back. The name of a topic that is not
@@ -211,9 +176,6 @@ impl Courier {
         revoked: &CancellationToken,
     ) -> Option<Result<(), String>> {
         let mut pauses = backoff(self.group.pace.first_ms, self.group.pace.ms_max);
-        if batch.is_empty() {
-            return Some(Ok(()));
-        }
         loop {
             match self.broker.publish(batch).await {
                 Ok(()) => return Some(Ok(())),
@@ -244,13 +206,15 @@ pub fn release(
         .enumerate()
         .map(|(position, publication)| Outgoing {
             topic: publication.topic,
+            partition: None,
             record: Record {
-                id: Uuid::new_v5(&cause, format!("{component}/{position}").as_bytes()),
-                source: component.to_owned(),
-                time_ms,
                 traceparent: traceparent.map(str::to_owned),
-                event: publication.event,
-                dead_letter: None,
+                ..Record::new(
+                    Uuid::new_v5(&cause, format!("{component}/{position}").as_bytes()),
+                    component.to_owned(),
+                    time_ms,
+                    publication.event,
+                )
             },
         })
         .collect()

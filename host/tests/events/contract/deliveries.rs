@@ -6,8 +6,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use praxis_host::capabilities::events::{Broker, dead_letter_topic};
+use praxis_host::manifest::OnExhausted;
 use praxis_host::runtime::consumer::{Delivery, Event, Handler, Outcome, Publication};
-use praxis_host::triggers::kafka::{Group, Pace, run};
+use praxis_host::triggers::kafka::watch::Watch;
+use praxis_host::triggers::kafka::{Group, Pace, Terms, run};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -16,6 +18,13 @@ use super::reader::{Mode, Reader, numbers, outgoing};
 use crate::waiting::within;
 
 const ATTEMPTS_MAX: u32 = 4;
+
+const TERMS: Terms = Terms {
+    attempts_max: ATTEMPTS_MAX,
+    in_flight_max: 4,
+    on_exhausted: OnExhausted::DeadLetter,
+    batch_events_max: 8,
+};
 
 /// Decides by the event's number and the attempt, and writes down what it was given.
 struct Scripted<F> {
@@ -80,14 +89,15 @@ fn start(
     let group = Group {
         name: "app.counter".to_owned(),
         component: "counter".to_owned(),
-        attempts_max: BTreeMap::from([("facts".to_owned(), ATTEMPTS_MAX)]),
+        topics: BTreeMap::from([("facts".to_owned(), TERMS)]),
         pace: Pace {
             first_ms: 1,
             ms_max: 20,
         },
     };
     let stop = CancellationToken::new();
-    let task = tokio::spawn(run(broker.clone(), group, handler, stop.clone()));
+    let watch = Watch::default();
+    let task = tokio::spawn(run(broker.clone(), group, handler, watch, stop.clone()));
     (stop, task)
 }
 

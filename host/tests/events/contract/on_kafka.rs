@@ -7,7 +7,7 @@ use praxis_host::capabilities::events::{Broker, dead_letter_topic};
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
 
-use super::{deliveries, suite};
+use super::{deliveries, keys, suite};
 use crate::waiting::within;
 
 const BROKERS: i32 = 3;
@@ -149,6 +149,36 @@ async fn a_panic_is_a_failed_attempt() {
 async fn a_stop_waits_for_what_is_being_handled() {
     let cluster = cluster();
     deliveries::a_stop_waits_for_what_is_being_handled(host(&cluster).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slow_key_holds_up_no_other() {
+    let cluster = cluster();
+    keys::a_slow_key_holds_up_no_other(host(&cluster).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn slow_keys_take_up_no_more_than_their_places() {
+    let cluster = cluster();
+    keys::slow_keys_take_up_no_more_than_their_places(host(&cluster).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_that_is_parked_is_held_until_it_works() {
+    let cluster = cluster();
+    keys::a_key_that_is_parked_is_held_until_it_works(host(&cluster).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_not_done_before_a_stop_is_done_after_it() {
+    let cluster = cluster();
+    keys::what_was_not_done_before_a_stop_is_done_after_it(host(&cluster).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_partition_goes_on_at_its_next_member() {
+    let cluster = cluster();
+    keys::a_partition_goes_on_at_its_next_member(host(&cluster).await, host(&cluster).await).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -10,7 +10,7 @@ use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use super::reader::{Mode, Reader, numbers, outgoing};
-use super::{deliveries, suite};
+use super::{deliveries, keys, suite};
 use crate::waiting::within;
 use crate::{database, postgres};
 
@@ -126,6 +126,32 @@ async fn a_panic_is_a_failed_attempt() {
 #[tokio::test]
 async fn a_stop_waits_for_what_is_being_handled() {
     deliveries::a_stop_waits_for_what_is_being_handled(new().await).await;
+}
+
+#[tokio::test]
+async fn a_slow_key_holds_up_no_other() {
+    keys::a_slow_key_holds_up_no_other(new().await).await;
+}
+
+#[tokio::test]
+async fn slow_keys_take_up_no_more_than_their_places() {
+    keys::slow_keys_take_up_no_more_than_their_places(new().await).await;
+}
+
+#[tokio::test]
+async fn a_key_that_is_parked_is_held_until_it_works() {
+    keys::a_key_that_is_parked_is_held_until_it_works(new().await).await;
+}
+
+#[tokio::test]
+async fn what_was_not_done_before_a_stop_is_done_after_it() {
+    keys::what_was_not_done_before_a_stop_is_done_after_it(new().await).await;
+}
+
+#[tokio::test]
+async fn a_partition_goes_on_at_its_next_member() {
+    let (first, second) = new_twice().await;
+    keys::a_partition_goes_on_at_its_next_member(first, second).await;
 }
 
 #[tokio::test]

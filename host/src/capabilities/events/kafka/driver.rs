@@ -3,7 +3,7 @@
 //! A rebalance is answered late on purpose: what is being handled is finished and committed before
 //! a partition goes to another member.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -13,15 +13,14 @@ use rdkafka::consumer::{
     BaseConsumer, CommitMode, Consumer as _, ConsumerContext, RebalanceProtocol, StreamConsumer,
 };
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
-use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
+use rdkafka::message::{BorrowedMessage, Message as _};
 use rdkafka::{ClientContext, TopicPartitionList};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::lane::{Lane, Told, WAITING_MAX};
-use super::{Options, client, short};
-use crate::capabilities::events::cloudevents::{self, Origin};
+use super::{Options, client, message, short};
 use crate::capabilities::events::{DRAIN_MS_MAX, Partition, Received};
 
 const COMMIT_EVERY_MS: u64 = 1_000;
@@ -237,7 +236,11 @@ impl Driver {
             return;
         };
         let waiting = lane.waiting.fetch_add(1, Ordering::Relaxed);
-        if lane.records.send(read(&self.options, message)).is_err() {
+        if lane
+            .records
+            .send(message::read(&self.options, message))
+            .is_err()
+        {
             return;
         }
         if waiting >= WAITING_MAX && !lane.paused {
@@ -401,28 +404,4 @@ async fn until(deadline: Option<Instant>) {
         Some(deadline) => tokio::time::sleep_until(deadline).await,
         None => std::future::pending().await,
     }
-}
-
-fn read(options: &Options, message: &BorrowedMessage<'_>) -> Received {
-    let headers: BTreeMap<_, _> = message
-        .headers()
-        .into_iter()
-        .flat_map(|headers| headers.iter())
-        .filter_map(|header| {
-            let value = std::str::from_utf8(header.value?).ok()?;
-            Some((header.key, value))
-        })
-        .collect();
-    let published = message.timestamp().to_millis().unwrap_or_default();
-    let origin = Origin {
-        topic: short(options, message.topic()).to_owned(),
-        partition: message.partition().unsigned_abs(),
-        offset: message.offset().unsigned_abs(),
-        published_ms: u64::try_from(published).unwrap_or_default(),
-    };
-    let key = message.key().unwrap_or_default();
-    let payload = message.payload().unwrap_or_default();
-    cloudevents::read(origin, key, payload, |name| {
-        headers.get(name).map(|value| (*value).to_owned())
-    })
 }

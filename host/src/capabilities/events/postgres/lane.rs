@@ -11,10 +11,10 @@ use tokio_util::sync::CancellationToken;
 use super::driver::At;
 use super::group::Membership;
 use super::offset_column;
-use crate::capabilities::events::cloudevents::{self, Origin};
+use super::reading::records;
 use crate::capabilities::events::{Error, Partition, Received};
 
-const BATCH_ROWS_MAX: i64 = 64;
+const RECORDS_MAX: usize = 64;
 
 /// Completions that may wait for their commit while there is more to do.
 const UNCOMMITTED_MAX: i64 = 16;
@@ -61,38 +61,12 @@ impl Lane {
     }
 
     async fn fetch(&mut self) -> sqlx::Result<()> {
-        type Row = (i64, String, serde_json::Value, Vec<u8>, i64);
-        let rows: Vec<Row> = sqlx::query_as(
-            r#"select
-                "offset",
-                key,
-                headers,
-                data,
-                (extract(epoch from published_at) * 1000)::bigint
-            from event_log
-            where topic = $1 and partition = $2 and "offset" >= $3
-            order by "offset"
-            limit $4"#,
-        )
-        .bind(&self.at.0)
-        .bind(self.at.1)
-        .bind(self.position)
-        .bind(BATCH_ROWS_MAX)
-        .fetch_all(&self.membership.pool)
-        .await?;
-        for (offset, key, headers, data, published_ms) in rows {
-            let origin = Origin {
-                topic: self.topic.clone(),
-                partition: self.index(),
-                offset: offset.unsigned_abs(),
-                published_ms: published_ms.unsigned_abs(),
-            };
-            self.read
-                .push_back(cloudevents::read(origin, key.as_bytes(), &data, |name| {
-                    headers.get(name)?.as_str().map(str::to_owned)
-                }));
-            self.position = offset + 1;
+        let pool = &self.membership.pool;
+        let read = records(pool, &self.topic, &self.at, self.position, RECORDS_MAX).await?;
+        if let Some(last) = read.last() {
+            self.position = offset_column(last.offset) + 1;
         }
+        self.read.extend(read);
         Ok(())
     }
 

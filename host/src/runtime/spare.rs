@@ -1,0 +1,68 @@
+//! Instances that have done their work and are kept for more.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use praxis_wasi::State;
+use wasmtime::Store;
+
+/// Instances of one version of a component that are kept while there is nothing for them to do.
+const SPARE_MAX: usize = 64;
+
+/// Instances of one version that wait for work. Whoever takes one is alone with it until it is put
+/// back; one that trapped or was stopped is not.
+pub struct Spares<I> {
+    kept: Mutex<Vec<Instance<I>>>,
+    uses_max: u32,
+}
+
+/// An instance, and how often it was used.
+pub struct Instance<I> {
+    pub store: Store<State>,
+    pub exports: I,
+    uses: u32,
+}
+
+impl<I> Instance<I> {
+    pub fn fresh((store, exports): (Store<State>, I)) -> Self {
+        Self {
+            store,
+            exports,
+            uses: 0,
+        }
+    }
+}
+
+impl<I> Spares<I> {
+    /// Each instance is used `uses_max` times; with 1, none is kept.
+    pub fn new(uses_max: u32) -> Self {
+        Self {
+            kept: Mutex::default(),
+            uses_max,
+        }
+    }
+
+    /// The one that was put back last: its memory is warm.
+    pub fn take(&self) -> Option<Instance<I>> {
+        if self.uses_max == 1 {
+            return None;
+        }
+        self.kept().pop()
+    }
+
+    /// Keeps an instance that has done its work well, unless it has been used often enough.
+    pub fn put_back(&self, mut instance: Instance<I>) {
+        instance.uses += 1;
+        if instance.uses >= self.uses_max {
+            return;
+        }
+        let mut kept = self.kept();
+        if kept.len() < SPARE_MAX {
+            kept.push(instance);
+        }
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Vec<Instance<I>>> {
+        // Nothing panics while it is held.
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

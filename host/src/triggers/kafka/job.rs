@@ -1,0 +1,91 @@
+//! An event on its way to a component: what is delivered, and what it has been through.
+
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::{Group, Pace};
+use crate::capabilities::events::{DeadLetter, Received, Record};
+use crate::runtime::consumer::Delivery;
+use crate::triggers::backoff::backoff;
+
+/// A reason is kept with the dead letter, in a header.
+const REASON_BYTES_MAX: usize = 1_024;
+
+/// What an event takes up beside its text.
+const BYTES: usize = 1_024;
+
+/// An event from when it was read until it is finished.
+pub struct Job {
+    /// What the component gets; its `attempt` is the one that is made now, or was made last.
+    pub delivery: Delivery,
+    pub id: Uuid,
+    pub traceparent: Option<String>,
+    /// What keeps it from being an event of ours, if anything: no component is to see it.
+    pub malformed: Option<String>,
+    /// Tries that ended in a trap or in no time left.
+    pub faults: u32,
+    /// Set at the first failure.
+    pauses: Option<Pauses>,
+}
+
+type Pauses = Box<dyn FnMut() -> Duration + Send>;
+
+impl Job {
+    pub fn new(received: Received) -> Self {
+        let record = received.record;
+        Self {
+            id: record.id,
+            traceparent: record.traceparent,
+            malformed: received.malformed,
+            faults: 0,
+            pauses: None,
+            delivery: Delivery {
+                id: record.id.to_string(),
+                source: record.source,
+                time_ms: record.time_ms,
+                topic: received.topic,
+                partition: received.partition,
+                offset: received.offset,
+                attempt: 1,
+                event: record.event,
+            },
+        }
+    }
+
+    /// About what it takes up while it is held.
+    pub fn bytes(&self) -> usize {
+        BYTES + self.delivery.event.data.len()
+    }
+
+    /// How long to wait before it is tried again.
+    pub fn pause(&mut self, pace: Pace) -> Duration {
+        let pauses = || Box::new(backoff(pace.first_ms, pace.ms_max)) as Pauses;
+        self.pauses.get_or_insert_with(pauses)()
+    }
+
+    /// The record as it was read, with the reason why it is given up on.
+    pub fn letter(&self, group: &Group, version: String, attempts: u32, reason: &str) -> Record {
+        let delivery = &self.delivery;
+        let (source, event) = (delivery.source.clone(), delivery.event.clone());
+        Record {
+            traceparent: self.traceparent.clone(),
+            dead_letter: Some(DeadLetter {
+                reason: brief(reason).to_owned(),
+                attempts,
+                group: group.name.clone(),
+                component: group.component.clone(),
+                version,
+                topic: delivery.topic.clone(),
+                partition: delivery.partition,
+                offset: delivery.offset,
+            }),
+            ..Record::new(self.id, source, delivery.time_ms, event)
+        }
+    }
+}
+
+/// As much of a reason as is kept.
+pub fn brief(reason: &str) -> &str {
+    &reason[..reason.floor_char_boundary(REASON_BYTES_MAX)]
+}
