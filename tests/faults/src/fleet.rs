@@ -10,9 +10,9 @@ use crate::host::{Host, Setup};
 use crate::operations::{Consumed, Operations};
 use crate::wait;
 
-/// How long the others may take to have done what a host left behind: a dead member of a Kafka
-/// group is noticed after 10 s, and an event that is being tried again delays those behind it.
-const CAUGHT_UP_MS_MAX: u64 = 90_000;
+/// How long the others may take to go on with what a host left behind: a dead member of a Kafka
+/// group is noticed after 10 s, and an event that is tried again and again holds up the offset.
+const TAKEN_OVER_MS_MAX: u64 = 90_000;
 const ANSWER_MS_MAX: u64 = 30_000;
 
 pub struct Fleet {
@@ -87,22 +87,26 @@ impl Fleet {
         .await
     }
 
-    /// Waits until the group has done all that was published `before`, and says how long it took.
-    pub async fn caught_up(&self, before: &[Consumed]) -> anyhow::Result<Duration> {
+    /// Waits until the group goes on in every partition that had something left to do, whoever had
+    /// it; says how long that took.
+    pub async fn taken_over(&self) -> anyhow::Result<Duration> {
         let since = Instant::now();
-        let within = Duration::from_millis(CAUGHT_UP_MS_MAX);
-        wait::until("the others catch up", within, async || {
-            let now = self
+        let mut waiting = self.consumed_soon().await?;
+        waiting.retain(|partition| partition.lag > 0);
+        let within = Duration::from_millis(TAKEN_OVER_MS_MAX);
+        wait::until("the others take over", within, async || {
+            let consumed = self
                 .consumed()
                 .await
                 .map_err(|error| format!("{error:#}"))?;
-            let is_behind = |before: &&Consumed| {
-                let same = now.iter().find(|now| now.partition == before.partition);
-                same.is_none_or(|now| now.committed < before.end)
+            let goes_on = |then: &Consumed| {
+                let mut now = consumed.iter();
+                now.any(|now| now.partition == then.partition && now.committed > then.committed)
             };
-            match before.iter().filter(is_behind).count() {
+            waiting.retain(|then| !goes_on(then));
+            match waiting.len() {
                 0 => Ok(()),
-                partitions => Err(format!("{partitions} partitions are behind")),
+                partitions => Err(format!("{partitions} partitions stand still")),
             }
         })
         .await?;

@@ -1,39 +1,47 @@
-//! Publishes the events, a little ahead of those who handle them.
+//! Publishes the events, as many as the script allows.
 
 use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::sync::watch;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
 use crate::database::Database;
 use crate::plan::Planned;
 use crate::wait;
 
 const CHUNK_EVENTS: usize = 500;
-/// Published and not handled: enough that every host has something to do, and less than mock
-/// brokers keep.
-pub const AHEAD_EVENTS_MAX: u64 = 10_000;
 const SAVED_MS_MAX: u64 = 60_000;
-/// How long nothing may happen at all.
-const PROGRESS_MS_MAX: u64 = 90_000;
-const COUNT_EVERY_MS: u64 = 200;
+const COUNT_EVERY_MS: u64 = 100;
 
-/// Saves all events, as fast as they are handled.
+/// Saves the events in their order. How many may be there is `allowed`; once nobody says any more,
+/// all of them.
 pub async fn generate(
     database: &Database,
     planned: &[Planned],
-    mut handled: watch::Receiver<u64>,
+    mut allowed: watch::Receiver<usize>,
 ) -> anyhow::Result<()> {
     let mut published = 0;
-    for chunk in planned.chunks(CHUNK_EVENTS) {
-        progress(&mut handled, published).await?;
+    while published < planned.len() {
+        let is_closed = allowed
+            .wait_for(|allowed| *allowed > published)
+            .await
+            .is_err();
+        let allowed = if is_closed {
+            planned.len()
+        } else {
+            *allowed.borrow()
+        };
+        let end = allowed.min(published + CHUNK_EVENTS).min(planned.len());
+        let chunk = &planned[published..end];
         let within = Duration::from_millis(SAVED_MS_MAX);
-        wait::until("the outbox takes events", within, async || {
+        let saved = wait::until("the outbox takes events", within, async || {
             database.publish(chunk).await
-        })
-        .await?;
-        published += chunk.len() as u64;
+        });
+        saved
+            .await
+            .with_context(|| format!("could not publish events from {published} on"))?;
+        published = end;
     }
     Ok(())
 }
@@ -50,16 +58,4 @@ pub async fn count(database: Database, handled: watch::Sender<u64>) {
         }
         sleep(Duration::from_millis(COUNT_EVERY_MS)).await;
     }
-}
-
-/// Waits until so many events are handled that more may be published.
-async fn progress(handled: &mut watch::Receiver<u64>, published: u64) -> anyhow::Result<()> {
-    while *handled.borrow_and_update() + AHEAD_EVENTS_MAX < published {
-        let within = Duration::from_millis(PROGRESS_MS_MAX);
-        let changed = timeout(within, handled.changed()).await;
-        let changed = changed
-            .with_context(|| format!("no event was handled within {} s", within.as_secs()))?;
-        changed.context("nobody counts what is handled")?;
-    }
-    Ok(())
 }

@@ -62,10 +62,15 @@ impl Host {
         let within = Duration::from_millis(READY_MS_MAX);
         let what = format!("{name} becomes ready");
         let ready = wait::until(&what, within, async || {
-            host.base = host.listens()?;
-            operations.ready(&host.base).await
+            match host.listens() {
+                Ok(Some(base)) => host.base = base,
+                Ok(None) => return Err("it does not listen yet".to_owned()),
+                // There is nothing left to wait for.
+                Err(error) => return Ok(Err(error)),
+            }
+            operations.ready(&host.base).await.map(Ok)
         });
-        match ready.await {
+        match ready.await.and_then(|ready| ready) {
             Ok(()) => Ok(host),
             Err(error) => bail!("{error:#}; its log ends with\n{}", host.log_tail()),
         }
@@ -116,16 +121,15 @@ impl Host {
         lines[lines.len().saturating_sub(LOG_TAIL_LINES)..].join("\n")
     }
 
-    /// Where it listens, once it does.
-    fn listens(&mut self) -> Result<String, String> {
-        let ended = self.child.try_wait().map_err(|error| error.to_string())?;
-        let text = std::fs::read_to_string(&self.log).map_err(|error| error.to_string())?;
-        let line = text.lines().find_map(|line| line.strip_prefix(SERVES));
-        match (line, ended) {
-            (_, Some(status)) => Err(format!("it ended at once ({status})")),
-            (Some(base), None) => Ok(base.trim().to_owned()),
-            (None, None) => Err("it does not listen yet".to_owned()),
+    /// Where it listens, once it does; an error if it has ended.
+    fn listens(&mut self) -> anyhow::Result<Option<String>> {
+        if let Some(status) = self.ended()? {
+            bail!("{} ended at once ({status})", self.name);
         }
+        let text = std::fs::read_to_string(&self.log)
+            .with_context(|| format!("could not read {}", self.log.display()))?;
+        let line = text.lines().find_map(|line| line.strip_prefix(SERVES));
+        Ok(line.map(|base| base.trim().to_owned()))
     }
 
     /// Through the shell, whose `kill` is built in.

@@ -9,6 +9,7 @@ pub const DEAD_LETTERS: &str = "deeds.dlq";
 /// The host's default: the application's name and the component's.
 pub const GROUP: &str = "faults.recorder";
 pub const PARTITIONS: u32 = 12;
+const IN_FLIGHT_MAX: u32 = 16;
 /// Shorter than a stall.
 const EVENT_TIMEOUT_MS: u32 = 3_000;
 
@@ -36,6 +37,7 @@ broken = {{ default = "no" }}
 topic = "{TOPIC}"
 component = "recorder"
 max_attempts = {ATTEMPTS_MAX}
+max_in_flight = {IN_FLIGHT_MAX}
 
 [component.recorder]
 source = "{}"

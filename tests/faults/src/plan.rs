@@ -8,8 +8,8 @@ use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 use uuid::Uuid;
 
-/// Tries before an event is a dead letter: 13 to 25 s of them, longer than any server is away.
-pub const ATTEMPTS_MAX: u32 = 7;
+/// Tries before an event is a dead letter: 6 to 12 s of them, longer than any server is away.
+pub const ATTEMPTS_MAX: u32 = 6;
 
 /// How many of a million events are told to misbehave; one at least of each kind.
 const RATES: [(Misdeed, usize); 7] = [
@@ -24,6 +24,9 @@ const RATES: [(Misdeed, usize); 7] = [
 const MILLION: usize = 1_000_000;
 /// A try after a trap traps as often as the first one.
 const TRAPS_AGAIN: f64 = 0.01;
+
+/// The doomed hold up their partition's offset: they come after all that the hosts go through.
+const DOOMED_FROM_PERCENT: usize = 85;
 
 /// A broken consumer does wrong at one pair of events, here among all of them.
 const MARK_AT: f64 = 0.5;
@@ -148,18 +151,17 @@ impl Planned {
 
 fn misbehave(events: &mut [Planned], misdeed: Misdeed, rate: usize, chance: &mut ChaCha8Rng) {
     let mut left = (events.len() * rate).div_ceil(MILLION);
-    // The doomed take longest: early enough that the run does not end by waiting for them.
     let among = match misdeed {
-        Misdeed::Doomed => events.len() / 2,
+        Misdeed::Doomed => events.len() * DOOMED_FROM_PERCENT / 100..events.len(),
         Misdeed::Trap
         | Misdeed::LateTrap
         | Misdeed::Retry
         | Misdeed::Reject
         | Misdeed::Slow
-        | Misdeed::Stall => events.len(),
+        | Misdeed::Stall => 0..events.len(),
     };
     while left > 0 {
-        let event = &mut events[chance.random_range(0..among)];
+        let event = &mut events[chance.random_range(among.clone())];
         if event.steps.is_empty() {
             event.steps = misdeed.steps(chance);
             left -= 1;

@@ -95,9 +95,10 @@ pub async fn run(options: &Options, adapter: Adapter) -> anyhow::Result<Report> 
     let counter = tokio::spawn(generator::count(world.database.clone(), sender));
     let mut seen = Seen::default();
     let database = world.database.clone();
+    let (allow, allowed) = watch::channel(0);
     let (injected, generated) = tokio::join!(
-        inject(options, &mut world, handled.clone(), began, &mut seen),
-        generator::generate(&database, &planned, handled),
+        inject(options, &mut world, handled, allow, &mut seen),
+        generator::generate(&database, &planned, allowed),
     );
     seen.overdue
         .extend(generated.err().map(|error| format!("{error:#}")));
@@ -120,20 +121,15 @@ pub async fn run(options: &Options, adapter: Adapter) -> anyhow::Result<Report> 
     })
 }
 
+/// Hurts hosts and servers; once that is over, all events may be published.
 async fn inject(
     options: &Options,
     world: &mut World,
     handled: watch::Receiver<u64>,
-    began: Instant,
+    allow: watch::Sender<usize>,
     seen: &mut Seen,
 ) -> Vec<Injection> {
-    let mut script = Script {
-        world,
-        handled,
-        events: options.events as u64,
-        began,
-        injected: Vec::new(),
-    };
+    let mut script = Script::new(world, options.events, handled, allow);
     if options.calm {
         return script.injected;
     }

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
+use crate::brokers::Brokers;
 use crate::report::Injection;
 use crate::wait;
 use crate::world::World;
@@ -17,7 +18,7 @@ const NOTICED_MS_MAX: u64 = 30_000;
 const BROKER: i32 = 1;
 
 /// At how many percent of the events which step comes.
-const STEPS: [(u64, Step); 6] = [
+const STEPS: [(usize, Step); 6] = [
     (10, Step::Kill),
     (20, Step::Start),
     (30, Step::Server),
@@ -25,8 +26,11 @@ const STEPS: [(u64, Step); 6] = [
     (65, Step::Stop),
     (75, Step::Start),
 ];
+/// How many percent are published beyond those that the next step waits for: there is always
+/// something to do while a step goes on.
+const AHEAD_PERCENT: usize = 10;
 /// While a broker is away, the others go on with so many percent.
-const AWAY_PERCENT: u64 = 5;
+const AWAY_PERCENT: usize = 5;
 
 #[derive(Debug, Clone, Copy)]
 enum Step {
@@ -43,22 +47,43 @@ enum Step {
 }
 
 pub struct Script<'a> {
-    pub world: &'a mut World,
-    pub handled: watch::Receiver<u64>,
-    pub events: u64,
-    pub began: Instant,
     pub injected: Vec<Injection>,
+    world: &'a mut World,
+    events: usize,
+    handled: watch::Receiver<u64>,
+    /// How many events may be published by now.
+    allow: watch::Sender<usize>,
+    began: Instant,
 }
 
-impl Script<'_> {
+impl<'a> Script<'a> {
+    pub fn new(
+        world: &'a mut World,
+        events: usize,
+        handled: watch::Receiver<u64>,
+        allow: watch::Sender<usize>,
+    ) -> Self {
+        Self {
+            injected: Vec::new(),
+            world,
+            events,
+            handled,
+            allow,
+            began: Instant::now(),
+        }
+    }
+
     pub async fn play(&mut self) -> anyhow::Result<()> {
         for (percent, step) in STEPS {
-            self.reach(self.events * percent / 100).await?;
+            self.allow(self.share(percent + AHEAD_PERCENT));
+            self.reach(self.share(percent)).await?;
             self.world.fleet.look_after()?;
             match step {
                 Step::Kill => self.kill().await?,
                 Step::Start => self.start().await?,
-                Step::Server if self.world.brokers.is_some() => self.stop_a_broker().await?,
+                Step::Server if self.world.brokers.is_some() => {
+                    self.stop_a_broker().await?;
+                }
                 Step::Server => self.restart_postgres().await?,
                 Step::Hang => self.hang().await?,
                 Step::Stop => self.stop().await?,
@@ -67,16 +92,24 @@ impl Script<'_> {
         Ok(())
     }
 
+    /// Lets so many events be published, if not more are already.
+    fn allow(&self, events: usize) {
+        self.allow
+            .send_modify(|allowed| *allowed = events.max(*allowed));
+    }
+
+    fn share(&self, percent: usize) -> usize {
+        self.events * percent / 100
+    }
+
     async fn kill(&mut self) -> anyhow::Result<()> {
-        let before = self.world.fleet.consumed_soon().await?;
         let host = self.world.fleet.take_oldest()?;
-        let what = format!("killed {} (SIGKILL)", host.name);
-        let note = self.note(what);
+        let note = self.note(format!("killed {} (SIGKILL)", host.name));
         host.kill().await?;
-        let took = self.world.fleet.caught_up(&before).await?;
+        let took = self.world.fleet.taken_over().await?;
         self.outcome(
             note,
-            format!("the others had done its events after {}", seconds(took)),
+            format!("the others had taken over after {}", seconds(took)),
         );
         Ok(())
     }
@@ -93,22 +126,24 @@ impl Script<'_> {
     }
 
     async fn stop_a_broker(&mut self) -> anyhow::Result<()> {
-        let brokers = self.world.brokers.as_ref().context("there are brokers")?;
-        brokers.down(BROKER)?;
-        let what = format!("stopped broker {BROKER} of 3, the group's coordinator");
-        let note = self.note(what);
+        let note = self.note(format!(
+            "stopped broker {BROKER} of 3, the group's coordinator"
+        ));
         let since = Instant::now();
-        let handled = *self.handled.borrow();
-        self.reach(handled + self.events * AWAY_PERCENT / 100)
-            .await?;
-        let brokers = self.world.brokers.as_ref().context("there are brokers")?;
-        brokers.up(BROKER)?;
-        let outcome = format!(
-            "{AWAY_PERCENT} % more events were handled without it; back after {}",
-            seconds(since.elapsed())
-        );
+        self.brokers()?.down(BROKER)?;
+        let more = self.share(AWAY_PERCENT);
+        let handled = usize::try_from(*self.handled.borrow())?;
+        self.allow(handled + 2 * more);
+        self.reach(handled + more).await?;
+        self.brokers()?.up(BROKER)?;
+        let took = seconds(since.elapsed());
+        let outcome = format!("it came back after {more} more events, {took} later");
         self.outcome(note, outcome);
         Ok(())
+    }
+
+    fn brokers(&self) -> anyhow::Result<&Brokers> {
+        self.world.brokers.as_ref().context("there are no brokers")
     }
 
     async fn restart_postgres(&mut self) -> anyhow::Result<()> {
@@ -130,15 +165,14 @@ impl Script<'_> {
     }
 
     async fn hang(&mut self) -> anyhow::Result<()> {
-        let before = self.world.fleet.consumed_soon().await?;
         let host = self.world.fleet.take_oldest()?;
         let note = self.note(format!("let {} hang (SIGSTOP)", host.name));
         host.pause().await?;
-        let caught_up = self.world.fleet.caught_up(&before).await;
+        let taken_over = self.world.fleet.taken_over().await;
         host.resume().await?;
         self.world.fleet.put_back(host);
-        let took = seconds(caught_up?);
-        let outcome = format!("the others had done its events after {took}; then it went on");
+        let took = seconds(taken_over?);
+        let outcome = format!("the others had taken over after {took}; then it went on");
         self.outcome(note, outcome);
         Ok(())
     }
@@ -156,16 +190,18 @@ impl Script<'_> {
     }
 
     /// Waits until so many events are handled.
-    async fn reach(&mut self, events: u64) -> anyhow::Result<()> {
+    async fn reach(&mut self, events: usize) -> anyhow::Result<()> {
+        let events = events as u64;
         let within = Duration::from_millis(SHARE_MS_MAX);
         let reached = timeout(within, self.handled.wait_for(|handled| *handled >= events)).await;
-        let reached = reached.with_context(|| {
-            format!(
-                "{events} events were not handled within {} s",
-                within.as_secs()
-            )
-        })?;
-        reached.map(drop).context("nobody counts what is handled")
+        // What it saw is let go before the next look.
+        let reached = reached.map(|reached| reached.map(drop));
+        if let Ok(reached) = reached {
+            return reached.context("nobody counts what is handled");
+        }
+        let handled = *self.handled.borrow();
+        let seconds = within.as_secs();
+        bail!("{events} events are handled: not within {seconds} s; instead: {handled}")
     }
 
     /// Notes what is done now; answers where.
