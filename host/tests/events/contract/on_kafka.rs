@@ -7,7 +7,7 @@ use praxis_host::capabilities::events::{Broker, dead_letter_topic};
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
 
-use super::{deliveries, keys, suite};
+use super::{batches, deliveries, keys, replays, suite};
 use crate::waiting::within;
 
 const BROKERS: i32 = 3;
@@ -179,6 +179,48 @@ async fn what_was_not_done_before_a_stop_is_done_after_it() {
 async fn a_partition_goes_on_at_its_next_member() {
     let cluster = cluster();
     keys::a_partition_goes_on_at_its_next_member(host(&cluster).await, host(&cluster).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replay_hands_one_group_again_what_lies_before_it() {
+    let cluster = cluster();
+    replays::a_replay_hands_one_group_again_what_lies_before_it(host(&cluster).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_long_replay_is_complete_and_in_order() {
+    let cluster = cluster();
+    replays::a_long_replay_is_complete_and_in_order(host(&cluster).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replay_does_not_wait_for_a_parked_key_nor_overtake_it() {
+    let cluster = cluster();
+    replays::a_replay_does_not_wait_for_a_parked_key_nor_overtake_it(host(&cluster).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_event_for_one_group_is_skipped_by_others() {
+    let cluster = cluster();
+    replays::an_event_for_one_group_is_skipped_by_others(host(&cluster).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_batch_holds_what_is_ready_in_order() {
+    let cluster = cluster();
+    batches::a_batch_holds_what_is_ready_in_order(host(&cluster).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_that_fails_in_a_batch_holds_back_its_key_alone() {
+    let cluster = cluster();
+    batches::one_that_fails_in_a_batch_holds_back_its_key_alone(host(&cluster).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_that_breaks_its_batch_is_found_and_given_up_on() {
+    let cluster = cluster();
+    batches::one_that_breaks_its_batch_is_found_and_given_up_on(host(&cluster).await).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -10,7 +10,7 @@ use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use super::reader::{Mode, Reader, numbers, outgoing};
-use super::{deliveries, keys, suite};
+use super::{batches, deliveries, keys, replays, suite};
 use crate::waiting::within;
 use crate::{database, postgres};
 
@@ -152,6 +152,41 @@ async fn what_was_not_done_before_a_stop_is_done_after_it() {
 async fn a_partition_goes_on_at_its_next_member() {
     let (first, second) = new_twice().await;
     keys::a_partition_goes_on_at_its_next_member(first, second).await;
+}
+
+#[tokio::test]
+async fn a_replay_hands_one_group_again_what_lies_before_it() {
+    replays::a_replay_hands_one_group_again_what_lies_before_it(new().await).await;
+}
+
+#[tokio::test]
+async fn a_long_replay_is_complete_and_in_order() {
+    replays::a_long_replay_is_complete_and_in_order(new().await).await;
+}
+
+#[tokio::test]
+async fn a_replay_does_not_wait_for_a_parked_key_nor_overtake_it() {
+    replays::a_replay_does_not_wait_for_a_parked_key_nor_overtake_it(new().await).await;
+}
+
+#[tokio::test]
+async fn an_event_for_one_group_is_skipped_by_others() {
+    replays::an_event_for_one_group_is_skipped_by_others(new().await).await;
+}
+
+#[tokio::test]
+async fn a_batch_holds_what_is_ready_in_order() {
+    batches::a_batch_holds_what_is_ready_in_order(new().await).await;
+}
+
+#[tokio::test]
+async fn one_that_fails_in_a_batch_holds_back_its_key_alone() {
+    batches::one_that_fails_in_a_batch_holds_back_its_key_alone(new().await).await;
+}
+
+#[tokio::test]
+async fn one_that_breaks_its_batch_is_found_and_given_up_on() {
+    batches::one_that_breaks_its_batch_is_found_and_given_up_on(new().await).await;
 }
 
 #[tokio::test]

@@ -3,6 +3,8 @@
 
 #![expect(unsafe_code, reason = "what exports an interface is generated")]
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use spin_sdk::http::{BoxBody, Request, Response, box_body};
 use spin_sdk::http_service;
 use spin_sdk::wasip3::clocks::monotonic_clock;
@@ -36,14 +38,24 @@ async fn serve(request: Request) -> Response<BoxBody> {
     response
 }
 
+static COUNTED: AtomicU32 = AtomicU32::new(0);
+
 struct Consumer;
 bindings::export!(Consumer with_types_in bindings);
 
 impl Guest for Consumer {
-    /// Rejects every event with the version as the reason.
+    /// Rejects every event with the version as the reason, except for some.
     async fn handle(delivery: Delivery) -> Result<(), Failure> {
-        if delivery.event.kind == "Slow" {
-            monotonic_clock::wait_for(SLOW_NS).await;
+        match delivery.event.kind.as_str() {
+            "Slow" => monotonic_clock::wait_for(SLOW_NS).await,
+            // How many of these this instance has had.
+            "Counted" => {
+                let before = COUNTED.fetch_add(1, Ordering::Relaxed);
+                return Err(Failure::Reject((before + 1).to_string()));
+            }
+            "Trap" => panic!("on purpose"),
+            "Done" => return Ok(()),
+            _ => {}
         }
         Err(Failure::Reject(VERSION.to_owned()))
     }
