@@ -87,7 +87,11 @@ impl Host {
         self.signal("TERM").await?;
         let within = Duration::from_millis(STOP_MS_MAX);
         let Ok(ended) = timeout(within, self.child.wait()).await else {
-            bail!("{} did not stop within {} s", self.name, within.as_secs());
+            let (name, log) = (&self.name, self.log_tail());
+            bail!(
+                "{name} did not stop within {} s; its log ends with\n{log}",
+                within.as_secs()
+            );
         };
         let status = ended.with_context(|| format!("could not wait for {}", self.name))?;
         if !status.success() {

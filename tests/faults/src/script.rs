@@ -181,11 +181,14 @@ impl<'a> Script<'a> {
         let host = self.world.fleet.take_oldest()?;
         let note = self.note(format!("stopped {} in order (SIGTERM)", host.name));
         let since = Instant::now();
-        host.stop().await?;
-        self.outcome(
-            note,
-            format!("it ended well after {}", seconds(since.elapsed())),
-        );
+        let outcome = match host.stop().await {
+            Ok(()) => format!("it ended well after {}", seconds(since.elapsed())),
+            Err(error) => {
+                self.world.fleet.fallen.push(format!("{error:#}"));
+                "it did not end well".to_owned()
+            }
+        };
+        self.outcome(note, outcome);
         Ok(())
     }
 

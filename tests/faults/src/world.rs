@@ -49,7 +49,10 @@ impl World {
             ("PRAXIS_DATA_DIR", "data".to_owned()),
             ("PRAXIS_MANIFEST", "spin.toml".to_owned()),
             ("SPIN_VARIABLE_BROKEN", options.broken_word().to_owned()),
-            ("RUST_LOG", "warn".to_owned()),
+            (
+                "RUST_LOG",
+                std::env::var("RUST_LOG").unwrap_or_else(|_| "warn".to_owned()),
+            ),
             ("RUST_BACKTRACE", "0".to_owned()),
         ];
         if let Some(brokers) = &brokers {

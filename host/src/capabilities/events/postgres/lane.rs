@@ -111,7 +111,13 @@ impl Partition for Lane {
             }
             let fetched = self.fetch().await;
             let pause = match fetched {
-                Ok(()) if self.read.is_empty() => None,
+                // What could not be committed may be the last that there is for long.
+                Ok(()) if self.read.is_empty() => match self.commit().await {
+                    Ok(()) | Err(Error::Lost) => None,
+                    Err(Error::Unavailable(_) | Error::UnknownTopic(_)) => {
+                        Some(Duration::from_millis(RETRY_MS))
+                    }
+                },
                 Ok(()) => continue,
                 Err(error) => {
                     tracing::debug!(%error, event.topic = self.topic, "could not read events");
