@@ -36,6 +36,9 @@ pub struct Options {
     /// Leave hosts and servers alone; handlers misbehave all the same.
     #[arg(long)]
     pub calm: bool,
+    /// Let no host hang: it takes longest.
+    #[arg(long)]
+    pub short: bool,
     /// Have the consumer do wrong, to see that it is found.
     #[arg(long)]
     pub broken: Option<Broken>,
@@ -133,7 +136,7 @@ async fn inject(
     if options.calm {
         return script.injected;
     }
-    if let Err(error) = script.play().await {
+    if let Err(error) = script.play(options.short).await {
         seen.overdue.push(format!("{error:#}"));
     }
     script.injected

@@ -16,6 +16,7 @@ const SHORT: Options = Options {
     hosts: 3,
     seed: 1,
     calm: false,
+    short: true,
     broken: None,
 };
 
