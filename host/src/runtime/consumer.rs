@@ -16,6 +16,7 @@ use self::one::ConsumerPre;
 use super::component::Component;
 use super::deployment::{Commit, Seat};
 use super::life::Work;
+use super::room::Unanswered;
 pub use crate::capabilities::events::{Event, Publication};
 
 /// An event that arrived, and from where.
@@ -43,6 +44,15 @@ pub enum Outcome {
     Fault(String),
     /// Never: to the dead letters.
     Reject(String),
+}
+
+impl From<Unanswered> for Outcome {
+    fn from(unanswered: Unanswered) -> Self {
+        match unanswered {
+            Unanswered::Full(reason) => Self::Retry(reason),
+            Unanswered::Fault(reason) => Self::Fault(reason),
+        }
+    }
 }
 
 /// A component, or in tests something simpler, that handles events.
@@ -142,7 +152,7 @@ impl Handler for Consumer {
         let _event = version.component.life().begin(Work::Event);
         match &version.exports {
             Exports::One(one) | Exports::Both(one, _) => {
-                one.handle(delivery.into()).await.unwrap_or_else(|fault| fault)
+                one.handle(delivery.into()).await.unwrap_or_else(Outcome::from)
             }
             Exports::Batch(batch) => {
                 let outcomes = batch::handle(batch, &[delivery]).await;

@@ -4,6 +4,8 @@ mod driver;
 mod lane;
 mod message;
 mod reading;
+mod rebalance;
+pub mod security;
 mod topics;
 
 use std::collections::BTreeMap;
@@ -21,12 +23,17 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Broker, Error, Extent, Lag, Outgoing, Received, Subscription, cloudevents};
 use crate::manifest::Topic;
+use security::Security;
 
 /// How long the broker may take to acknowledge a record.
 const DELIVERY_MS_MAX: u64 = 10_000;
 
 /// A member that is not heard of for so long is dead.
 const SESSION_MS: u64 = 10_000;
+
+/// A member that is alive, but reads nothing and leaves a rebalance unanswered for so long, is as
+/// good as dead. It reads also while a handler takes its time.
+const POLL_MS_MAX: u64 = 120_000;
 
 /// How long the broker may take to answer a question.
 const ANSWER_MS_MAX: u64 = 5_000;
@@ -42,11 +49,14 @@ pub struct Options {
     pub brokers: String,
     /// Put before the names of topics and groups.
     pub prefix: String,
+    pub security: Security,
     /// How long a publication may take before it counts as failed.
     pub delivery_ms_max: u64,
     /// How long a member may be silent before its partitions go to others; a cluster allows no
     /// less than 6 s unless it is told to.
     pub session_ms: u64,
+    /// How long a member may leave a rebalance unanswered; no less than `session_ms`.
+    pub poll_ms_max: u64,
 }
 
 impl Options {
@@ -54,8 +64,10 @@ impl Options {
         Self {
             brokers: brokers.to_owned(),
             prefix: prefix.to_owned(),
+            security: Security::default(),
             delivery_ms_max: DELIVERY_MS_MAX,
             session_ms: SESSION_MS,
+            poll_ms_max: POLL_MS_MAX,
         }
     }
 }
@@ -63,7 +75,7 @@ impl Options {
 /// A cluster. Clones share the connections.
 #[derive(Clone)]
 pub struct Kafka {
-    options: Options,
+    options: Arc<Options>,
     producer: Arc<Mutex<FutureProducer>>,
     readers: Arc<reading::Readers>,
 }
@@ -73,7 +85,7 @@ impl Kafka {
     pub fn new(options: Options) -> anyhow::Result<Self> {
         let producer = producer(&options)?;
         Ok(Self {
-            options,
+            options: Arc::new(options),
             producer: Arc::new(Mutex::new(producer)),
             readers: Arc::default(),
         })
@@ -257,6 +269,7 @@ fn client(options: &Options) -> ClientConfig {
         .set("socket.keepalive.enable", "true")
         .set("socket.nagle.disable", "true")
         .set("reconnect.backoff.max.ms", RECONNECT_MS_MAX.to_string());
+    options.security.apply(&mut config);
     config
 }
 

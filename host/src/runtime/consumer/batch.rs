@@ -39,7 +39,7 @@ pub async fn handle(
             let fault = format!("it gave {} answers for {} events", counts.0, counts.1);
             vec![Outcome::Fault(fault); deliveries.len()]
         }
-        Err(outcome) => vec![outcome; deliveries.len()],
+        Err(unanswered) => vec![unanswered.into(); deliveries.len()],
     }
 }
 

@@ -1,12 +1,10 @@
 //! An interface for events that a component exports, called within its limits.
 
 use praxis_wasi::State;
-use tokio::time::timeout;
 use wasmtime::{AsContextMut as _, Store};
 
-use super::Outcome;
 use crate::runtime::component::Component;
-use crate::runtime::room;
+use crate::runtime::room::{self, Unanswered};
 use crate::runtime::spare::{Instance, Spares};
 
 /// An interface that is called with events.
@@ -31,10 +29,7 @@ pub struct Export<I: Interface> {
     spares: Spares<I::Instance>,
 }
 
-impl<I: Interface> Export<I>
-where
-    I::Instance: Sync,
-{
+impl<I: Interface> Export<I> {
     pub fn new(component: &Component, pre: I) -> Self {
         Self {
             component: component.clone(),
@@ -44,44 +39,22 @@ where
     }
 
     /// What the component answers, or why it does not.
-    pub async fn handle(&self, given: I::Given) -> Result<I::Answer, Outcome> {
+    pub async fn handle(&self, given: I::Given) -> Result<I::Answer, Unanswered> {
         let mut instance = self.instance().await?;
         self.component.refill(instance.store.as_context_mut());
         let called = I::call(&mut instance.store, &instance.exports, given);
-        match timeout(self.component.event_timeout(), called).await {
-            Ok(Ok(answer)) => {
-                self.spares.put_back(instance);
-                Ok(answer)
-            }
-            Ok(Err(trap)) => Err(trapped(&trap)),
-            Err(_) => Err(self.expired()),
-        }
+        let answer = room::in_time(&self.component, called).await?;
+        self.spares.put_back(instance);
+        Ok(answer)
     }
 
-    /// One that is kept, or a fresh one as soon as there is room. The time to wait for room is not
-    /// the component's, but that of its instantiation is.
-    async fn instance(&self) -> Result<Instance<I::Instance>, Outcome> {
+    /// One that is kept, or a fresh one as soon as there is room.
+    async fn instance(&self) -> Result<Instance<I::Instance>, Unanswered> {
         if let Some(instance) = self.spares.take() {
             return Ok(instance);
         }
-        let limit = self.component.queue_timeout() + self.component.event_timeout();
-        match timeout(limit, room::begin(&self.component, &self.pre)).await {
-            Ok(Ok((mut store, exports))) => {
-                I::furnish(store.data_mut());
-                Ok(Instance::fresh(store, exports))
-            }
-            Ok(Err(error)) if room::is_full(&error) => Err(Outcome::Retry(error.to_string())),
-            Ok(Err(trap)) => Err(trapped(&trap)),
-            Err(_) => Err(self.expired()),
-        }
+        let (mut store, exports) = room::begin_event(&self.component, &self.pre).await?;
+        I::furnish(store.data_mut());
+        Ok(Instance::fresh(store, exports))
     }
-
-    fn expired(&self) -> Outcome {
-        let limit = self.component.event_timeout();
-        Outcome::Fault(format!("not done after {} ms", limit.as_millis()))
-    }
-}
-
-fn trapped(trap: &wasmtime::Error) -> Outcome {
-    Outcome::Fault(format!("trapped: {:#}", trap.root_cause()))
 }

@@ -9,7 +9,7 @@ use praxis_host::triggers::kafka::Terms;
 use tokio::sync::watch;
 
 use super::keys::{GROUP, Member, TERMS, lag, neighbours, publish};
-use crate::waiting::within;
+use crate::waiting::{eventually, within};
 
 /// A delivery by its key, its number and its attempt.
 type Given = (String, u64, u32);
@@ -77,7 +77,7 @@ pub async fn a_batch_holds_what_is_ready_in_order(broker: Arc<dyn Broker>) {
     handler.until_given(1).await;
     // Nothing runs beside a batch; what is read meanwhile is in the next ones.
     let held = || member.watch.views().iter().map(|view| view.held).sum::<usize>();
-    crate::waiting::eventually(async || held() == 30).await;
+    eventually(async || held() == 30).await;
     assert_eq!(handler.calls.borrow().len(), 1);
     handler.open.send_replace(true);
     let calls = handler.until_given(30).await;
@@ -140,8 +140,8 @@ pub async fn one_that_breaks_its_batch_is_found_and_given_up_on(broker: Arc<dyn 
     let member = Member::start(&broker, handler.clone(), TERMS);
     let letters = [dead_letter_topic("facts")];
     let dead = async || broker.lag(GROUP, &letters).await.unwrap()[0].end;
-    crate::waiting::eventually(async || dead().await == 1).await;
-    crate::waiting::eventually(async || lag(&broker).await == 0).await;
+    eventually(async || dead().await == 1).await;
+    eventually(async || lag(&broker).await == 0).await;
     member.stop().await;
     assert_eq!(dead().await, 1, "the others of its batches were not to blame");
 }

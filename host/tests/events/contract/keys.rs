@@ -34,6 +34,8 @@ pub enum Step {
     Done(u64),
 }
 
+type Steps = BTreeMap<String, Vec<Step>>;
+
 /// Handles what it is let to, and writes down what happens, key by key.
 #[derive(Default)]
 pub struct Doors {
@@ -41,15 +43,15 @@ pub struct Doors {
     pub shut: watch::Sender<BTreeSet<String>>,
     /// Keys whose events fail.
     pub broken: watch::Sender<BTreeSet<String>>,
-    steps: watch::Sender<BTreeMap<String, Vec<Step>>>,
+    steps: watch::Sender<Steps>,
 }
 
 impl Doors {
     pub fn new(shut: &[&String], broken: &[&String]) -> Arc<Self> {
         let keys = |keys: &[&String]| keys.iter().map(|key| (*key).clone()).collect();
         Arc::new(Self {
-            pub shut: watch::Sender::new(keys(shut)),
-            pub broken: watch::Sender::new(keys(broken)),
+            shut: watch::Sender::new(keys(shut)),
+            broken: watch::Sender::new(keys(broken)),
             steps: watch::Sender::default(),
         })
     }
@@ -61,30 +63,35 @@ impl Doors {
     }
 
     pub fn of(&self, key: &str) -> Vec<Step> {
-        self.steps.borrow().get(key).cloned().unwrap_or_default()
+        of(&self.steps.borrow(), key).to_vec()
     }
 
     pub fn done(&self, key: &str) -> Vec<u64> {
-        let steps = self.of(key).into_iter();
-        steps
-            .filter_map(|step| match step {
-                Step::Done(number) => Some(number),
-                Step::Begun(_) | Step::Failed(_) => None,
-            })
-            .collect()
+        done(&self.steps.borrow(), key).collect()
     }
 
     pub async fn until_done(&self, key: &str, count: usize) {
         let mut steps = self.steps.subscribe();
-        let done = |_: &_| self.done(key).len() >= count;
-        within(steps.wait_for(done)).await.unwrap();
+        let enough = |steps: &Steps| done(steps, key).count() >= count;
+        within(steps.wait_for(enough)).await.unwrap();
     }
 
     async fn until_seen(&self, key: &str, step: Step) {
         let mut steps = self.steps.subscribe();
-        let seen = |_: &_| self.of(key).contains(&step);
+        let seen = |steps: &Steps| of(steps, key).contains(&step);
         within(steps.wait_for(seen)).await.unwrap();
     }
+}
+
+fn of<'a>(steps: &'a Steps, key: &str) -> &'a [Step] {
+    steps.get(key).map_or(&[], Vec::as_slice)
+}
+
+fn done<'a>(steps: &'a Steps, key: &str) -> impl Iterator<Item = u64> + use<'a> {
+    of(steps, key).iter().filter_map(|step| match step {
+        Step::Done(number) => Some(*number),
+        Step::Begun(_) | Step::Failed(_) => None,
+    })
 }
 
 #[async_trait]

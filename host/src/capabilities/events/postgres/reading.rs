@@ -33,13 +33,15 @@ pub async fn extent(pool: &PgPool, topic: &str) -> sqlx::Result<Vec<Extent>> {
     Ok(rows.into_iter().map(extent).collect())
 }
 
-/// The records of a partition from the first at or after `from`. `topic` is its short name.
+/// The records of a partition from the first at or after `from`: no more than `records_max`, and
+/// no further one once there are `bytes_max` of data. `topic` is its short name.
 pub async fn records(
     pool: &PgPool,
     topic: &str,
     at: &At,
     from: i64,
     records_max: usize,
+    bytes_max: i64,
 ) -> sqlx::Result<Vec<Received>> {
     type Row = (i64, String, serde_json::Value, Vec<u8>, i64);
     let rows: Vec<Row> = sqlx::query_as(
@@ -49,15 +51,24 @@ pub async fn records(
             headers,
             data,
             (extract(epoch from published_at) * 1000)::bigint
-        from event_log
-        where topic = $1 and partition = $2 and "offset" >= $3
-        order by "offset"
-        limit $4"#,
+        from (
+            select *, sum(octet_length(data)) over (order by "offset") as bytes
+            from (
+                select *
+                from event_log
+                where topic = $1 and partition = $2 and "offset" >= $3
+                order by "offset"
+                limit $4
+            ) there
+        ) counted
+        where bytes - octet_length(data) < $5
+        order by "offset""#,
     )
     .bind(&at.0)
     .bind(at.1)
     .bind(from)
     .bind(i64::try_from(records_max).unwrap_or(i64::MAX))
+    .bind(bytes_max)
     .fetch_all(pool)
     .await?;
     let record = |(offset, key, headers, data, published_ms): Row| {
@@ -67,9 +78,9 @@ pub async fn records(
             offset: offset.unsigned_abs(),
             published_ms: published_ms.unsigned_abs(),
         };
-        cloudevents::read(origin, key.as_bytes(), &data, |name| {
-            headers.get(name)?.as_str().map(str::to_owned)
-        })
+        let headers = headers.as_object().into_iter().flatten();
+        let headers = headers.filter_map(|(name, value)| Some((name.as_str(), value.as_str()?)));
+        cloudevents::read(origin, key.as_bytes(), &data, headers)
     };
     Ok(rows.into_iter().map(record).collect())
 }
