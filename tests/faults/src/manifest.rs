@@ -11,7 +11,7 @@ pub const GROUP: &str = "faults.recorder";
 pub const PARTITIONS: u32 = 12;
 const IN_FLIGHT_MAX: u32 = 16;
 /// Shorter than a stall.
-const EVENT_TIMEOUT_MS: u32 = 3_000;
+const EVENT_TIMEOUT_MS: u32 = 5_000;
 
 pub fn manifest(recorder: &Path) -> String {
     format!(

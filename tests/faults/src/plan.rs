@@ -8,8 +8,8 @@ use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 use uuid::Uuid;
 
-/// Tries before an event is a dead letter: 6 to 12 s of them, longer than any server is away.
-pub const ATTEMPTS_MAX: u32 = 6;
+/// Tries before an event is a dead letter: 13 to 25 s of them, longer than any server is away.
+pub const ATTEMPTS_MAX: u32 = 7;
 
 /// How many of a million events are told to misbehave; one at least of each kind.
 const RATES: [(Misdeed, usize); 7] = [
