@@ -153,10 +153,19 @@ impl Prepared {
             config.listen
         );
         let manifest = Manifest::load(&config.manifest)?;
+        open_more_files();
         let listener = TcpListener::bind(config.listen)
             .await
             .with_context(|| format!("could not listen on {}", config.listen))?;
         Ok(Self { manifest, listener })
+    }
+}
+
+/// Lets the process have as many files open as the system allows. Each connection is one, and so is
+/// the first state of each component's memory.
+fn open_more_files() {
+    if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
+        tracing::warn!(%error, "could not raise the number of open files");
     }
 }
 
