@@ -12,6 +12,7 @@ pub mod variables;
 
 use praxis_wasi::State;
 use wasmtime::component::Linker;
+use wasmtime_wasi::WasiCtxBuilder;
 
 use crate::manifest::Component;
 
@@ -29,6 +30,9 @@ pub trait Capability: Send + Sync {
 
     /// Adds the interfaces to the linker of a component to which it is granted.
     fn link(&self, linker: &mut Linker<State>) -> wasmtime::Result<()>;
+
+    /// Opens to a new instance what of WASI itself is closed to those without the grant.
+    fn prepare(&self, _: &Component, _: &mut WasiCtxBuilder) {}
 
     /// Gives a new instance of the component its part: the grants and handles to what is shared.
     fn attach(&self, component: &Component, state: &mut State);

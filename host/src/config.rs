@@ -1,9 +1,13 @@
 //! The host's configuration: flags and environment, read once.
 
+mod kafka;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Args;
+
+pub use kafka::KafkaSecurity;
 
 /// What every command that opens services needs.
 #[derive(Debug, Clone, Args)]
@@ -11,16 +15,20 @@ pub struct Config {
     /// The application's manifest.
     #[arg(long, env = "PRAXIS_MANIFEST", default_value = "spin.toml")]
     pub manifest: PathBuf,
-    /// Where the host keeps what it owns: compiled code, the embedded index, caught mail.
+    /// Where the host keeps what it owns: compiled code, copies of components' files, the
+    /// embedded index, caught mail.
     #[arg(long, env = "PRAXIS_DATA_DIR", default_value = ".praxis")]
     pub data_dir: PathBuf,
     /// Where to listen for HTTP.
     #[arg(long, env = "PRAXIS_LISTEN", default_value = "127.0.0.1:3000")]
     pub listen: SocketAddr,
-    /// Networks that no component may reach over HTTP, whatever it is granted: 10.0.0.0/8,… or
-    /// private.
+    /// Networks that no component may reach over HTTP or through sockets, whatever it is granted:
+    /// 10.0.0.0/8,… or private.
     #[arg(long, env = "PRAXIS_BLOCK_NETWORKS", value_delimiter = ',')]
     pub block_networks: Vec<String>,
+    /// Authorities that outbound HTTPS trusts besides the public ones: a file of certificates (PEM).
+    #[arg(long, env = "PRAXIS_OUTBOUND_CA")]
+    pub outbound_ca: Option<PathBuf>,
     /// PostgreSQL: postgres://user:password@host:port/database. Needed where the application uses it.
     #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
     pub database_url: Option<String>,
@@ -30,6 +38,8 @@ pub struct Config {
     /// Kafka's bootstrap servers, host:port,… Without them events are kept in PostgreSQL.
     #[arg(long, env = "KAFKA_BROKERS")]
     pub kafka_brokers: Option<String>,
+    #[command(flatten)]
+    pub kafka_security: KafkaSecurity,
     /// Put before every topic and group.
     #[arg(long, env = "PRAXIS_TOPIC_PREFIX", default_value = "")]
     pub topic_prefix: String,

@@ -33,7 +33,7 @@ pub use self::dependency::{Dependency, DependencySource};
 pub use self::fault::{Fault, Place, suggest};
 pub use self::name::{check_component, check_variable};
 pub use self::route::Route;
-pub use self::tool::{Channel, ComponentTool};
+pub use self::tool::{Channel, ComponentTool, Instances};
 pub use self::trigger::{
     CronTrigger, HttpTrigger, KafkaTrigger, OnExhausted, RedisTrigger, Triggers,
 };

@@ -13,6 +13,7 @@ pub mod fitter;
 pub mod grants;
 pub mod life;
 pub mod room;
+mod shelf;
 mod spare;
 pub mod subscriber;
 pub mod turns;

@@ -7,6 +7,8 @@ mod postgres;
 #[path = "support/redis.rs"]
 mod redis;
 
+#[path = "spin_contract/certificates.rs"]
+mod certificates;
 #[path = "spin_contract/guest.rs"]
 mod guest;
 #[path = "spin_contract/in_a_guest.rs"]
@@ -19,6 +21,12 @@ mod on_redis;
 mod on_stores;
 #[path = "spin_contract/outbound_http.rs"]
 mod outbound_http;
+#[path = "spin_contract/outbound_tls.rs"]
+mod outbound_tls;
+#[path = "spin_contract/postgres_tls.rs"]
+mod postgres_tls;
+#[path = "spin_contract/sockets.rs"]
+mod sockets;
 #[path = "spin_contract/subscribers.rs"]
 mod subscribers;
 

@@ -1,8 +1,9 @@
 //! Facts, in and out: `praxis:events`.
 
-pub use crate::consumer::exports::praxis::events::consumer::{Failure, Guest};
+pub use crate::batch_consumer::exports::praxis::events::batch_consumer::Guest as BatchGuest;
+pub use crate::consumer::exports::praxis::events::consumer::Guest;
 pub use crate::imports::praxis::events::producer;
-pub use crate::imports::praxis::events::types::{Delivery, Event};
+pub use crate::imports::praxis::events::types::{Delivery, Event, Failure};
 
 use crate::{cache, database, delivery, index};
 

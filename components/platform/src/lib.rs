@@ -30,7 +30,8 @@
 //! }
 //! ```
 //!
-//! A component that handles no events leaves the second half out. One that answers no requests
+//! One that handles many events with one call writes `export_batch_consumer` and
+//! `events::BatchGuest` instead. A component that handles no events leaves the second half out. One that answers no requests
 //! leaves out the first. What it does not use of `events`, `index` and `delivery` it does not import.
 
 pub mod auth;
@@ -45,6 +46,7 @@ pub mod request;
 pub mod response;
 pub mod snapshot;
 
+pub use batch_consumer::export_batch_consumer;
 pub use consumer::export_consumer;
 
 /// Everything of ours that a component may import.
@@ -68,5 +70,19 @@ pub mod consumer {
         pub_export_macro: true,
         export_macro_name: "export_consumer",
         default_bindings_module: "praxis_platform::consumer",
+    });
+}
+
+/// The export of a component that handles many events with one call, over the same types.
+#[doc(hidden)]
+pub mod batch_consumer {
+    spin_sdk::wit_bindgen::generate!({
+        path: ["../../wit/events", "../../wit/index", "../../wit/delivery", "../../wit/worlds"],
+        world: "praxis:worlds/event-batch-consumer",
+        runtime_path: "::spin_sdk::wit_bindgen::rt",
+        with: { "praxis:events/types@0.1.0": crate::imports::praxis::events::types },
+        pub_export_macro: true,
+        export_macro_name: "export_batch_consumer",
+        default_bindings_module: "praxis_platform::batch_consumer",
     });
 }

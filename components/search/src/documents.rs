@@ -6,28 +6,56 @@ use praxis_domain::event::{self, AVAILABILITY_CHANGED, AVAILABILITY_EVENTS, PRAC
 use praxis_platform::database::{self, Database};
 use praxis_platform::events::{self, Delivery, Event, Failure};
 use praxis_platform::index::documents::{Change, apply};
-use praxis_platform::index::{Field, GeoPoint, Value};
+use praxis_platform::index::{Error, Field, GeoPoint, Value};
 
 use crate::INDEX;
 
 const PROFILE: &str = "profile";
 const AVAILABILITY: &str = "availability";
 
-pub async fn handle(delivery: Delivery) -> Result<(), Failure> {
+/// The index is written to once for all of them: that is what takes time.
+pub async fn handle(deliveries: &[Delivery]) -> Vec<Result<(), Failure>> {
+    let mut changes = Vec::with_capacity(deliveries.len());
+    for delivery in deliveries {
+        changes.push(change(delivery).await);
+    }
+    let sound: Vec<_> = changes.iter().flatten().cloned().collect();
+    // Applied or stale: either way the index holds this or something newer.
+    let applied = match sound.is_empty() {
+        true => Ok(Vec::new()),
+        false => apply(INDEX.to_owned(), sound).await,
+    };
+    let mut outcomes = Vec::with_capacity(changes.len());
+    for change in changes {
+        outcomes.push(match (change, &applied) {
+            (Err(failure), _) => Err(failure),
+            (Ok(_), Ok(_)) => Ok(()),
+            (Ok(_), Err(Error::Unavailable)) => Err(Error::Unavailable.into()),
+            // One of them is to blame: each is tried alone.
+            (Ok(change), Err(_)) => apply_one(change).await,
+        });
+    }
+    outcomes
+}
+
+async fn apply_one(change: Change) -> Result<(), Failure> {
+    apply(INDEX.to_owned(), vec![change]).await?;
+    Ok(())
+}
+
+/// What an event changes in the index.
+async fn change(delivery: &Delivery) -> Result<Change, Failure> {
     let event = &delivery.event;
-    let change = match (delivery.topic.as_str(), event.kind.as_str()) {
+    match (delivery.topic.as_str(), event.kind.as_str()) {
         (
             PRACTITIONER_EVENTS,
             event::PRACTITIONER_CREATED
             | event::PRACTITIONER_UPDATED
             | event::PRACTITIONER_DEACTIVATED,
-        ) => profile(event).await?,
-        (AVAILABILITY_EVENTS, AVAILABILITY_CHANGED) => availability(event)?,
-        _ => return Err(events::unexpected(&delivery)),
-    };
-    // Applied or stale: either way the index holds this or something newer.
-    apply(INDEX.to_owned(), vec![change]).await?;
-    Ok(())
+        ) => profile(event).await,
+        (AVAILABILITY_EVENTS, AVAILABILITY_CHANGED) => availability(event),
+        _ => Err(events::unexpected(delivery)),
+    }
 }
 
 /// The event carries the id alone: what is indexed is the profile as it is now, with its version.

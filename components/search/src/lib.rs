@@ -4,7 +4,7 @@ mod documents;
 mod find;
 mod specialties;
 
-use praxis_platform::events::{Delivery, Failure, Guest};
+use praxis_platform::events::{BatchGuest, Delivery, Failure};
 use praxis_platform::problem::Problem;
 use praxis_platform::request::Request;
 use praxis_platform::response::{self, Response};
@@ -30,10 +30,10 @@ async fn route(request: Request) -> Result<Response, Problem> {
 }
 
 struct Consumer;
-praxis_platform::export_consumer!(Consumer);
+praxis_platform::export_batch_consumer!(Consumer);
 
-impl Guest for Consumer {
-    async fn handle(delivery: Delivery) -> Result<(), Failure> {
-        documents::handle(delivery).await
+impl BatchGuest for Consumer {
+    async fn handle_batch(deliveries: Vec<Delivery>) -> Vec<Result<(), Failure>> {
+        documents::handle(&deliveries).await
     }
 }

@@ -9,6 +9,7 @@ pub mod kafka;
 pub mod partitioner;
 pub mod postgres;
 pub mod producer;
+mod record;
 
 use std::collections::BTreeMap;
 
@@ -16,9 +17,12 @@ use async_trait::async_trait;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
-use uuid::Uuid;
 
 use crate::manifest::Topic;
+
+pub use record::{
+    DeadLetter, Event, Outgoing, Publication, Received, Record, Replay, Resolution, Resolved,
+};
 
 /// What is added to a topic's name for the events that were given up on.
 pub const DEAD_LETTER_SUFFIX: &str = ".dlq";
@@ -29,70 +33,14 @@ const DEAD_LETTER_RETENTION_HOURS: u32 = 30 * 24;
 /// How long a member that stops waits for the events that are being handled.
 pub const DRAIN_MS_MAX: u64 = 25_000;
 
-/// An event on its way to a component, or from one.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Event {
-    pub kind: String,
-    pub key: String,
-    pub stream_version: u64,
-    /// UTF-8 JSON.
-    pub data: String,
-}
-
-/// What a handler published, kept until it is known to have succeeded.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Publication {
-    pub topic: String,
-    pub event: Event,
-}
-
-/// A fact as the log keeps it: CloudEvents 1.0, binary mode.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Record {
-    /// The same however often it is published or delivered.
-    pub id: Uuid,
-    /// Who says so: a component's id, or the application's name.
-    pub source: String,
-    /// When it happened, milliseconds since the Unix epoch.
-    pub time_ms: u64,
-    /// W3C trace context.
-    pub traceparent: Option<String>,
-    pub event: Event,
-    /// Why it lies among the dead letters, if it does.
-    pub dead_letter: Option<DeadLetter>,
-}
-
-/// Why an event was given up on, and where it came from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DeadLetter {
-    /// For operators.
-    pub reason: String,
-    pub attempts: u32,
-    /// The component that did not handle it.
-    pub component: String,
-    pub topic: String,
+/// What a partition holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Extent {
     pub partition: u32,
-    pub offset: u64,
-}
-
-/// A record on its way to a topic.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Outgoing {
-    /// As the manifest names it, without the prefix.
-    pub topic: String,
-    pub record: Record,
-}
-
-/// A record that was read, and from where.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Received {
-    pub topic: String,
-    pub partition: u32,
-    pub offset: u64,
-    pub record: Record,
-    /// What keeps it from being an event of ours, if anything: no component is to see it. The
-    /// record then holds what could be read.
-    pub malformed: Option<String>,
+    /// The oldest offset that is kept; the end if none is.
+    pub start: u64,
+    /// The offset that the next record will get.
+    pub end: u64,
 }
 
 /// How far a group is behind in one partition.
@@ -107,6 +55,8 @@ pub struct Lag {
     pub end: u64,
     /// Records that are there and not completed.
     pub lag: u64,
+    /// How long ago the oldest of these was published; 0 if there is none.
+    pub behind_ms: u64,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -114,7 +64,7 @@ pub enum Error {
     /// The broker can't be reached, or doesn't answer in time: try later.
     #[error("the event broker is unavailable")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// Nobody made the topic: trying again does not help.
+    /// Nobody made the topic, or it has no such partition: trying again does not help.
     #[error("there is no topic {0}")]
     UnknownTopic(String),
     /// Another member has the partition now: drop it.
@@ -146,6 +96,24 @@ pub trait Broker: Send + Sync {
     /// Joins the group, which reads all the topics. A group that is new starts at the oldest
     /// record. Groups know nothing of each other.
     async fn subscribe(&self, group: &str, topics: &[String]) -> Result<Subscription, Error>;
+
+    /// What each partition of the topic holds, in their order.
+    async fn extent(&self, topic: &str) -> Result<Vec<Extent>, Error>;
+
+    /// The records of a partition that are there now, in order, from the first one kept at or
+    /// after `from`: outside any group, and nothing is committed. Fewer than `records_max` means
+    /// that there are no more.
+    async fn read(
+        &self,
+        topic: &str,
+        partition: u32,
+        from: u64,
+        records_max: usize,
+    ) -> Result<Vec<Received>, Error>;
+
+    /// The first offset that was published at `time_ms` (since the Unix epoch) or later; the end
+    /// of the partition if there is none.
+    async fn offset_at(&self, topic: &str, partition: u32, time_ms: u64) -> Result<u64, Error>;
 
     /// How far the group is behind, in each partition of the topics.
     async fn lag(&self, group: &str, topics: &[String]) -> Result<Vec<Lag>, Error>;

@@ -28,6 +28,8 @@ pub const BATCH_BYTES_MAX: usize = 16 << 20;
 pub const PAGE_KEYS_MAX: usize = 1_000;
 /// Stores, and values seen for a swap, that one instance holds open at one time.
 pub const OPEN_STORES_MAX: usize = 256;
+/// Values seen for a swap with their keys, together: the host keeps them for the instance.
+pub const SEEN_BYTES_MAX: usize = 16 << 20;
 /// Keys that are read from the product together.
 const READ_KEYS_MAX: usize = 64;
 
@@ -49,6 +51,15 @@ pub trait KeyValueStore: Send + Sync {
 
     /// All keys, in no particular order.
     async fn keys(&self, store: &str) -> Result<Vec<String>, Error>;
+
+    /// The first `count` of the keys that come after `after`, sorted by their bytes; of all keys if
+    /// it is `None`.
+    async fn keys_after(
+        &self,
+        store: &str,
+        after: Option<&str>,
+        count: usize,
+    ) -> Result<Vec<String>, Error>;
 
     /// One answer for each key, in their order.
     async fn get_many(&self, store: &str, keys: &[String]) -> Result<Vec<Option<Vec<u8>>>, Error>;
@@ -79,6 +90,8 @@ pub enum Error {
     Denied,
     /// The instance has too many stores open.
     TooMany,
+    /// The instance has too large values open for a swap.
+    TooMuch,
     /// Too long a key or a value, or the product could not do it.
     Failed(String),
     /// Traps the guest: a handle that is not its own.
@@ -90,6 +103,10 @@ impl fmt::Display for Error {
         match self {
             Self::Denied => f.write_str("the manifest does not grant the store"),
             Self::TooMany => write!(f, "more than {OPEN_STORES_MAX} stores are open"),
+            Self::TooMuch => write!(
+                f,
+                "the values that are open for a swap have more than {SEEN_BYTES_MAX} bytes"
+            ),
             Self::Failed(reason) => f.write_str(reason),
             Self::Trap(trap) => write!(f, "{trap}"),
         }
@@ -135,6 +152,7 @@ impl Capability for KeyValue {
             labels: component.key_value_stores.clone(),
             product: Arc::clone(&self.0),
             open: 0,
+            seen_bytes: 0,
         });
     }
 }
@@ -144,6 +162,7 @@ struct Instance {
     labels: Vec<String>,
     product: Arc<dyn KeyValueStore>,
     open: usize,
+    seen_bytes: usize,
 }
 
 impl Instance {
@@ -162,6 +181,21 @@ impl Instance {
         }
         self.open += 1;
         Ok(())
+    }
+
+    /// Makes room for one more value seen for a swap.
+    fn admit_seen(&mut self, bytes: usize) -> Result<(), Error> {
+        if self.seen_bytes + bytes > SEEN_BYTES_MAX {
+            return Err(Error::TooMuch);
+        }
+        self.admit()?;
+        self.seen_bytes += bytes;
+        Ok(())
+    }
+
+    fn release_seen(&mut self, bytes: usize) {
+        self.open -= 1;
+        self.seen_bytes -= bytes;
     }
 }
 
@@ -213,11 +247,10 @@ impl Store {
 
     /// The keys that come after `cursor`, sorted, and the cursor for those after them.
     pub async fn page(&self, cursor: Option<&str>) -> Result<(Vec<String>, Option<String>), Error> {
-        let mut keys = self.keys().await?;
-        if let Some(cursor) = cursor {
-            keys.retain(|key| key.as_str() > cursor);
-        }
-        keys.sort_unstable();
+        // One more than the page has: whether there is a next.
+        let count = PAGE_KEYS_MAX + 1;
+        let page = self.product.keys_after(&self.label, cursor, count);
+        let mut keys = page.await?;
         let more = keys.len() > PAGE_KEYS_MAX;
         keys.truncate(PAGE_KEYS_MAX);
         let cursor = keys.last().filter(|_| more).cloned();

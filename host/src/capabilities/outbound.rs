@@ -1,10 +1,14 @@
 //! `allowed_outbound_hosts`: where a component may connect to. Nothing that is not granted.
 
+mod authorities;
 mod client;
 mod http;
+mod places;
+mod sockets;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -14,7 +18,9 @@ use crate::capabilities::variables::Variables;
 use crate::manifest::grant::{Grant, Target};
 use crate::manifest::{Component, Manifest};
 
+pub use self::authorities::Authorities;
 pub use self::http::{Components, Http};
+pub use self::sockets::Sockets;
 pub use crate::manifest::network::Networks;
 
 /// The grants of every component, read once at start-up.
@@ -70,6 +76,12 @@ impl Grants {
     /// (`postgres`, `redis`, `http`). The address's own scheme must be of that protocol.
     pub fn allow(&self, protocol: &str, address: &str) -> Result<(), Refused> {
         self.target(protocol, address).map(drop)
+    }
+
+    /// Whether a socket may be connected to the address; `protocol` is `tcp` or `udp`.
+    fn cover(&self, protocol: &str, address: SocketAddr) -> bool {
+        let target = Target::socket(protocol, address);
+        self.0.iter().any(|grant| grant.covers(&target))
     }
 
     /// Where an address leads, if it may be connected to.

@@ -8,6 +8,7 @@
 
 mod address;
 mod bindings;
+mod builder;
 mod decode;
 mod encode;
 mod error;
@@ -40,8 +41,11 @@ use crate::manifest::Component;
 pub use self::bindings::{
     Column, DbDataType, DbError, DbValue, Interval, ParameterValue, RangeBoundKind,
 };
+pub use self::builder::Builder;
 pub use self::error::Error;
-pub use self::session::{Answer, BATCH_ROWS_MAX, Row, Rows, Session};
+pub use self::session::{
+    Answer, BATCH_ROWS_MAX, Batch, COLLECTED_BYTES_MAX, COLLECTED_ROWS_MAX, Row, Rows, Session,
+};
 
 /// Different databases that one component may use at one time.
 const POOLS_PER_COMPONENT_MAX: usize = 8;
@@ -180,12 +184,6 @@ impl Instance {
     }
 }
 
-/// An address, and what is to be known about it before connecting.
-pub struct Builder {
-    address: String,
-    ca_root: Option<String>,
-}
-
 struct View<'a> {
     instance: &'a mut Instance,
     table: &'a mut ResourceTable,
@@ -204,8 +202,10 @@ impl View<'_> {
     }
 
     fn build(&mut self, builder: &Resource<Builder>) -> Result<Resource<Session>, Error> {
-        let Builder { address, ca_root } = self.table.get(builder).map_err(trap)?;
-        let session = self.instance.reopen(address, ca_root.as_deref())?;
+        let builder = self.table.get(builder).map_err(trap)?;
+        let session = self
+            .instance
+            .reopen(builder.address()?, builder.ca_root())?;
         self.table.push(session).map_err(trap)
     }
 
@@ -229,8 +229,7 @@ impl bindings::Host for View<'_> {
 
 impl bindings::HostConnectionBuilder for View<'_> {
     async fn new(&mut self, address: String) -> wasmtime::Result<Resource<Builder>> {
-        let ca_root = None;
-        Ok(self.table.push(Builder { address, ca_root })?)
+        Ok(self.table.push(Builder::new(address))?)
     }
 
     async fn set_ca_root(
@@ -238,11 +237,8 @@ impl bindings::HostConnectionBuilder for View<'_> {
         builder: Resource<Builder>,
         certificate: String,
     ) -> Result<(), Error> {
-        if !certificate.contains("-----BEGIN CERTIFICATE-----") {
-            return Err(Error::Usage("the CA root is not a PEM certificate".into()));
-        }
-        self.table.get_mut(&builder).map_err(trap)?.ca_root = Some(certificate);
-        Ok(())
+        let builder = self.table.get_mut(&builder).map_err(trap)?;
+        builder.set_ca_root(certificate)
     }
 
     async fn build(&mut self, builder: Resource<Builder>) -> Result<Resource<Session>, Error> {
@@ -325,8 +321,8 @@ impl<T: Send + 'static> bindings::HostConnectionWithStore<T> for Link {
                     StreamReader::new(&mut access, rows)?,
                     FutureReader::new(&mut access, async { wasmtime::error::Ok(Ok(())) })?,
                 )),
-                Rows::First { rows, rest, end } => Ok((
-                    StreamReader::new(&mut access, Producer { rows, rest })?,
+                Rows::First { first, rest, end } => Ok((
+                    StreamReader::new(&mut access, Producer { first, rest })?,
                     FutureReader::new(&mut access, async move {
                         match end.await {
                             Ok(Ok(())) => wasmtime::error::Ok(Ok(())),
@@ -353,8 +349,8 @@ impl<T: Send + 'static> bindings::HostConnectionWithStore<T> for Link {
 
 /// The rows of a long result, a batch at a time.
 struct Producer {
-    rows: Vec<Row>,
-    rest: mpsc::Receiver<Vec<Row>>,
+    first: Batch,
+    rest: mpsc::Receiver<Batch>,
 }
 
 impl<D> StreamProducer<D> for Producer {
@@ -368,14 +364,14 @@ impl<D> StreamProducer<D> for Producer {
         mut destination: Destination<'a, Row, VecBuffer<Row>>,
         finish: bool,
     ) -> Poll<wasmtime::Result<StreamResult>> {
-        let mut rows = std::mem::take(&mut self.rows);
+        let mut rows = std::mem::take(&mut self.first.rows);
         if rows.is_empty() {
             let batch = self.rest.poll_recv(cx);
             if batch.is_pending() && finish {
                 return Poll::Ready(Ok(StreamResult::Cancelled));
             }
             match ready!(batch) {
-                Some(batch) => rows = batch,
+                Some(batch) => rows = batch.rows,
                 None => return Poll::Ready(Ok(StreamResult::Dropped)),
             }
         }

@@ -42,6 +42,8 @@ mod bindings {
     };
 }
 
+/// An address as a guest writes it: host names and passwords end long before.
+const ADDRESS_BYTES_MAX: usize = 4 << 10;
 /// Different servers that one component may use at one time.
 const SERVERS_PER_COMPONENT_MAX: usize = 8;
 
@@ -124,6 +126,10 @@ struct Instance {
 
 impl Instance {
     fn open(&self, address: &str) -> Result<Arc<Server>, Error> {
+        if address.len() > ADDRESS_BYTES_MAX {
+            tracing::warn!("an address of Redis has more than {ADDRESS_BYTES_MAX} bytes");
+            return Err(Error::Address);
+        }
         self.grants.allow("redis", address).map_err(|refused| {
             tracing::warn!(%refused, "a connection to Redis was refused");
             Error::Address

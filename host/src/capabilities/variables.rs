@@ -40,37 +40,55 @@ pub const KNOWN_TO_THE_HOST: [&str; 3] = ["database_url", "redis_url", "public_u
 /// Beside the manifest; what it says counts where the environment says nothing.
 const DOTENV: &str = ".env";
 
-/// The process's environment, and `.env` for what is not there.
+/// The process's environment, and `.env` for what is not there. Read once.
 #[derive(Default)]
 pub struct Environment(BTreeMap<String, String>);
 
+impl FromIterator<(String, String)> for Environment {
+    fn from_iter<T: IntoIterator<Item = (String, String)>>(process: T) -> Self {
+        Self(process.into_iter().collect())
+    }
+}
+
 impl Environment {
-    /// Reads `.env` in the manifest's folder, if there is one. Fails with its name if it cannot
-    /// be read or understood.
-    pub fn of(manifest: &Manifest) -> anyhow::Result<Self> {
+    /// The process's alone. What is not text is left out.
+    pub fn of_process() -> Self {
+        let process = std::env::vars_os();
+        process
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect()
+    }
+
+    /// With `.env` in the manifest's folder, if there is one. Fails with its name if it cannot be
+    /// read or understood.
+    pub fn beside(self, manifest: &Manifest) -> anyhow::Result<Self> {
         let path = manifest.folder.join(DOTENV);
         if !path.exists() {
-            return Ok(Self::default());
+            return Ok(self);
         }
         let unreadable = || format!("in {}", path.display());
         let lines = dotenvy::from_path_iter(&path).with_context(unreadable)?;
         let values = lines
-            .collect::<Result<_, _>>()
+            .collect::<Result<BTreeMap<_, _>, _>>()
             .map_err(|fault| match fault {
                 // The line may hold a secret.
                 dotenvy::Error::LineParse(_, _) => anyhow!("a line is not NAME=value"),
                 other => other.into(),
             });
-        Ok(Self(values.with_context(unreadable)?))
+        let mut values = values.with_context(unreadable)?;
+        values.extend(self.0);
+        Ok(Self(values))
     }
 
     /// What sets a variable of the application, if anything does.
-    pub fn value(&self, name: &str) -> Option<String> {
-        let name = format!("{ENVIRONMENT_PREFIX}{}", name.to_uppercase());
-        std::env::var(&name)
-            .ok()
-            .or_else(|| self.0.get(&name).cloned())
+    pub fn value(&self, name: &str) -> Option<&str> {
+        self.0.get(&key(name)).map(String::as_str)
     }
+}
+
+/// The variable of the environment that sets one of the application.
+fn key(name: &str) -> String {
+    format!("{ENVIRONMENT_PREFIX}{}", name.to_uppercase())
 }
 
 /// The application's variables, each with its value. Printed, they show names only.
@@ -82,33 +100,28 @@ pub struct Variables {
 
 impl Variables {
     /// Gives each variable its value: from `overrides` (what the host knows better, such as the
-    /// address of a database that it started), else from the environment, else from `.env` beside
-    /// the manifest, else the manifest's default. As in Spin, a default is taken as it is written.
+    /// address of a database that it started), else from the environment, else the manifest's
+    /// default. As in Spin, a default is taken as it is written.
     ///
     /// Fails with the variable's name if one that is required has no value, if a template is
     /// malformed, or if one names a variable that is not declared.
     pub fn resolve(
         manifest: &Manifest,
-        environment: impl Fn(&str) -> Option<String>,
+        environment: &Environment,
         overrides: &BTreeMap<String, String>,
     ) -> anyhow::Result<Self> {
-        let dotenv = Environment::of(manifest)?.0;
         let mut values = BTreeMap::new();
         for (name, variable) in &manifest.variables {
-            let key = format!("{ENVIRONMENT_PREFIX}{}", name.to_uppercase());
-            let from_environment = || environment(&key).or_else(|| dotenv.get(&key).cloned());
-            let value = overrides
-                .get(name)
-                .cloned()
-                .or_else(from_environment)
-                .or_else(|| variable.default.clone());
-            match value {
+            let known = overrides.get(name).map(String::as_str);
+            let value = known.or_else(|| environment.value(name));
+            match value.or(variable.default.as_deref()) {
                 Some(value) => {
-                    values.insert(name.clone(), value);
+                    values.insert(name.clone(), value.to_owned());
                 }
                 None => ensure!(
                     !variable.required,
-                    "the variable {name} is required: set {key}, or write it to {DOTENV}"
+                    "the variable {name} is required: set {}, or write it to {DOTENV}",
+                    key(name)
                 ),
             }
         }

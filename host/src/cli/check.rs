@@ -72,7 +72,7 @@ pub async fn examine(reading: Reading, data_dir: &std::path::Path) -> anyhow::Re
             continue;
         }
         let fault = |what: &String| rehearsal.fitter.fault(component, what);
-        if let Err(why) = Files::gather(&manifest.folder, component) {
+        if let Err(why) = Files::check(&manifest.folder, component, data_dir) {
             faults.push(fault(&format!("{why:#}")));
         }
         match rehearsal.fit(component) {

@@ -1,37 +1,35 @@
 //! The composition root: adapters chosen by the configuration, and everything started.
 
+mod events;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
-use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use self::events::Events;
 use super::services::Services;
 use super::settings::{Settings, Tokens};
 use super::token::ISSUER_FOLDER;
-use crate::capabilities::events::{Broker, Lag};
+use crate::capabilities::variables::Environment;
 use crate::config::Config;
 use crate::manifest::Manifest;
 use crate::runtime::application::Application;
-use crate::runtime::consumer::{Consumer, Handler};
 use crate::runtime::deployment::{Deployments, Seats};
 use crate::runtime::engine;
 use crate::triggers::http::auth::{Source, Verifier};
 use crate::triggers::http::chain::Chain;
 use crate::triggers::http::development::Development;
 use crate::triggers::http::issuer::{AUDIENCE, ISSUER, Issuer};
-use crate::triggers::http::operations::{Operations, Probe};
+use crate::triggers::http::operations::Operations;
 use crate::triggers::http::seating::Guests;
 use crate::triggers::http::{About, Server};
-use crate::triggers::kafka::watch::Watch;
-use crate::triggers::relay::Relay;
-use crate::triggers::{cron, kafka, redis};
 
 pub const COMPILED_FOLDER: &str = "compiled";
 const METRICS_UPKEEP: Duration = Duration::from_secs(5);
@@ -60,47 +58,37 @@ impl Host {
     ) -> anyhow::Result<Self> {
         let Prepared { manifest, listener } = application;
         let metrics = metrics()?;
-        let services = Services::connect(config, settings, &manifest, development, &stop).await?;
+        let environment = Environment::of_process().beside(&manifest)?;
+        let services = Services::connect(
+            config,
+            settings,
+            &manifest,
+            &environment,
+            development,
+            &stop,
+        );
+        let services = services.await?;
         let engines = engine::start(&config.data_dir.join(COMPILED_FOLDER))?;
-        let application = Application::load(&engines, &manifest, &services.capabilities)?;
+        let application = Application::load(
+            &engines,
+            &manifest,
+            &services.capabilities,
+            &config.data_dir,
+        )?;
 
         let mut seats = Seats::default();
-        let groups = match &services.broker {
-            Some(_) => kafka::groups(&manifest),
-            None => Vec::new(),
-        };
-        let watch = Watch::default();
-        let mut readers = Vec::new();
-        for group in &groups {
-            let handler = handler(&group.component, &application, &mut seats)?;
-            readers.push((group.clone(), handler));
-        }
-        let source = match (&services.broker, &services.pool) {
-            (Some(_), Some(pool)) => Some((pool, jobs(&manifest, &application, &mut seats)?)),
-            (Some(_), None) | (None, _) => None,
-        };
+        let events = Events::new(&manifest, &application, &services, &mut seats)?;
         let guests = Guests::new(&manifest, &application, &mut seats)?;
         let chain = Arc::new(Chain::new(&guests.by_component)?);
-        let subscriptions = redis::subscriptions(&manifest, &services.variables, &application)?;
-        for subscriber in subscriptions
-            .iter()
-            .flat_map(redis::Subscription::subscribers)
-        {
-            seats.add(&subscriber.id(), Arc::new(subscriber.clone()));
-        }
         let deployments = Arc::new(Deployments::new(application, seats));
 
         let operations = manifest.application.tool.praxis.operations;
         let operations = operations.then(|| Operations {
             metrics: metrics.clone(),
             dependencies: services.dependencies(),
-            consumers: consumers(services.broker.clone(), groups),
+            consumers: events.lag(&services),
             deployments: Arc::clone(&deployments),
         });
-        let issuer = match &settings.tokens {
-            Some(_) if development => Some(Issuer::open(&config.data_dir.join(ISSUER_FOLDER))?),
-            Some(_) | None => None,
-        };
         let server = Server::new(
             About {
                 name: manifest.application.name.clone(),
@@ -110,7 +98,7 @@ impl Host {
             verifier(config, settings).await?,
             operations,
             Development {
-                issuer,
+                issuer: issuer(config, settings, development)?,
                 catcher: services.catcher.clone(),
             },
         )?;
@@ -128,22 +116,7 @@ impl Host {
         let tasks = TaskTracker::new();
         tasks.spawn(keep_up(metrics, stop.clone()));
         tasks.spawn(Arc::new(server).serve(listener, stop.clone()));
-        if let Some(broker) = &services.broker {
-            for (group, handler) in readers {
-                let (broker, watch) = (Arc::clone(broker), watch.clone());
-                tasks.spawn(kafka::run(broker, group, handler, watch, stop.clone()));
-            }
-            if let Some((pool, jobs)) = source {
-                let name = &manifest.application.name;
-                let relay = Relay::new(pool.clone(), Arc::clone(broker), name);
-                tasks.spawn(relay.run(stop.clone()));
-                let timers = cron::run(pool.clone(), Arc::clone(broker), jobs, stop.clone());
-                tasks.spawn(timers);
-            }
-        }
-        for subscription in subscriptions {
-            tasks.spawn(redis::run(subscription, stop.clone()));
-        }
+        events.run(&services, &manifest.application.name, &tasks, &stop);
         tasks.close();
         Ok(Self {
             address,
@@ -185,31 +158,6 @@ impl Prepared {
             .with_context(|| format!("could not listen on {}", config.listen))?;
         Ok(Self { manifest, listener })
     }
-}
-
-/// A component that handles events, in its seat.
-fn handler(
-    component: &str,
-    application: &Application,
-    seats: &mut Seats,
-) -> anyhow::Result<Arc<dyn Handler>> {
-    let consumer = Consumer::new(application.component(component))?;
-    seats.add(component, Arc::new(consumer.clone()));
-    Ok(Arc::new(consumer))
-}
-
-/// What the timers wake.
-fn jobs(
-    manifest: &Manifest,
-    application: &Application,
-    seats: &mut Seats,
-) -> anyhow::Result<Vec<cron::Job>> {
-    let triggers = manifest.trigger.cron.iter();
-    let jobs = triggers.map(|trigger| {
-        let handler = handler(&trigger.component, application, seats)?;
-        cron::Job::new(trigger, handler)
-    });
-    jobs.collect()
 }
 
 /// Cancelled at the first Ctrl-C or SIGTERM; a second one ends the process.
@@ -268,33 +216,14 @@ async fn verifier(config: &Config, settings: &Settings) -> anyhow::Result<Option
     Ok(Some(verifier))
 }
 
-/// How far behind each group is, partition by partition.
-fn consumers(broker: Option<Arc<dyn Broker>>, groups: Vec<kafka::Group>) -> Probe {
-    Arc::new(move || {
-        let broker = broker.clone();
-        let groups = groups.clone();
-        Box::pin(async move {
-            let mut items = Vec::new();
-            let Some(broker) = broker else {
-                return Ok(Value::Array(items));
-            };
-            for group in groups {
-                let topics: Vec<_> = group.topics.keys().cloned().collect();
-                let lags = broker.lag(&group.name, &topics).await;
-                items.extend(lags.map_err(|error| error.to_string())?.iter().map(item));
-            }
-            Ok(Value::Array(items))
-        })
-    })
-}
-
-fn item(lag: &Lag) -> Value {
-    json!({
-        "group": lag.group,
-        "topic": lag.topic,
-        "partition": lag.partition,
-        "committed": lag.committed,
-        "end": lag.end,
-        "lag": lag.lag,
-    })
+/// Who gives tokens to anybody, where tokens count: in development only.
+fn issuer(
+    config: &Config,
+    settings: &Settings,
+    development: bool,
+) -> anyhow::Result<Option<Issuer>> {
+    if !development || settings.tokens.is_none() {
+        return Ok(None);
+    }
+    Issuer::open(&config.data_dir.join(ISSUER_FOLDER)).map(Some)
 }

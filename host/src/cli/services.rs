@@ -24,10 +24,10 @@ use crate::capabilities::index::opensearch::Opensearch;
 use crate::capabilities::index::{self, Index, Indexes};
 use crate::capabilities::key_value::redis::OnRedis;
 use crate::capabilities::key_value::{self, KeyValue, KeyValueStore};
-use crate::capabilities::outbound::{self, Networks, Outbound};
+use crate::capabilities::outbound::{self, Authorities, Networks, Outbound, Sockets};
 use crate::capabilities::postgres::Postgres;
 use crate::capabilities::redis::{self, Redis};
-use crate::capabilities::variables::Variables;
+use crate::capabilities::variables::{Environment, Variables};
 use crate::clock;
 use crate::config::Config;
 use crate::manifest::Manifest;
@@ -66,13 +66,17 @@ impl Services {
         config: &Config,
         settings: &Settings,
         manifest: &Manifest,
+        environment: &Environment,
         development: bool,
         stop: &CancellationToken,
     ) -> anyhow::Result<Self> {
         let pool = settings.database_url.as_deref().map(pool).transpose()?;
         let broker: Option<Arc<dyn Broker>> = match (&settings.events, &pool) {
-            (Some(Events::Kafka(brokers)), _) => {
-                let options = kafka::Options::new(brokers, &config.topic_prefix);
+            (Some(Events::Kafka { brokers, security }), _) => {
+                let options = kafka::Options {
+                    security: security.clone(),
+                    ..kafka::Options::new(brokers, &config.topic_prefix)
+                };
                 Some(Arc::new(Kafka::new(options)?))
             }
             (Some(Events::Postgres), Some(pool)) => {
@@ -89,14 +93,20 @@ impl Services {
         };
 
         let known = known_variables(config, settings, development);
-        let variables = Variables::resolve(manifest, |name| std::env::var(name).ok(), &known)?;
+        let variables = Variables::resolve(manifest, environment, &known)?;
         let variables = Arc::new(variables);
         let outbound = Arc::new(Outbound::resolve(manifest, &variables)?);
         let blocked = Networks::parse(config.block_networks.iter().map(String::as_str))
             .context("in PRAXIS_BLOCK_NETWORKS")?;
-        let http = Arc::new(outbound::Http::new(Arc::clone(&outbound), blocked));
+        let sockets = Sockets::new(Arc::clone(&outbound), blocked.clone());
+        let http = Arc::new(outbound::Http::new(
+            Arc::clone(&outbound),
+            blocked,
+            authorities(config)?,
+        ));
         let mut capabilities: Vec<Arc<dyn Capability>> = vec![
             Arc::clone(&http) as _,
+            Arc::new(sockets),
             Arc::new(Postgres::new(Arc::clone(&outbound))),
             Arc::new(Redis::new(outbound)),
             Arc::clone(&variables) as _,
@@ -138,6 +148,15 @@ impl Services {
             redis,
         })
     }
+}
+
+/// Whom outbound HTTPS trusts.
+fn authorities(config: &Config) -> anyhow::Result<Authorities> {
+    let Some(path) = &config.outbound_ca else {
+        return Ok(Authorities::default());
+    };
+    let read = || Authorities::and(&std::fs::read(path)?);
+    read().with_context(|| format!("in PRAXIS_OUTBOUND_CA: {}", path.display()))
 }
 
 /// The host's own connections. Nothing is sent yet.

@@ -3,6 +3,7 @@
 use anyhow::ensure;
 
 use super::migrate::migrate;
+use crate::capabilities::events::kafka::security::Security;
 use crate::config::Config;
 use crate::manifest::{Authentication, Manifest, Service};
 use crate::triggers::http::auth::Source;
@@ -22,8 +23,11 @@ pub struct Settings {
 /// Where events are kept.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Events {
-    /// Kafka's bootstrap servers.
-    Kafka(String),
+    Kafka {
+        /// The bootstrap servers.
+        brokers: String,
+        security: Security,
+    },
     /// A log in the application's database.
     Postgres,
 }
@@ -97,7 +101,13 @@ impl Settings {
         ensure!(missing.is_empty(), "not set: {}", missing.join("; "));
         let events = match (&config.kafka_brokers, &database_url) {
             _ if !uses_events => None,
-            (Some(brokers), _) => Some(Events::Kafka(brokers.clone())),
+            (Some(brokers), _) => Some(Events::Kafka {
+                brokers: brokers.clone(),
+                security: config.kafka_security.resolve()?,
+            }),
+            (None, _) if config.kafka_security.is_set() => anyhow::bail!(
+                "it is set how to talk to Kafka, and KAFKA_BROKERS, where it is, is not"
+            ),
             (None, Some(_)) => Some(Events::Postgres),
             (None, None) => anyhow::bail!(
                 "the application has events, and no place for them: set KAFKA_BROKERS, or let \
@@ -151,16 +161,19 @@ mod tests {
     use std::path::{Path, PathBuf};
 
     use super::*;
+    use crate::config::KafkaSecurity;
 
     fn config() -> Config {
         Config {
             block_networks: Vec::new(),
+            outbound_ca: None,
             manifest: PathBuf::from("spin.toml"),
             data_dir: PathBuf::from(".praxis"),
             listen: ([127, 0, 0, 1], 0).into(),
             database_url: None,
             redis_url: None,
             kafka_brokers: None,
+            kafka_security: KafkaSecurity::default(),
             topic_prefix: String::new(),
             opensearch_url: None,
             index_prefix: String::new(),
@@ -231,5 +244,23 @@ mod tests {
         assert_eq!(settings.email, Some(Email::Caught));
         assert_eq!(settings.events, Some(Events::Postgres));
         assert!(matches!(settings.tokens, Some(Tokens::Issued)));
+    }
+
+    #[test]
+    fn a_wrong_setting_for_kafka_ends_the_start() {
+        let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("../spin.toml");
+        let own = Manifest::load(&own).unwrap();
+        let mut config = config();
+        config.database_url = Some("postgres://127.0.0.1/x".into());
+        config.redis_url = Some("redis://127.0.0.1/0".into());
+        config.kafka_security.kafka_security_protocol = Some("sasl_ssl".into());
+        let fault = Settings::resolve(&config, &own, true).unwrap_err();
+        assert!(fault.to_string().contains("KAFKA_BROKERS"), "{fault}");
+        config.kafka_brokers = Some("127.0.0.1:9092".into());
+        let fault = Settings::resolve(&config, &own, true).unwrap_err();
+        assert!(
+            fault.to_string().contains("KAFKA_SASL_MECHANISM"),
+            "{fault}"
+        );
     }
 }

@@ -11,8 +11,6 @@ use super::template;
 pub struct Application {
     pub name: String,
     pub version: String,
-    pub description: String,
-    pub authors: Vec<String>,
     pub trigger: ApplicationTriggers,
     pub tool: ApplicationTools,
 }
@@ -111,11 +109,9 @@ const FIELD_TYPES: [(&str, FieldType); 7] = [
 /// A variable of the application: it has a default, or a value must be given.
 #[derive(Debug, Clone, Default)]
 pub struct Variable {
-    pub description: String,
     /// As it is written: no template.
     pub default: Option<String>,
     pub required: bool,
-    pub secret: bool,
     /// Where the manifest declares it.
     pub place: Place,
 }
@@ -131,8 +127,6 @@ impl Application {
         let application = Self {
             name,
             version: table.optional_text("version").unwrap_or_default(),
-            description: table.optional_text("description").unwrap_or_default(),
-            authors: table.texts("authors"),
             trigger: table
                 .table("trigger")
                 .map(ApplicationTriggers::read)
@@ -143,6 +137,8 @@ impl Application {
                     .unwrap_or_default(),
             },
         };
+        table.check_text("description");
+        table.texts("authors");
         check_targets(&mut table);
         table.finish();
         application
@@ -253,12 +249,13 @@ impl Variable {
 
     fn read(mut table: Table<'_, '_>, name: &str) -> Self {
         let variable = Self {
-            description: table.optional_text("description").unwrap_or_default(),
             default: table.optional_text("default"),
             required: table.flag("required").unwrap_or_default(),
-            secret: table.flag("secret").unwrap_or_default(),
             place: Place::default(),
         };
+        table.check_text("description");
+        // No variable's value is ever shown.
+        table.flag("secret");
         if variable.required == table.has("default") {
             let what = format!("the variable {name} is either required or has a default; add one");
             table.report.fault(&table.span, what);

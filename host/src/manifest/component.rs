@@ -18,7 +18,6 @@ pub struct Component {
     /// Where the manifest describes it.
     pub place: Place,
     pub source: PathBuf,
-    pub description: String,
     /// As Spin does, those of `allowed_http_hosts` are among them.
     pub allowed_outbound_hosts: Vec<String>,
     pub key_value_stores: Vec<String>,
@@ -90,7 +89,6 @@ impl Component {
                 .required("source")
                 .and_then(|source| read_source(&source))
                 .unwrap_or_default(),
-            description: table.optional_text("description").unwrap_or_default(),
             allowed_outbound_hosts: hosts::read(&mut table),
             key_value_stores: stores(&mut table),
             variables: variables(&mut table),
@@ -120,6 +118,7 @@ impl Component {
                 table.refuse(key, why);
             }
         }
+        table.check_text("description");
         check_targets(&mut table);
         for profile in table.entries_of("profile") {
             if let Some(profile) = profile.item.table() {

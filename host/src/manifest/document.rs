@@ -114,6 +114,11 @@ impl<'r, 't> Table<'r, 't> {
         self.item(key)?.text()
     }
 
+    /// For text that is read by people alone: its form counts, and nothing follows.
+    pub fn check_text(&mut self, key: &'static str) {
+        self.optional_text(key);
+    }
+
     /// A list of text; empty if it is not there.
     pub fn texts(&mut self, key: &'static str) -> Vec<String> {
         self.list(key).iter().filter_map(Item::text).collect()

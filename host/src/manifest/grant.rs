@@ -1,7 +1,7 @@
 //! One entry of `allowed_outbound_hosts`.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 
 use anyhow::{Context as _, bail, ensure};
@@ -234,6 +234,15 @@ impl Target {
             port: url.port().or_else(|| default_port(&scheme))?,
             scheme,
         })
+    }
+
+    /// An address without a name, of a transport protocol.
+    pub fn socket(protocol: &str, address: SocketAddr) -> Self {
+        Self {
+            scheme: protocol.to_owned(),
+            host: address.ip().to_canonical().to_string(),
+            port: address.port(),
+        }
     }
 
     /// The component's id, of an address such as `http://other.spin.internal`.

@@ -72,8 +72,8 @@ const PRIVATE: [&str; 19] = [
     "fe80::/10",
 ];
 
-/// Networks that no component may reach over HTTP, whatever it is granted: names that resolve to
-/// them count as well.
+/// Networks that no component may reach over HTTP or through sockets, whatever it is granted: names
+/// that resolve to them count as well.
 #[derive(Debug, Clone, Default)]
 pub struct Networks(Vec<Network>);
 

@@ -19,14 +19,12 @@ pub struct Triggers {
 
 #[derive(Debug, Clone)]
 pub struct HttpTrigger {
-    pub id: Option<String>,
     pub route: Route,
     pub component: String,
 }
 
 #[derive(Debug, Clone)]
 pub struct KafkaTrigger {
-    pub id: Option<String>,
     pub topic: String,
     pub component: String,
     /// The consumer group; by default the application's name, a dot and the component's.
@@ -61,7 +59,6 @@ impl KafkaTrigger {
 
 #[derive(Debug, Clone)]
 pub struct CronTrigger {
-    pub id: Option<String>,
     pub component: String,
     /// Six fields, seconds first, in UTC: `0 * * * * *` is every minute.
     pub schedule: String,
@@ -72,7 +69,6 @@ pub struct CronTrigger {
 /// A channel of a Redis server, and the component that gets what is published there.
 #[derive(Debug, Clone)]
 pub struct RedisTrigger {
-    pub id: Option<String>,
     /// A template; by default `[application.trigger.redis]` says it.
     pub address: Option<String>,
     /// A template.
@@ -98,7 +94,6 @@ impl Triggers {
         let mut kafka = Vec::new();
         for mut table in triggers(&mut table, "kafka") {
             kafka.push(KafkaTrigger {
-                id: table.optional_text("id"),
                 topic: topic(&mut table),
                 component: component(&mut table, "kafka", components),
                 group: table.optional_text("group"),
@@ -118,7 +113,6 @@ impl Triggers {
         let mut cron = Vec::new();
         for mut table in triggers(&mut table, "cron") {
             cron.push(CronTrigger {
-                id: table.optional_text("id"),
                 component: component(&mut table, "cron", components),
                 schedule: schedule(&mut table),
                 kind: table.text("kind"),
@@ -134,7 +128,6 @@ impl Triggers {
                 table.report.fault(&table.span, what);
             }
             redis.push(RedisTrigger {
-                id: table.optional_text("id"),
                 address: template_of(&mut table, "address"),
                 channel: template_of(&mut table, "channel").unwrap_or_default(),
                 component: component(&mut table, "redis", components),
@@ -176,7 +169,6 @@ impl HttpTrigger {
         let route = table.required("route");
         let route = route.and_then(|route| read_route(&route, routes));
         Self {
-            id: table.optional_text("id"),
             route: route.unwrap_or_default(),
             component: component(table, "http", components),
         }
@@ -189,6 +181,10 @@ fn triggers<'r, 't>(table: &mut Table<'r, 't>, kind: &'static str) -> Vec<Table<
     let name = format!("[[trigger.{kind}]]");
     items
         .filter_map(|item| item.table_named(name.clone()))
+        .map(|mut table| {
+            table.check_text("id");
+            table
+        })
         .collect()
 }
 

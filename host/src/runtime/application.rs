@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -14,6 +15,7 @@ use super::deployment::{Made, Version};
 use super::engine::Engines;
 use super::files::Files;
 use super::fitter::{Fitted, Fitter};
+use super::shelf::Shelf;
 use crate::capabilities::Capability;
 use crate::clock;
 use crate::manifest::{self, Fault, Manifest};
@@ -25,16 +27,24 @@ pub struct Application {
 }
 
 /// Makes components out of files: what the manifest says of them holds for every version.
-pub(super) struct Workshop(Fitter);
+pub(super) struct Workshop {
+    bench: Fitter,
+    shelf: Shelf,
+}
 
 impl Application {
-    /// Compiles and links every component; says all that is wrong at once.
+    /// Compiles and links every component; says all that is wrong at once. Copies of their `files`
+    /// are kept in the host's folder `data`, which other processes may use, too.
     pub fn load(
         engines: &Engines,
         manifest: &Manifest,
         capabilities: &[Arc<dyn Capability>],
+        data: &Path,
     ) -> anyhow::Result<Self> {
-        let workshop = Workshop(Fitter::new(engines, manifest, capabilities));
+        let workshop = Workshop {
+            bench: Fitter::new(engines, manifest, capabilities),
+            shelf: Shelf::new(data)?,
+        };
         let mut versions = BTreeMap::new();
         let mut faults = Vec::new();
         let components: Vec<_> = manifest.component.values().collect();
@@ -77,7 +87,7 @@ impl Application {
 impl Workshop {
     /// What the component's `source` is now, or all that is wrong with it.
     fn first(&self, component: &manifest::Component) -> Result<Version, Vec<Fault>> {
-        let Self(bench) = self;
+        let bench = &self.bench;
         let wasm = bench.read(component);
         let wasm = wasm.map_err(|why| vec![bench.fault(component, &why)])?;
         let fitted = bench.fit(component, &wasm).map_err(|misfit| {
@@ -99,7 +109,7 @@ impl Workshop {
     }
 
     pub(super) fn manifest(&self) -> &Manifest {
-        &self.0.manifest
+        &self.bench.manifest
     }
 
     /// A version of the component that is linked with what its table in the manifest grants.
@@ -107,8 +117,8 @@ impl Workshop {
     /// # Panics
     /// If the manifest has no such component: whoever calls has its place.
     pub(super) fn make(&self, id: &str, wasm: &[u8]) -> anyhow::Result<Made> {
-        let component = self.0.manifest.component(id);
-        match self.0.fit(component, wasm) {
+        let component = self.bench.manifest.component(id);
+        match self.bench.fit(component, wasm) {
             Ok(fitted) => {
                 let made = self.finish(component, fitted, wasm);
                 made.map_err(|why| anyhow!(why))
@@ -123,14 +133,16 @@ impl Workshop {
         fitted: Fitted,
         wasm: &[u8],
     ) -> Result<Made, String> {
-        let files = Files::gather(&self.0.manifest.folder, component);
+        let files = Files::gather(&self.bench.manifest.folder, component, &self.shelf);
         let files = files.map_err(|error| format!("{error:#}"))?;
         let file = Sha256::digest(wasm).into();
+        let sha256 = hex::encode(file);
         Ok(Made {
-            sha256: hex::encode(file),
+            sha256: sha256.clone(),
             code: fitted.composed.unwrap_or(file),
             component: Component {
                 manifest: Arc::new(component.clone()),
+                sha256: sha256.into(),
                 engine: fitted.engine,
                 pre: fitted.pre,
                 capabilities: fitted.granted.into(),

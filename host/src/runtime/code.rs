@@ -118,7 +118,10 @@ impl Surface {
 
 /// What a component exports that each trigger can run.
 const HTTP: [&str; 2] = ["wasi:http/handler@0.3", "wasi:http/incoming-handler@0.2"];
-const EVENTS: [&str; 1] = ["praxis:events/consumer@0.1"];
+const EVENTS: [&str; 2] = [
+    "praxis:events/consumer@0.1",
+    "praxis:events/batch-consumer@0.1",
+];
 const REDIS: [&str; 1] = ["spin:redis/inbound-redis@3"];
 
 fn listed(names: &[String]) -> String {

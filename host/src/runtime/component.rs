@@ -15,6 +15,11 @@ use super::turns;
 use crate::capabilities::Capability;
 use crate::manifest;
 
+/// Handles that an instance holds at one time: resources, streams, futures and tasks, of the host and of
+/// its own.
+const HANDLES_MAX: usize = 16_384;
+/// What the host keeps of an instance's tasks, streams and futures: a few entries for each.
+const WAITABLES_MAX: usize = 4 * HANDLES_MAX;
 /// Linear memory where the manifest says nothing.
 pub const MEMORY_BYTES_DEFAULT: usize = 128 << 20;
 /// Time for one request where the manifest says nothing.
@@ -28,6 +33,8 @@ pub const EVENT_TIMEOUT_MS_DEFAULT: u64 = 60_000;
 #[derive(Clone)]
 pub struct Component {
     pub manifest: Arc<manifest::Component>,
+    /// The digest of its file, in hexadecimal.
+    pub sha256: Arc<str>,
     pub(super) engine: Engine,
     pub(super) pre: InstancePre<State>,
     pub(super) capabilities: Arc<[Arc<dyn Capability>]>,
@@ -76,6 +83,9 @@ impl Component {
         if let Some(files) = &self.files {
             files.mount(&mut wasi);
         }
+        for capability in self.capabilities.iter() {
+            capability.prepare(&self.manifest, &mut wasi);
+        }
         let mut state = State::new(
             wasi.build(),
             tool.memory_bytes_max.unwrap_or(MEMORY_BYTES_DEFAULT),
@@ -85,6 +95,10 @@ impl Component {
         }
         state.attach(self.life.begin(Work::Instance));
         let mut store = Store::new(&self.engine, state);
+        store.set_max_component_handles(HANDLES_MAX);
+        if let Some(table) = store.concurrent_resource_table() {
+            table.set_max_capacity(WAITABLES_MAX);
+        }
         store.limiter(|state| &mut state.limits);
         let manifest = Arc::clone(&self.manifest);
         store.epoch_deadline_callback(move |_| {

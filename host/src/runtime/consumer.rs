@@ -1,38 +1,23 @@
-//! Components that are called once per event: `praxis:events/consumer`.
+//! Components that are called with events: `praxis:events/consumer`, and `batch-consumer`.
+
+mod batch;
+mod export;
+mod one;
 
 use std::sync::Arc;
 
-use anyhow::anyhow;
+use anyhow::bail;
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
-use tokio::time::timeout;
-use wasmtime::component::InstancePre;
-use wasmtime::{AsContextMut as _, Store};
 
+use self::batch::BatchConsumerPre;
+use self::export::Export;
+use self::one::ConsumerPre;
 use super::component::Component;
 use super::deployment::{Commit, Seat};
 use super::life::Work;
-use super::room;
-use super::spare::{self, Spares};
-use crate::capabilities::events::producer::Publications;
+use super::room::Unanswered;
 pub use crate::capabilities::events::{Event, Publication};
-use praxis_wasi::State;
-
-mod bindings {
-    wasmtime::component::bindgen!({
-        path: ["../wit/events"],
-        inline: "
-            package praxis:host-consumer;
-            world consumer {
-                export praxis:events/consumer@0.1.0;
-            }
-        ",
-        exports: { default: async | store },
-        require_store_data_send: true,
-    });
-}
-
-use bindings::exports::praxis::events::consumer as wit;
 
 /// An event that arrived, and from where.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,29 +46,62 @@ pub enum Outcome {
     Reject(String),
 }
 
-/// A component, or in tests something simpler, that handles events one at a time.
+impl From<Unanswered> for Outcome {
+    fn from(unanswered: Unanswered) -> Self {
+        match unanswered {
+            Unanswered::Full(reason) => Self::Retry(reason),
+            Unanswered::Fault(reason) => Self::Fault(reason),
+        }
+    }
+}
+
+/// A component, or in tests something simpler, that handles events.
 #[async_trait]
 pub trait Handler: Send + Sync {
     async fn handle(&self, delivery: &Delivery) -> Outcome;
+
+    /// Whether a topic's events come to [`handle_batch`](Self::handle_batch).
+    fn takes_batches(&self) -> bool {
+        false
+    }
+
+    /// Handles events with one call; answers for each of them, in the same order. Nothing is
+    /// published.
+    async fn handle_batch(&self, deliveries: &[&Delivery]) -> Vec<Outcome> {
+        let mut outcomes = Vec::with_capacity(deliveries.len());
+        for delivery in deliveries {
+            outcomes.push(self.handle(delivery).await);
+        }
+        outcomes
+    }
+
+    /// Which version of it handles now: kept with what it does not handle.
+    fn version(&self) -> String {
+        String::new()
+    }
 }
 
-/// A component behind `praxis:events/consumer`. An event is handled by the version that was live when
-/// its handling began: in a fresh instance, or where the manifest says `instances = "reused"`, in one
-/// that has handled others before.
+/// A component that exports `praxis:events/consumer`, or `batch-consumer`, or both. An event is
+/// handled by the version that was live when its handling began: in a fresh instance, or where the
+/// manifest says `instances = "reused"`, in one that has handled others before.
 #[derive(Clone)]
 pub struct Consumer(Arc<ArcSwap<Version>>);
-
-type Instance = spare::Instance<bindings::Consumer>;
 
 /// What belongs to one version of the component.
 struct Version {
     component: Component,
-    pre: bindings::ConsumerPre<State>,
-    spares: Spares<bindings::Consumer>,
+    exports: Exports,
+}
+
+enum Exports {
+    One(Export<ConsumerPre>),
+    Batch(Export<BatchConsumerPre>),
+    /// Timers come to the first, topics' events to the second.
+    Both(Export<ConsumerPre>, Export<BatchConsumerPre>),
 }
 
 impl Consumer {
-    /// Fails if the component does not export the interface.
+    /// Fails if the component exports neither interface.
     pub fn new(component: &Component) -> anyhow::Result<Self> {
         let version = Version::new(component)?;
         Ok(Self(Arc::new(ArcSwap::from_pointee(version))))
@@ -100,95 +118,31 @@ impl Seat for Consumer {
 
 impl Version {
     fn new(component: &Component) -> anyhow::Result<Self> {
-        let pre: InstancePre<State> = component.pre().clone();
-        let pre = bindings::ConsumerPre::new(pre).map_err(|_| {
-            anyhow!(
+        let one = ConsumerPre::new(component.pre().clone()).ok();
+        let batch = BatchConsumerPre::new(component.pre().clone()).ok();
+        let one = one.map(|pre| Export::new(component, pre));
+        let batch = batch.map(|pre| Export::new(component, pre));
+        let exports = match (one, batch) {
+            (Some(one), Some(batch)) => Exports::Both(one, batch),
+            (Some(one), None) => Exports::One(one),
+            (None, Some(batch)) => Exports::Batch(batch),
+            (None, None) => bail!(
                 "component {:?} has an event trigger, but does not export praxis:events/consumer",
                 component.manifest.id
-            )
-        })?;
+            ),
+        };
         Ok(Self {
             component: component.clone(),
-            pre,
-            spares: Spares::new(component.manifest.tool.praxis.events_per_instance()),
+            exports,
         })
     }
 
-    async fn handle(&self, delivery: &Delivery) -> Outcome {
-        let mut instance = match self.instance().await {
-            Ok(instance) => instance,
-            Err(outcome) => return outcome,
-        };
-        let handled = call(&self.component, &mut instance, delivery);
-        match timeout(self.component.event_timeout(), handled).await {
-            Ok(Ok(outcome)) => {
-                self.spares.put_back(instance);
-                outcome
-            }
-            Ok(Err(trap)) => trapped(&trap),
-            Err(_) => self.expired(),
+    fn batch(&self) -> Option<&Export<BatchConsumerPre>> {
+        match &self.exports {
+            Exports::Batch(batch) | Exports::Both(_, batch) => Some(batch),
+            Exports::One(_) => None,
         }
     }
-
-    /// One that is kept, or as soon as there is room a fresh one. The time to wait for room is not
-    /// the component's, but what it does when it is instantiated is.
-    async fn instance(&self) -> Result<Instance, Outcome> {
-        if let Some(instance) = self.spares.take() {
-            return Ok(instance);
-        }
-        let limit = self.component.queue_timeout() + self.component.event_timeout();
-        match timeout(limit, room::begin(&self.component, &self.pre)).await {
-            Ok(Ok(begun)) => {
-                let mut instance = Instance::fresh(begun);
-                instance.store.data_mut().attach(Publications::default());
-                Ok(instance)
-            }
-            Ok(Err(error)) if room::is_full(&error) => Err(Outcome::Retry(error.to_string())),
-            Ok(Err(trap)) => Err(trapped(&trap)),
-            Err(_) => Err(self.expired()),
-        }
-    }
-
-    fn expired(&self) -> Outcome {
-        let limit = self.component.event_timeout();
-        Outcome::Fault(format!("not done after {} ms", limit.as_millis()))
-    }
-}
-
-fn trapped(trap: &wasmtime::Error) -> Outcome {
-    Outcome::Fault(format!("trapped: {:#}", trap.root_cause()))
-}
-
-impl room::Linked for bindings::ConsumerPre<State> {
-    type Instance = bindings::Consumer;
-
-    async fn instantiate(&self, store: &mut Store<State>) -> wasmtime::Result<bindings::Consumer> {
-        self.instantiate_async(store).await
-    }
-}
-
-async fn call(
-    component: &Component,
-    instance: &mut Instance,
-    delivery: &Delivery,
-) -> wasmtime::Result<Outcome> {
-    let Instance { store, exports, .. } = instance;
-    component.refill(store.as_context_mut());
-    let delivery = wit::Delivery::from(delivery);
-    let answer = store
-        .run_concurrent(async |accessor| {
-            let consumer = exports.praxis_events_consumer();
-            consumer.call_handle(accessor, delivery).await
-        })
-        .await??;
-    // Taken whatever the answer is: they must not be there when the next event is handled.
-    let (publications, _) = store.data_mut().part::<Publications>();
-    let publications = std::mem::take(&mut publications.0);
-    Ok(match answer {
-        Ok(()) => Outcome::Done(publications),
-        Err(wit::Failure::Retry(reason)) => Outcome::Retry(reason),
-        Err(wit::Failure::Reject(reason)) => Outcome::Reject(reason),
-    })
 }
 
 #[async_trait]
@@ -196,26 +150,36 @@ impl Handler for Consumer {
     async fn handle(&self, delivery: &Delivery) -> Outcome {
         let version = self.0.load_full();
         let _event = version.component.life().begin(Work::Event);
-        version.handle(delivery).await
-    }
-}
-
-impl From<&Delivery> for wit::Delivery {
-    fn from(delivery: &Delivery) -> Self {
-        Self {
-            id: delivery.id.clone(),
-            source: delivery.source.clone(),
-            time_ms: delivery.time_ms,
-            topic: delivery.topic.clone(),
-            partition: delivery.partition,
-            offset: delivery.offset,
-            attempt: delivery.attempt,
-            event: bindings::praxis::events::types::Event {
-                kind: delivery.event.kind.clone(),
-                key: delivery.event.key.clone(),
-                stream_version: delivery.event.stream_version,
-                data: delivery.event.data.clone(),
-            },
+        match &version.exports {
+            Exports::One(one) | Exports::Both(one, _) => {
+                one.handle(delivery.into()).await.unwrap_or_else(Outcome::from)
+            }
+            Exports::Batch(batch) => {
+                let outcomes = batch::handle(batch, &[delivery]).await;
+                outcomes.into_iter().next().expect("one is answered for")
+            }
         }
+    }
+
+    fn takes_batches(&self) -> bool {
+        self.0.load().batch().is_some()
+    }
+
+    async fn handle_batch(&self, deliveries: &[&Delivery]) -> Vec<Outcome> {
+        let version = self.0.load_full();
+        let _event = version.component.life().begin(Work::Event);
+        if let Some(batch) = version.batch() {
+            return batch::handle(batch, deliveries).await;
+        }
+        // A version that takes one at a time has taken the place of one that took many.
+        let mut outcomes = Vec::with_capacity(deliveries.len());
+        for delivery in deliveries {
+            outcomes.push(self.handle(delivery).await);
+        }
+        outcomes
+    }
+
+    fn version(&self) -> String {
+        self.0.load().component.sha256.to_string()
     }
 }

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail, ensure};
 use glob::{MatchOptions, Pattern};
 use sha2::{Digest as _, Sha256};
-use tempfile::TempDir;
 use wasmtime_wasi::{FsPerms, WasiCtxBuilder};
 
+use super::shelf::{Shelf, Space};
 use crate::manifest::{Component, FileMount};
 
 /// Files of one component.
@@ -24,45 +24,36 @@ const MATCHING: MatchOptions = MatchOptions {
 };
 
 /// The files of one version of a component.
-pub struct Files(TempDir);
+pub struct Files(Space);
 
 impl Files {
     /// Copies what the component's table names; `None` if it names nothing.
     ///
-    /// Fails with the entry if there is no such file, if one lies outside the manifest's folder, or
-    /// if there are too many.
-    pub fn gather(folder: &Path, component: &Component) -> anyhow::Result<Option<Self>> {
+    /// Fails as [`Files::check`] does, and if they cannot be copied.
+    pub(super) fn gather(
+        folder: &Path,
+        component: &Component,
+        shelf: &Shelf,
+    ) -> anyhow::Result<Option<Self>> {
         if component.files.is_empty() {
             return Ok(None);
         }
-        let shown = folder.display().to_string();
-        let folder = if shown.is_empty() {
-            Path::new(".")
-        } else {
-            folder
-        };
-        let mut copy = Copy {
-            folder: folder.canonicalize().context("the manifest's folder")?,
-            excluded: component
-                .exclude_files
-                .iter()
-                .map(|pattern| Pattern::new(pattern).with_context(|| format!("{pattern:?}")))
-                .collect::<anyhow::Result<_>>()?,
-            target: tempfile::tempdir().context("could not make a folder for files")?,
-            files: 0,
-            bytes: 0,
-        };
-        for mount in &component.files {
-            match mount {
-                FileMount::Pattern(pattern) => copy.pattern(pattern),
-                FileMount::Placement {
-                    source,
-                    destination,
-                } => copy.placement(source, destination),
-            }
-            .with_context(|| format!("in its files, {mount:?}"))?;
+        let space = shelf.space()?;
+        let mut walk = Walk::new(folder, component, shelf.data())?;
+        walk.target = Some(space.path().to_path_buf());
+        walk.all(component)?;
+        Ok(Some(Self(space)))
+    }
+
+    /// Looks at what the component's table names. The host's folder `data` is not for components.
+    ///
+    /// Fails with the entry if there is no such file, if one lies outside the manifest's folder, or
+    /// if there are too many.
+    pub fn check(folder: &Path, component: &Component, data: &Path) -> anyhow::Result<()> {
+        if component.files.is_empty() {
+            return Ok(());
         }
-        Ok(Some(Self(copy.target)))
+        Walk::new(folder, component, data)?.all(component)
     }
 
     /// Of every path and what it holds.
@@ -96,15 +87,52 @@ impl Files {
     }
 }
 
-struct Copy {
+/// Through the files of a component, copied on the way where there is a target.
+struct Walk {
     folder: PathBuf,
     excluded: Vec<Pattern>,
-    target: TempDir,
+    /// The host's own, if it is there: keys, mail, copies of files.
+    data: Option<PathBuf>,
+    target: Option<PathBuf>,
     files: usize,
     bytes: u64,
 }
 
-impl Copy {
+impl Walk {
+    fn new(folder: &Path, component: &Component, data: &Path) -> anyhow::Result<Self> {
+        let shown = folder.display().to_string();
+        let folder = if shown.is_empty() {
+            Path::new(".")
+        } else {
+            folder
+        };
+        let excluded = component.exclude_files.iter();
+        Ok(Self {
+            folder: folder.canonicalize().context("the manifest's folder")?,
+            excluded: excluded
+                .map(|pattern| Pattern::new(pattern).with_context(|| format!("{pattern:?}")))
+                .collect::<anyhow::Result<_>>()?,
+            data: data.canonicalize().ok(),
+            target: None,
+            files: 0,
+            bytes: 0,
+        })
+    }
+
+    fn all(&mut self, component: &Component) -> anyhow::Result<()> {
+        for mount in &component.files {
+            match mount {
+                FileMount::Pattern(pattern) => self.pattern(pattern),
+                FileMount::Placement {
+                    source,
+                    destination,
+                } => self.placement(source, destination),
+            }
+            .with_context(|| format!("in its files, {mount:?}"))?;
+        }
+        Ok(())
+    }
+
     /// A file, a folder with all that is in it, or whatever matches; under the same path.
     fn pattern(&mut self, pattern: &str) -> anyhow::Result<()> {
         let pattern = pattern.trim_end_matches('/');
@@ -158,8 +186,19 @@ impl Copy {
         if self.excluded.iter().any(is_excluded) {
             return Ok(());
         }
+        let is_own = |path: &Path| {
+            let data = self.data.as_ref();
+            data.is_some_and(|data| path.starts_with(data))
+        };
+        // What is there may go at any time.
+        if is_own(path) {
+            return Ok(());
+        }
         // A link may lead anywhere.
         let real = path.canonicalize()?;
+        if is_own(&real) {
+            return Ok(());
+        }
         if !real.starts_with(&self.folder) {
             bail!("{} is outside the manifest's folder", own.display());
         }
@@ -173,7 +212,10 @@ impl Copy {
             self.bytes <= FILES_BYTES_MAX,
             "the files have more than {FILES_BYTES_MAX} bytes"
         );
-        let target = self.target.path().join(seen);
+        let Some(target) = &self.target else {
+            return Ok(());
+        };
+        let target = target.join(seen);
         if let Some(parent) = target.parent() {
             std::fs::create_dir_all(parent)?;
         }
@@ -185,9 +227,12 @@ impl Copy {
 
 #[cfg(test)]
 mod tests {
+    use tempfile::TempDir;
+
     use super::*;
 
-    /// `a.txt`, `deep/b.txt`, `deep/er/c.txt`, and a link to a file elsewhere.
+    /// `a.txt`, `deep/b.txt`, `deep/er/c.txt`, a link to a file elsewhere, and what a host keeps
+    /// that was started there.
     fn folder() -> TempDir {
         let outer = tempfile::Builder::new()
             .prefix("files [x] ")
@@ -195,7 +240,14 @@ mod tests {
             .unwrap();
         let folder = outer.path().join("app");
         std::fs::create_dir_all(folder.join("deep/er")).unwrap();
-        for path in ["app/a.txt", "app/deep/b.txt", "app/deep/er/c.txt", "secret"] {
+        std::fs::create_dir_all(folder.join(".praxis/issuer")).unwrap();
+        for path in [
+            "app/a.txt",
+            "app/deep/b.txt",
+            "app/deep/er/c.txt",
+            "app/.praxis/issuer/key.txt",
+            "secret",
+        ] {
             std::fs::write(outer.path().join(path), path).unwrap();
         }
         std::os::unix::fs::symlink(outer.path().join("secret"), folder.join("link")).unwrap();
@@ -209,9 +261,13 @@ mod tests {
             exclude_files: excluded.iter().map(|&pattern| pattern.into()).collect(),
             ..Component::default()
         };
-        let gathered = Files::gather(&outer.path().join("app"), &component)?;
-        let root = gathered.unwrap();
-        let all = format!("{}/**/*", root.0.path().display());
+        let app = outer.path().join("app");
+        let shelf = Shelf::new(&app.join(".praxis"))?;
+        let gathered = Files::gather(&app, &component, &shelf);
+        let checked = Files::check(&app, &component, shelf.data());
+        assert_eq!(gathered.is_ok(), checked.is_ok(), "{checked:?}");
+        let root = gathered?.unwrap();
+        let all = Pattern::escape(&root.0.path().to_string_lossy()) + "/**/*";
         let mut seen: Vec<_> = glob::glob(&all)
             .unwrap()
             .map(Result::unwrap)
@@ -250,6 +306,8 @@ mod tests {
                 vec!["a.txt", "deep/b.txt", "deep/er/c.txt"],
             ),
             (pattern("nothing/*"), vec![]),
+            (pattern(".praxis/**/*"), vec![]),
+            (placement(".praxis", "/"), vec![]),
             (
                 placement("deep", "/there"),
                 vec!["there/b.txt", "there/er/c.txt"],

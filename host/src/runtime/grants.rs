@@ -15,7 +15,7 @@ const ALWAYS_GRANTED: [&str; 6] = [
     "wasi:filesystem/",
     "wasi:http/",
 ];
-/// Linked because the Rust standard library imports it; no address is ever granted.
+/// Linked because the Rust standard library imports it; each address is asked for.
 const LINKED_WITHOUT_GRANTS: &str = "wasi:sockets/";
 /// Packages of SDKs before the one that this host speaks with.
 const OLD_SDKS: [&str; 2] = ["fermyon:", "spin:"];

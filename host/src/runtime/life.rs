@@ -38,15 +38,15 @@ pub struct Load {
 
 /// One piece of work, for as long as it lasts.
 #[derive(Debug)]
-pub struct Ticket {
+pub struct Piece {
     life: Arc<Life>,
     work: Work,
 }
 
 impl Life {
-    pub fn begin(self: &Arc<Self>, work: Work) -> Ticket {
+    pub fn begin(self: &Arc<Self>, work: Work) -> Piece {
         self.count(work).fetch_add(1, Ordering::Relaxed);
-        Ticket {
+        Piece {
             life: Arc::clone(self),
             work,
         }
@@ -71,7 +71,7 @@ impl Life {
     }
 
     /// Whether the version's time is over and nothing of it is left.
-    pub(super) fn is_drained(&self) -> bool {
+    pub fn is_drained(&self) -> bool {
         let Load {
             requests_in_flight,
             events_in_flight,
@@ -97,7 +97,7 @@ impl Life {
     }
 }
 
-impl Drop for Ticket {
+impl Drop for Piece {
     fn drop(&mut self) {
         self.life.count(self.work).fetch_sub(1, Ordering::Relaxed);
         if self.life.over.is_cancelled() {

@@ -4,9 +4,11 @@
 use std::time::{Duration, Instant};
 
 use praxis_wasi::State;
+use tokio::time::timeout;
 use wasmtime::{PoolConcurrencyLimitError, Store};
 
 use super::component::Component;
+use super::life::Work;
 
 /// How often to look whether there is room for one more instance.
 const ROOM_INTERVAL: Duration = Duration::from_millis(10);
@@ -37,6 +39,72 @@ pub async fn begin<L: Linked>(
                 tokio::time::sleep(ROOM_INTERVAL).await;
             }
             Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Why a call has no answer.
+#[derive(Debug)]
+pub enum Unanswered {
+    /// The process had no room for one more instance.
+    Full(String),
+    /// The component trapped, or its time for one event was up.
+    Fault(String),
+}
+
+/// Has an instance of its own answer one call, and counts that as an event. The time to wait for
+/// room is not the component's.
+pub async fn once<L, F, T>(
+    component: &Component,
+    linked: &L,
+    call: impl FnOnce(Store<State>, L::Instance) -> F,
+) -> Result<T, Unanswered>
+where
+    L: Linked,
+    F: Future<Output = wasmtime::Result<T>>,
+{
+    let _event = component.life().begin(Work::Event);
+    let (store, instance) = begin_event(component, linked).await?;
+    in_time(component, call(store, instance)).await
+}
+
+/// A store with an instance for an event. The time to wait for room is not the component's, but that
+/// of its instantiation is.
+pub async fn begin_event<L: Linked>(
+    component: &Component,
+    linked: &L,
+) -> Result<(Store<State>, L::Instance), Unanswered> {
+    let limit = component.queue_timeout() + component.event_timeout();
+    match timeout(limit, begin(component, linked)).await {
+        Ok(Ok(begun)) => Ok(begun),
+        Ok(Err(error)) => Err(error.into()),
+        Err(_) => Err(Unanswered::late(component)),
+    }
+}
+
+/// The answer of a call, if it comes within the component's time for one event.
+pub async fn in_time<T>(
+    component: &Component,
+    call: impl Future<Output = wasmtime::Result<T>>,
+) -> Result<T, Unanswered> {
+    match timeout(component.event_timeout(), call).await {
+        Ok(answer) => answer.map_err(Unanswered::from),
+        Err(_) => Err(Unanswered::late(component)),
+    }
+}
+
+impl Unanswered {
+    fn late(component: &Component) -> Self {
+        let limit = component.event_timeout().as_millis();
+        Self::Fault(format!("not done after {limit} ms"))
+    }
+}
+
+impl From<wasmtime::Error> for Unanswered {
+    fn from(error: wasmtime::Error) -> Self {
+        match is_full(&error) {
+            true => Self::Full(error.to_string()),
+            false => Self::Fault(format!("trapped: {:#}", error.root_cause())),
         }
     }
 }

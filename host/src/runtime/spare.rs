@@ -23,7 +23,7 @@ pub struct Instance<I> {
 }
 
 impl<I> Instance<I> {
-    pub fn fresh((store, exports): (Store<State>, I)) -> Self {
+    pub fn fresh(store: Store<State>, exports: I) -> Self {
         Self {
             store,
             exports,

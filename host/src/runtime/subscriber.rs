@@ -5,13 +5,11 @@ use std::sync::Arc;
 use anyhow::anyhow;
 use arc_swap::ArcSwap;
 use praxis_wasi::State;
-use tokio::time::{error::Elapsed, timeout};
 use wasmtime::Store;
 
 use super::component::Component;
 use super::deployment::{Commit, Seat};
-use super::life::Work;
-use super::room;
+use super::room::{self, Unanswered};
 
 mod bindings {
     wasmtime::component::bindgen!({
@@ -59,14 +57,12 @@ impl Subscriber {
     /// its time for one event is up, or when the process has no room for one more instance.
     pub async fn handle(&self, message: Vec<u8>) -> Result<(), String> {
         let version = self.0.load_full();
-        let _event = version.component.life().begin(Work::Event);
-        let limit = version.component.event_timeout();
-        match version.handle(message).await {
-            Ok(Ok(Ok(()))) => Ok(()),
-            Ok(Ok(Err(error))) => Err(spelled(error)),
-            Ok(Err(error)) if room::is_full(&error) => Err(error.to_string()),
-            Ok(Err(trap)) => Err(format!("trapped: {:#}", trap.root_cause())),
-            Err(_) => Err(format!("not done after {} ms", limit.as_millis())),
+        let answer = room::once(&version.component, &version.pre, |store, instance| {
+            call(store, instance, message)
+        });
+        match answer.await {
+            Ok(answer) => answer.map_err(spelled),
+            Err(Unanswered::Full(reason) | Unanswered::Fault(reason)) => Err(reason),
         }
     }
 }
@@ -92,16 +88,6 @@ impl Version {
             component: component.clone(),
             pre,
         })
-    }
-
-    /// The time to wait for room is not the component's.
-    async fn handle(&self, message: Vec<u8>) -> Result<wasmtime::Result<Answer>, Elapsed> {
-        let limit = self.component.event_timeout();
-        let begun = room::begin(&self.component, &self.pre);
-        match timeout(self.component.queue_timeout() + limit, begun).await? {
-            Ok((store, instance)) => timeout(limit, call(store, instance, message)).await,
-            Err(error) => Ok(Err(error)),
-        }
     }
 }
 

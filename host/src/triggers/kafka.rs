@@ -5,11 +5,14 @@
 //! event counts as done: a crash in between repeats both, with the same ids.
 
 mod delivery;
+mod desk;
 mod job;
 mod meters;
 mod reader;
+mod replay;
 mod schedule;
 pub mod watch;
+mod work;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;

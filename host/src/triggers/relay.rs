@@ -164,21 +164,17 @@ impl Relay {
     }
 
     fn outgoing(&self, row: Row) -> Outgoing {
+        let event = Event {
+            kind: row.kind,
+            key: row.key,
+            stream_version: row.stream_version.unsigned_abs(),
+            data: row.data,
+        };
+        let time_ms = row.created_at.timestamp_millis().unsigned_abs();
         Outgoing {
             topic: row.topic,
-            record: Record {
-                id: row.event_id,
-                source: self.source.clone(),
-                time_ms: row.created_at.timestamp_millis().unsigned_abs(),
-                traceparent: None,
-                event: Event {
-                    kind: row.kind,
-                    key: row.key,
-                    stream_version: row.stream_version.unsigned_abs(),
-                    data: row.data,
-                },
-                dead_letter: None,
-            },
+            partition: None,
+            record: Record::new(row.event_id, self.source.clone(), time_ms, event),
         }
     }
 }

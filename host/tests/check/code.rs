@@ -108,6 +108,30 @@ async fn a_component_of_another_world_does_not_fit_its_trigger() {
 }
 
 #[tokio::test]
+async fn what_components_of_older_sdks_export_is_not_run() {
+    for export in [
+        "fermyon:spin/inbound-http",
+        "fermyon:spin/inbound-redis",
+        "wasi:cli/run@0.2.0",
+    ] {
+        let text = format!("(component (instance $i) (export {export:?} (instance $i)))");
+        let wasm = wat::parse_str(&text).unwrap();
+        let fault = fault(&wasm, "").await;
+        assert!(
+            fault.starts_with("[[trigger.http]] runs it, but it does not"),
+            "{fault}"
+        );
+        let application = Application::of(
+            "[[trigger.redis]]\nchannel = \"c\"\naddress = \"redis://h\"\ncomponent = \"a\"\n\
+             [component.a]\nsource = \"a.wasm\"\n",
+        );
+        let faults = application.with("a.wasm", &wasm).faults().await;
+        let says = "[[trigger.redis]] runs it, but it does not export";
+        assert!(faults.len() == 1 && faults[0].contains(says), "{faults:?}");
+    }
+}
+
+#[tokio::test]
 async fn an_import_that_cannot_be_given_is_said_with_what_there_is() {
     for (interface, says) in [
         (

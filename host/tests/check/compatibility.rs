@@ -165,3 +165,40 @@ fn no_key_of_spin_is_left_out() {
         }
     }
 }
+
+/// Each row of the part "Interfaces" names tests, and all of them are there.
+#[test]
+fn every_interface_is_tried() {
+    let tests = sources(Path::new(env!("CARGO_MANIFEST_DIR")));
+    let part = DOCUMENT.split("\n## Interfaces").nth(1).unwrap();
+    let rows = part.lines().filter(|line| line.starts_with("| "));
+    let rows: Vec<_> = rows.filter(|line| *line != "| | | test |").collect();
+    assert!(rows.len() > 50, "only {} rows were found", rows.len());
+    for row in rows {
+        let cells: Vec<&str> = row.trim_matches('|').split(" | ").map(str::trim).collect();
+        let [_, _, named] = cells[..] else {
+            panic!("{row} has not three cells");
+        };
+        let is_named = named.contains('`') || named.starts_with("the same");
+        assert!(is_named || named == "every test in a guest", "{row}");
+        for name in named.split('`').skip(1).step_by(2) {
+            let is_a_test = name.matches('_').count() > 1;
+            let is_there = tests.contains(&format!("fn {name}("));
+            assert!(!is_a_test || is_there, "there is no test {name}");
+        }
+    }
+}
+
+/// All that is written in Rust in a folder.
+fn sources(folder: &Path) -> String {
+    let mut text = String::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            text.push_str(&sources(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            text.push_str(&std::fs::read_to_string(&path).unwrap());
+        }
+    }
+    text
+}

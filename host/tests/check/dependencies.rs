@@ -23,7 +23,8 @@ async fn see(application: &Application, path: &str) -> String {
     let manifest = Manifest::load(&application.manifest()).unwrap();
     let engine = engine::start(&compiled()).unwrap();
     let none: [Arc<dyn Capability>; 0] = [];
-    let loaded = application::Application::load(&engine, &manifest, &none).unwrap();
+    let data = manifest.folder.join(".praxis");
+    let loaded = application::Application::load(&engine, &manifest, &none, &data).unwrap();
     let guest = Guest::new(loaded.component("a")).unwrap();
     let body =
         Empty::new().map_err(|never: Infallible| -> wasmtime_wasi_http::Error { match never {} });

@@ -1,9 +1,16 @@
 //! The contract of `capabilities::events::Broker`: one suite, every adapter.
 
+mod batches;
 mod deliveries;
 mod keys;
 mod reader;
+mod reads;
+mod rebalances;
+mod replays;
 mod suite;
 
 mod on_kafka;
 mod on_postgres;
+mod only_kafka;
+mod only_postgres;
+mod tls;

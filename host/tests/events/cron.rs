@@ -65,7 +65,6 @@ impl Handler for Clockwork {
 
 fn trigger(schedule: &str) -> CronTrigger {
     CronTrigger {
-        id: None,
         component: "clock".to_owned(),
         schedule: schedule.to_owned(),
         kind: "HourStruck".to_owned(),

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use praxis_host::capabilities::events::{Broker, Error, Lag, Outgoing, Subscription};
+use praxis_host::capabilities::events::{
+    Broker, Error, Extent, Lag, Outgoing, Received, Subscription,
+};
 use praxis_host::manifest::Topic;
 use praxis_host::triggers::relay::{Backlog, Relay, backlog};
 use sqlx::PgPool;
@@ -64,6 +66,18 @@ impl Broker for Memory {
 
     async fn lag(&self, _: &str, _: &[String]) -> Result<Vec<Lag>, Error> {
         Ok(Vec::new())
+    }
+
+    async fn extent(&self, _: &str) -> Result<Vec<Extent>, Error> {
+        unreachable!("a relay reads nothing")
+    }
+
+    async fn read(&self, _: &str, _: u32, _: u64, _: usize) -> Result<Vec<Received>, Error> {
+        unreachable!("a relay reads nothing")
+    }
+
+    async fn offset_at(&self, _: &str, _: u32, _: u64) -> Result<u64, Error> {
+        unreachable!("a relay reads nothing")
     }
 
     async fn health(&self) -> Result<(), Error> {

@@ -70,7 +70,7 @@ async fn serve(manifest: &str, has_own: bool) -> Host {
     // Not in a folder of the test's own: a thread of the engine tidies up there, and outlives it.
     let compiled = Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled");
     let engines = engine::start(&compiled).unwrap();
-    let application = Application::load(&engines, &manifest, &[]).unwrap();
+    let application = Application::load(&engines, &manifest, &[], folder.path()).unwrap();
     let mut seats = Seats::default();
     let guests = Guests::new(&manifest, &application, &mut seats).unwrap();
     let deployments = Arc::new(Deployments::new(application, seats));

@@ -152,6 +152,17 @@ async fn is_well_beside_one_that_leaks() {
     is_well_beside("leak", &[Failed, TimeOut, Busy]).await;
 }
 
+/// Each is the host's memory, not its own.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn is_well_beside_one_that_opens_handles_for_ever() {
+    is_well_beside("handles", &[Failed, TimeOut, Busy]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn is_well_beside_one_that_opens_futures_for_ever() {
+    is_well_beside("futures", &[Failed, TimeOut, Busy]).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn is_well_beside_one_that_recurses() {
     is_well_beside("recurse", &[Failed, TimeOut, Busy]).await;

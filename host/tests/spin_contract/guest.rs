@@ -11,10 +11,10 @@ use praxis_host::capabilities::Capability;
 use praxis_host::capabilities::key_value::embedded::Embedded;
 use praxis_host::capabilities::key_value::redis::OnRedis;
 use praxis_host::capabilities::key_value::{KeyValue, KeyValueStore};
-use praxis_host::capabilities::outbound::{Http, Networks, Outbound};
+use praxis_host::capabilities::outbound::{Authorities, Http, Networks, Outbound, Sockets};
 use praxis_host::capabilities::postgres::Postgres;
 use praxis_host::capabilities::redis::Redis;
-use praxis_host::capabilities::variables::Variables;
+use praxis_host::capabilities::variables::{Environment, Variables};
 use praxis_host::manifest::Manifest;
 use praxis_host::runtime::application::Application;
 use praxis_host::runtime::engine;
@@ -89,9 +89,18 @@ pub fn application(
     product: Product,
 ) -> anyhow::Result<Application> {
     let manifest = manifest(folder, source, grants);
-    let variables = Arc::new(Variables::resolve(&manifest, |_| None, known)?);
+    let variables = Arc::new(Variables::resolve(
+        &manifest,
+        &Environment::default(),
+        known,
+    )?);
     let outbound = Arc::new(Outbound::resolve(&manifest, &variables)?);
-    let http = Arc::new(Http::new(Arc::clone(&outbound), Networks::default()));
+    let http = Arc::new(Http::new(
+        Arc::clone(&outbound),
+        Networks::default(),
+        Authorities::default(),
+    ));
+    let http = (http, Networks::default());
     load(&manifest, variables, outbound, http, known, product)
 }
 
@@ -100,7 +109,7 @@ pub fn load(
     manifest: &Manifest,
     variables: Arc<Variables>,
     outbound: Arc<Outbound>,
-    http: Arc<Http>,
+    (http, blocked): (Arc<Http>, Networks),
     known: &BTreeMap<String, String>,
     product: Product,
 ) -> anyhow::Result<Application> {
@@ -110,6 +119,7 @@ pub fn load(
     };
     let capabilities: Vec<Arc<dyn Capability>> = vec![
         http,
+        Arc::new(Sockets::new(Arc::clone(&outbound), blocked)),
         Arc::new(Postgres::new(Arc::clone(&outbound))),
         Arc::new(Redis::new(outbound)),
         Arc::new(KeyValue::new(stores)),
@@ -118,7 +128,53 @@ pub fn load(
     // Not in the test's own folder: a thread of the engine tidies up there, and outlives the test.
     let compiled = Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled");
     let engine = engine::start(&compiled).map_err(|fault| anyhow::anyhow!(fault))?;
-    Application::load(&engine, manifest, &capabilities)
+    let data = manifest.folder.join(".praxis");
+    Application::load(&engine, manifest, &capabilities, &data)
+}
+
+/// A component with these grants, and the capability that sends for it.
+pub fn component(source: &str, hosts: &[String], blocked: &[&str]) -> (Guest, Arc<Http>, TempDir) {
+    trusting(source, hosts, blocked, Authorities::default())
+}
+
+/// The same, with more than the public authorities.
+pub fn trusting(
+    source: &str,
+    hosts: &[String],
+    blocked: &[&str],
+    authorities: Authorities,
+) -> (Guest, Arc<Http>, TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let grants = format!(
+        "key_value_stores = [\"default\"]\n\
+         allowed_outbound_hosts = {:?}\n[component.probe.variables]\nname = \"x\"\n",
+        // So that the probe's other imports are granted, too.
+        [hosts, &["postgres://h".into(), "redis://h".into()]].concat()
+    );
+    let known = ["database_url", "redis_url", "database_words"]
+        .map(|name| (name.to_owned(), "redis://127.0.0.1:1".to_owned()));
+    let known = BTreeMap::from(known);
+    let manifest = manifest(folder.path(), source, &grants);
+    let variables =
+        Arc::new(Variables::resolve(&manifest, &Environment::default(), &known).unwrap());
+    let outbound = Arc::new(Outbound::resolve(&manifest, &variables).unwrap());
+    let blocked = Networks::parse(blocked.iter().copied()).unwrap();
+    let http = Arc::new(Http::new(
+        Arc::clone(&outbound),
+        blocked.clone(),
+        authorities,
+    ));
+    let sender = Arc::clone(&http);
+    let application = load(
+        &manifest,
+        variables,
+        outbound,
+        (sender, blocked),
+        &known,
+        Product::Redis,
+    );
+    let guest = Guest::new(application.unwrap().component("probe")).unwrap();
+    (guest, http, folder)
 }
 
 /// A component with its servers.

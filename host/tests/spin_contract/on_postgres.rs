@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use futures::future::join_all;
 use praxis_host::capabilities::postgres::{
-    BATCH_ROWS_MAX, DbValue, Error, Interval, ParameterValue as P, Pools, RangeBoundKind, Row,
-    Rows, Session,
+    BATCH_ROWS_MAX, COLLECTED_BYTES_MAX, COLLECTED_ROWS_MAX, DbValue, Error, Interval,
+    ParameterValue as P, Pools, RangeBoundKind, Row, Rows, Session,
 };
 use tokio::sync::OnceCell;
 
@@ -329,6 +329,23 @@ async fn a_long_result_comes_in_batches_and_is_whole() {
 
     let exact = format!("select n from generate_series(1, {BATCH_ROWS_MAX}) n");
     assert_eq!(rows(&session, &exact, &[]).await.len(), BATCH_ROWS_MAX);
+}
+
+#[tokio::test]
+async fn a_result_in_one_piece_has_so_many_rows_and_bytes() {
+    let session = session().await;
+    let many = COLLECTED_ROWS_MAX + BATCH_ROWS_MAX;
+    let many = format!("select n from generate_series(1, {many}) n");
+    let piece = 1 << 20;
+    let large = COLLECTED_BYTES_MAX / piece + 1;
+    let large = format!("select repeat('x', {piece}) from generate_series(1, {large}) n");
+    for sql in [many, large] {
+        let Err(Error::Usage(reason)) = session.query_all(&sql, &[]).await else {
+            panic!("{sql} was collected");
+        };
+        assert!(reason.contains("read it as a stream"), "{reason}");
+    }
+    assert_eq!(one(&session, "select 1", &[]).await, "Int32(1)");
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! Key-value stores: one suite, on each product. Without a guest.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures::future::join_all;
 use praxis_host::capabilities::key_value::embedded::Embedded;
@@ -37,6 +38,7 @@ async fn suite(product: Product) {
     what_is_put_in_comes_back(&product).await;
     stores_do_not_see_each_other(&product).await;
     batches_keep_their_order(&product).await;
+    a_batch_is_seen_whole_or_not_at_all(&product).await;
     increments_are_not_lost(&product).await;
     a_swap_needs_what_was_seen(&product).await;
     keys_come_in_pages(&product).await;
@@ -89,6 +91,35 @@ async fn batches_keep_their_order(product: &Product) {
     store.set_many(Vec::new()).await.unwrap();
     store.delete_many(Vec::new()).await.unwrap();
     assert!(store.get_many(Vec::new()).await.unwrap().is_empty());
+}
+
+async fn a_batch_is_seen_whole_or_not_at_all(product: &Product) {
+    let store = store(product);
+    let names: Vec<_> = (0..20).map(|n| format!("k{n}")).collect();
+    let write = async {
+        for round in 0..50_u8 {
+            let pairs = names.iter().map(|name| (name.clone(), vec![round]));
+            store.set_many(pairs.collect()).await.unwrap();
+            if round % 2 == 1 {
+                store.delete_many(names.clone()).await.unwrap();
+            }
+        }
+    };
+    let is_done = AtomicBool::new(false);
+    let write = async {
+        write.await;
+        is_done.store(true, Ordering::SeqCst);
+    };
+    let read = async {
+        while !is_done.load(Ordering::SeqCst) {
+            let seen = store.get_many(names.clone()).await.unwrap();
+            assert!(
+                seen.iter().all(|(_, value)| *value == seen[0].1),
+                "{seen:?}"
+            );
+        }
+    };
+    tokio::join!(write, read);
 }
 
 async fn increments_are_not_lost(product: &Product) {

@@ -12,14 +12,10 @@ use http_body_util::{BodyExt as _, Full, StreamBody};
 use hyper::body::{Frame, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use praxis_host::capabilities::outbound::{Http, Networks, Outbound};
-use praxis_host::capabilities::variables::Variables;
 use praxis_host::triggers::http::chain::Chain;
-use praxis_host::triggers::http::guest::Guest;
-use tempfile::TempDir;
 use tokio::net::TcpListener;
 
-use crate::guest::{self, PROBE, Product, WASI_02, see};
+use crate::guest::{PROBE, WASI_02, component, see};
 
 /// A server that remembers what came in.
 #[derive(Clone, Default)]
@@ -86,36 +82,6 @@ async fn answer(request: Request<Incoming>, seen: &Seen, elsewhere: &str) -> Res
         _ => Full::from(length.to_string()).boxed_unsync(),
     })
     .unwrap()
-}
-
-/// A component with these grants, and the capability that sends for it.
-fn component(source: &str, hosts: &[String], blocked: &[&str]) -> (Guest, Arc<Http>, TempDir) {
-    let folder = tempfile::tempdir().unwrap();
-    let grants = format!(
-        "key_value_stores = [\"default\"]\n\
-         allowed_outbound_hosts = {:?}\n[component.probe.variables]\nname = \"x\"\n",
-        // So that the probe's other imports are granted, too.
-        [hosts, &["postgres://h".into(), "redis://h".into()]].concat()
-    );
-    let known = ["database_url", "redis_url", "database_words"]
-        .map(|name| (name.to_owned(), "redis://127.0.0.1:1".to_owned()));
-    let known = BTreeMap::from(known);
-    let manifest = guest::manifest(folder.path(), source, &grants);
-    let variables = Arc::new(Variables::resolve(&manifest, |_| None, &known).unwrap());
-    let outbound = Arc::new(Outbound::resolve(&manifest, &variables).unwrap());
-    let blocked = Networks::parse(blocked.iter().copied()).unwrap();
-    let http = Arc::new(Http::new(Arc::clone(&outbound), blocked));
-    let sender = Arc::clone(&http);
-    let application = guest::load(
-        &manifest,
-        variables,
-        outbound,
-        sender,
-        &known,
-        Product::Redis,
-    );
-    let guest = Guest::new(application.unwrap().component("probe")).unwrap();
-    (guest, http, folder)
 }
 
 /// The component of WASI 0.3 and the one of 0.2, and the path under which each of them fetches.

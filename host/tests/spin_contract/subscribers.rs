@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use praxis_host::capabilities::outbound::{Http, Networks, Outbound};
-use praxis_host::capabilities::variables::Variables;
+use praxis_host::capabilities::outbound::{Authorities, Http, Networks, Outbound};
+use praxis_host::capabilities::variables::{Environment, Variables};
 use praxis_host::triggers::redis as trigger;
 use praxis_servers::Server;
 use redis::AsyncTypedCommands as _;
@@ -43,9 +43,15 @@ impl Subscribed {
              [[trigger.redis]]\nchannel = \"{CHANNEL}\"\ncomponent = \"probe\"\n"
         );
         let manifest = guest::manifest(folder.path(), SUBSCRIBER, &grants);
-        let variables = Arc::new(Variables::resolve(&manifest, |_| None, &known).unwrap());
+        let variables =
+            Arc::new(Variables::resolve(&manifest, &Environment::default(), &known).unwrap());
         let outbound = Arc::new(Outbound::resolve(&manifest, &variables).unwrap());
-        let http = Arc::new(Http::new(Arc::clone(&outbound), Networks::default()));
+        let http = Arc::new(Http::new(
+            Arc::clone(&outbound),
+            Networks::default(),
+            Authorities::default(),
+        ));
+        let http = (http, Networks::default());
         let seen = Arc::clone(&variables);
         let application =
             guest::load(&manifest, variables, outbound, http, &known, Product::Redis).unwrap();

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Empty};
 use praxis_host::capabilities::Capability;
-use praxis_host::capabilities::variables::Variables;
+use praxis_host::capabilities::variables::{Environment, Variables};
 use praxis_host::manifest::Manifest;
 use praxis_host::runtime::application;
 use praxis_host::runtime::component::Component;
@@ -96,12 +96,18 @@ impl Application {
         let manifest = folder.path().join("spin.toml");
         std::fs::write(&manifest, text).unwrap();
         let manifest = Manifest::load(&manifest).unwrap();
-        let variables = Variables::resolve(&manifest, |_| None, &BTreeMap::new()).unwrap();
+        let variables =
+            Variables::resolve(&manifest, &Environment::default(), &BTreeMap::new()).unwrap();
         let capabilities: Vec<Arc<dyn Capability>> = vec![Arc::new(variables)];
         // Not in the test's own folder: a thread of the engine tidies up there, and outlives it.
         let compiled = Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled");
         let engine = engine::start(&compiled).unwrap();
-        let application = application::Application::load(&engine, &manifest, &capabilities);
+        let application = application::Application::load(
+            &engine,
+            &manifest,
+            &capabilities,
+            &folder.path().join(".praxis"),
+        );
         let application = application.unwrap();
         let guest = Guest::new(application.component(called)).unwrap();
         let mut seats = Seats::default();

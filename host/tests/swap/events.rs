@@ -9,7 +9,7 @@ use crate::application::{self, Application};
 
 const BEGIN_TIMEOUT: Duration = Duration::from_secs(10);
 
-fn delivery(kind: &str) -> Delivery {
+pub fn delivery(kind: &str) -> Delivery {
     Delivery {
         id: "1".into(),
         source: "test".into(),

@@ -8,3 +8,4 @@ mod inside;
 mod operations;
 mod refusals;
 mod requests;
+mod reused;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use metrics_exporter_prometheus::PrometheusBuilder;
 use praxis_host::runtime::deployment::COMPONENT_BYTES_MAX;
@@ -15,7 +16,7 @@ use praxis_host::triggers::http::{About, Server};
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::application::{Application, ID, built, named};
@@ -23,13 +24,17 @@ use crate::application::{Application, ID, built, named};
 const WASM: &str = "application/wasm";
 const CLIENTS: usize = 8;
 const SWAPS: usize = 10;
+/// What `/later` does after its answer takes a second.
+const LATER_AT_LEAST: Duration = Duration::from_millis(900);
 
 struct Host {
     address: SocketAddr,
     client: Client,
     issuer: Issuer,
     application: Application,
-    _stop: DropGuard,
+    stop: CancellationToken,
+    served: JoinHandle<anyhow::Result<()>>,
+    _stops: DropGuard,
 }
 
 impl Host {
@@ -66,13 +71,15 @@ impl Host {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
-        tokio::spawn(Arc::new(server.unwrap()).serve(listener, stop.clone()));
+        let served = tokio::spawn(Arc::new(server.unwrap()).serve(listener, stop.clone()));
         Self {
             address,
             client: Client::new(),
             issuer,
             application,
-            _stop: stop.drop_guard(),
+            _stops: stop.clone().drop_guard(),
+            stop,
+            served,
         }
     }
 
@@ -254,4 +261,27 @@ async fn a_swap_that_is_under_way_is_said_before_the_file_is_read() {
     assert_eq!(problem["type"], "/problems/swap-under-way");
     drop(swap);
     assert_eq!(host.swap(ID, named("version-2")).await.0, 200);
+}
+
+/// What an old version has yet to do after an answer, it may finish, though the host is to stop.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_stops_waits_for_old_versions() {
+    let host = Host::start().await;
+    // Compiled once, the next swap is faster than what is done later.
+    host.application.swap("version-2").await;
+    host.application.deployments.rollback(ID).unwrap();
+    host.application.drained().await;
+
+    let answer = host.request(Method::GET, "/later").send().await.unwrap();
+    assert_eq!(answer.text().await.unwrap(), "version-1");
+    let answered = Instant::now();
+    host.application.swap("version-2").await;
+    let draining = host.application.report().draining;
+    assert_eq!(draining[0].load.instances, 1, "{draining:?}");
+
+    host.stop.cancel();
+    host.served.await.unwrap().unwrap();
+    let stopped = answered.elapsed();
+    assert!(stopped > LATER_AT_LEAST, "{stopped:?}");
+    assert!(stopped < LATER_AT_LEAST * 5, "{stopped:?}");
 }

@@ -2,6 +2,10 @@
 
 mod driver;
 mod lane;
+mod message;
+mod reading;
+mod rebalance;
+pub mod security;
 mod topics;
 
 use std::collections::BTreeMap;
@@ -11,22 +15,25 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::future::join_all;
 use rdkafka::config::ClientConfig;
-use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{FutureProducer, FutureRecord, Producer as _};
-use rdkafka::{Offset, TopicPartitionList};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::{Broker, Error, Lag, Outgoing, Subscription, cloudevents};
+use super::{Broker, Error, Extent, Lag, Outgoing, Received, Subscription, cloudevents};
 use crate::manifest::Topic;
+use security::Security;
 
 /// How long the broker may take to acknowledge a record.
 const DELIVERY_MS_MAX: u64 = 10_000;
 
 /// A member that is not heard of for so long is dead.
 const SESSION_MS: u64 = 10_000;
+
+/// A member that is alive, but reads nothing and leaves a rebalance unanswered for so long, is as
+/// good as dead. It reads also while a handler takes its time.
+const POLL_MS_MAX: u64 = 120_000;
 
 /// How long the broker may take to answer a question.
 const ANSWER_MS_MAX: u64 = 5_000;
@@ -42,11 +49,14 @@ pub struct Options {
     pub brokers: String,
     /// Put before the names of topics and groups.
     pub prefix: String,
+    pub security: Security,
     /// How long a publication may take before it counts as failed.
     pub delivery_ms_max: u64,
     /// How long a member may be silent before its partitions go to others; a cluster allows no
     /// less than 6 s unless it is told to.
     pub session_ms: u64,
+    /// How long a member may leave a rebalance unanswered; no less than `session_ms`.
+    pub poll_ms_max: u64,
 }
 
 impl Options {
@@ -54,8 +64,10 @@ impl Options {
         Self {
             brokers: brokers.to_owned(),
             prefix: prefix.to_owned(),
+            security: Security::default(),
             delivery_ms_max: DELIVERY_MS_MAX,
             session_ms: SESSION_MS,
+            poll_ms_max: POLL_MS_MAX,
         }
     }
 }
@@ -63,8 +75,9 @@ impl Options {
 /// A cluster. Clones share the connections.
 #[derive(Clone)]
 pub struct Kafka {
-    options: Options,
+    options: Arc<Options>,
     producer: Arc<Mutex<FutureProducer>>,
+    readers: Arc<reading::Readers>,
 }
 
 impl Kafka {
@@ -72,8 +85,9 @@ impl Kafka {
     pub fn new(options: Options) -> anyhow::Result<Self> {
         let producer = producer(&options)?;
         Ok(Self {
-            options,
+            options: Arc::new(options),
             producer: Arc::new(Mutex::new(producer)),
+            readers: Arc::default(),
         })
     }
 
@@ -122,10 +136,11 @@ impl Broker for Kafka {
             let topic = self.full(&outgoing.topic);
             let record = &outgoing.record;
             let headers = headers(outgoing);
-            let message = FutureRecord::to(&topic)
+            let mut message = FutureRecord::to(&topic)
                 .key(&record.event.key)
                 .payload(&record.event.data)
                 .headers(headers);
+            message.partition = outgoing.partition.map(reading::number);
             match producer.send_result(message) {
                 Ok(delivery) => sent.push(delivery),
                 Err((error, _)) => {
@@ -148,14 +163,7 @@ impl Broker for Kafka {
             return Ok(());
         };
         self.replace_if_broken(&producer);
-        Err(match error.rdkafka_error_code() {
-            Some(
-                RDKafkaErrorCode::UnknownTopic
-                | RDKafkaErrorCode::UnknownTopicOrPartition
-                | RDKafkaErrorCode::UnknownPartition,
-            ) => Error::UnknownTopic(outgoing.topic.clone()),
-            _ => Error::unavailable(error),
-        })
+        Err(named(error, &outgoing.topic))
     }
 
     async fn subscribe(&self, group: &str, topics: &[String]) -> Result<Subscription, Error> {
@@ -172,10 +180,47 @@ impl Broker for Kafka {
         })
     }
 
+    async fn extent(&self, topic: &str) -> Result<Vec<Extent>, Error> {
+        let (kafka, topic) = (self.clone(), topic.to_owned());
+        blocking(move || {
+            let extent = kafka.extent_now(&topic);
+            extent.map_err(|error| named(error, &topic))
+        })
+        .await
+    }
+
+    async fn read(
+        &self,
+        topic: &str,
+        partition: u32,
+        from: u64,
+        records_max: usize,
+    ) -> Result<Vec<Received>, Error> {
+        let (kafka, topic) = (self.clone(), topic.to_owned());
+        blocking(move || {
+            let read = kafka.read_now(&topic, partition, from, records_max);
+            read.map_err(|error| named(error, &topic))
+        })
+        .await
+    }
+
+    async fn offset_at(&self, topic: &str, partition: u32, time_ms: u64) -> Result<u64, Error> {
+        let (kafka, topic) = (self.clone(), topic.to_owned());
+        blocking(move || {
+            let offset = kafka.offset_at_now(&topic, partition, time_ms);
+            offset.map_err(|error| named(error, &topic))
+        })
+        .await
+    }
+
     async fn lag(&self, group: &str, topics: &[String]) -> Result<Vec<Lag>, Error> {
         let kafka = self.clone();
         let (group, topics) = (group.to_owned(), topics.to_vec());
-        blocking(move || kafka.lag_now(&group, &topics)).await
+        blocking(move || {
+            let lag = kafka.lag_now(&group, &topics);
+            lag.map_err(|error| named(error, &topics.join(" or ")))
+        })
+        .await
     }
 
     async fn health(&self) -> Result<(), Error> {
@@ -183,59 +228,32 @@ impl Broker for Kafka {
         blocking(move || {
             let limit = Duration::from_millis(HEALTH_MS_MAX);
             // A topic that is not there: the answer stays small, and only a broker has it.
-            producer.client().fetch_metadata(None, limit).map(drop)
+            let metadata = producer.client().fetch_metadata(None, limit);
+            metadata.map(drop).map_err(Error::unavailable)
         })
         .await
     }
 }
 
-impl Kafka {
-    fn lag_now(&self, group: &str, topics: &[String]) -> Result<Vec<Lag>, KafkaError> {
-        let limit = Duration::from_millis(ANSWER_MS_MAX);
-        let consumer: BaseConsumer = client(&self.options)
-            .set("group.id", self.full(group))
-            .create()?;
-        let mut asked = TopicPartitionList::new();
-        for topic in topics {
-            let topic = self.full(topic);
-            let metadata = consumer.fetch_metadata(Some(&topic), limit)?;
-            for found in metadata.topics() {
-                for partition in found.partitions() {
-                    asked.add_partition(found.name(), partition.id());
-                }
-            }
-        }
-        let committed = consumer.committed_offsets(asked, limit)?;
-        let mut lags = Vec::new();
-        for element in committed.elements() {
-            let (topic, partition) = (element.topic(), element.partition());
-            let (oldest, end) = consumer.fetch_watermarks(topic, partition, limit)?;
-            let committed = match element.offset() {
-                Offset::Offset(offset) => offset,
-                // Nothing was committed yet: the group starts at the oldest.
-                _ => oldest,
-            };
-            lags.push(Lag {
-                group: group.to_owned(),
-                topic: short(&self.options, topic).to_owned(),
-                partition: partition.unsigned_abs(),
-                committed: committed.unsigned_abs(),
-                end: end.unsigned_abs(),
-                lag: (end - committed.max(oldest)).max(0).unsigned_abs(),
-            });
-        }
-        Ok(lags)
-    }
-}
-
 /// Waits for librdkafka where it has only blocking calls.
 async fn blocking<T: Send + 'static>(
-    call: impl FnOnce() -> Result<T, KafkaError> + Send + 'static,
+    call: impl FnOnce() -> Result<T, Error> + Send + 'static,
 ) -> Result<T, Error> {
     tokio::task::spawn_blocking(call)
         .await
         .map_err(Error::unavailable)?
-        .map_err(Error::unavailable)
+}
+
+/// What went wrong with a topic, in the contract's terms.
+fn named(error: KafkaError, topic: &str) -> Error {
+    match error.rdkafka_error_code() {
+        Some(
+            RDKafkaErrorCode::UnknownTopic
+            | RDKafkaErrorCode::UnknownTopicOrPartition
+            | RDKafkaErrorCode::UnknownPartition,
+        ) => Error::UnknownTopic(topic.to_owned()),
+        _ => Error::unavailable(error),
+    }
 }
 
 fn short<'a>(options: &Options, name: &'a str) -> &'a str {
@@ -251,6 +269,7 @@ fn client(options: &Options) -> ClientConfig {
         .set("socket.keepalive.enable", "true")
         .set("socket.nagle.disable", "true")
         .set("reconnect.backoff.max.ms", RECONNECT_MS_MAX.to_string());
+    options.security.apply(&mut config);
     config
 }
 

@@ -6,8 +6,10 @@
 mod driver;
 mod group;
 mod lane;
+mod reading;
 mod retention;
 mod wake;
+mod writing;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
@@ -18,9 +20,10 @@ use tokio::sync::{broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Broker, Error, Lag, Outgoing, Subscription, cloudevents, partitioner, with_dead_letters,
+    Broker, Error, Extent, Lag, Outgoing, Received, Subscription, partitioner, with_dead_letters,
 };
 use crate::manifest::Topic;
+use writing::{Row, Rows, Writer};
 
 /// Wake-ups that a slow reader may be behind before it looks everywhere.
 const WAKES_MAX: usize = 1_024;
@@ -30,6 +33,7 @@ const HOUR_MS: i64 = 60 * 60 * 1_000;
 /// The log. One connection of the pool listens; the others are borrowed for a statement each.
 pub struct Log {
     pool: PgPool,
+    writer: Writer,
     prefix: String,
     wakes: broadcast::Sender<wake::Wake>,
     /// Partitions by topic: they don't change once the topic is there.
@@ -42,6 +46,7 @@ impl Log {
     pub fn start(pool: PgPool, prefix: &str, stop: CancellationToken) -> Arc<Self> {
         let log = Arc::new(Self {
             pool: pool.clone(),
+            writer: Writer::start(pool.clone()),
             prefix: prefix.to_owned(),
             wakes: broadcast::Sender::new(WAKES_MAX),
             partitions: Mutex::default(),
@@ -86,29 +91,40 @@ impl Log {
         Ok(partitions)
     }
 
+    /// A partition by its topic's full name, if there is one.
+    async fn at(&self, topic: &str, partition: u32) -> Result<driver::At, Error> {
+        let full = self.full(topic);
+        match self.partitions(&full).await? {
+            partitions if partition < partitions => Ok((full, column(partition))),
+            _ => Err(Error::UnknownTopic(topic.to_owned())),
+        }
+    }
+
     fn known_partitions(&self) -> std::sync::MutexGuard<'_, HashMap<String, u32>> {
         self.partitions
             .lock()
             .expect("nothing panics while it holds the lock")
     }
 
-    /// The batch by partition, in the one order in which everybody locks them.
-    async fn by_partition<'a>(&self, batch: &'a [Outgoing]) -> Result<ByPartition<'a>, Error> {
-        let mut by_partition = BTreeMap::new();
+    /// The batch by partition.
+    async fn rows(&self, batch: &[Outgoing]) -> Result<Rows, Error> {
+        let mut rows = Rows::new();
         for outgoing in batch {
             let topic = self.full(&outgoing.topic);
+            let partitions = self.partitions(&topic).await?;
             let key = outgoing.record.event.key.as_bytes();
-            let partition = partitioner::partition(key, self.partitions(&topic).await?);
-            by_partition
-                .entry((topic, column(partition)))
-                .or_insert_with(Vec::new)
-                .push(outgoing);
+            let partition = match outgoing.partition {
+                Some(partition) if partition < partitions => partition,
+                Some(_) => return Err(Error::UnknownTopic(outgoing.topic.clone())),
+                None => partitioner::partition(key, partitions),
+            };
+            rows.entry((topic, column(partition)))
+                .or_default()
+                .push(Row::new(&outgoing.record));
         }
-        Ok(by_partition)
+        Ok(rows)
     }
 }
-
-type ByPartition<'a> = BTreeMap<(String, i32), Vec<&'a Outgoing>>;
 
 #[async_trait]
 impl Broker for Log {
@@ -139,10 +155,7 @@ impl Broker for Log {
         if batch.is_empty() {
             return Ok(());
         }
-        let by_partition = self.by_partition(batch).await?;
-        append(&self.pool, &by_partition)
-            .await
-            .map_err(Error::unavailable)
+        self.writer.write(self.rows(batch).await?).await
     }
 
     async fn subscribe(&self, group: &str, topics: &[String]) -> Result<Subscription, Error> {
@@ -169,45 +182,45 @@ impl Broker for Log {
         })
     }
 
+    async fn extent(&self, topic: &str) -> Result<Vec<Extent>, Error> {
+        let topic = self.full(topic);
+        self.partitions(&topic).await?;
+        reading::extent(&self.pool, &topic)
+            .await
+            .map_err(Error::unavailable)
+    }
+
+    async fn read(
+        &self,
+        topic: &str,
+        partition: u32,
+        from: u64,
+        records_max: usize,
+    ) -> Result<Vec<Received>, Error> {
+        let at = self.at(topic, partition).await?;
+        let from = i64::try_from(from).unwrap_or(i64::MAX);
+        reading::records(&self.pool, topic, &at, from, records_max, i64::MAX)
+            .await
+            .map_err(Error::unavailable)
+    }
+
+    async fn offset_at(&self, topic: &str, partition: u32, time_ms: u64) -> Result<u64, Error> {
+        let at = self.at(topic, partition).await?;
+        reading::offset_at(&self.pool, &at, time_ms)
+            .await
+            .map_err(Error::unavailable)
+    }
+
     async fn lag(&self, group: &str, topics: &[String]) -> Result<Vec<Lag>, Error> {
         let topics: Vec<_> = topics.iter().map(|topic| self.full(topic)).collect();
-        let rows: Vec<(String, i32, i64, i64, i64)> = sqlx::query_as(
-            r#"select
-                p.topic,
-                p.partition,
-                coalesce(g.committed, 0),
-                p.next_offset,
-                coalesce(
-                    (
-                        select l."offset"
-                        from event_log l
-                        where l.topic = p.topic and l.partition = p.partition
-                        order by l."offset"
-                        limit 1
-                    ),
-                    p.next_offset
-                )
-            from event_partitions p
-            left join event_groups g
-                on g.group_id = $1 and g.topic = p.topic and g.partition = p.partition
-            where p.topic = any($2)
-            order by p.topic, p.partition"#,
-        )
-        .bind(self.full(group))
-        .bind(topics)
-        .fetch_all(&self.pool)
-        .await
-        .map_err(Error::unavailable)?;
-        let lag = |(topic, partition, committed, end, oldest): (String, i32, i64, i64, i64)| Lag {
-            group: group.to_owned(),
-            topic: self.short(&topic).to_owned(),
-            partition: partition.unsigned_abs(),
-            committed: committed.unsigned_abs(),
-            end: end.unsigned_abs(),
-            // What retention took can't be read any more.
-            lag: (end - committed.max(oldest)).max(0).unsigned_abs(),
-        };
-        Ok(rows.into_iter().map(lag).collect())
+        let mut lags = reading::lag(&self.pool, &self.full(group), &topics)
+            .await
+            .map_err(Error::unavailable)?;
+        for lag in &mut lags {
+            group.clone_into(&mut lag.group);
+            lag.topic = self.short(&lag.topic).to_owned();
+        }
+        Ok(lags)
     }
 
     async fn health(&self) -> Result<(), Error> {
@@ -216,91 +229,6 @@ impl Broker for Log {
             .await
             .map_err(Error::unavailable)?;
         Ok(())
-    }
-}
-
-/// Writes the records, moves the partitions on and wakes the readers, all or nothing.
-async fn append(pool: &PgPool, by_partition: &ByPartition<'_>) -> sqlx::Result<()> {
-    let (topics, partitions): (Vec<_>, Vec<_>) = by_partition.keys().cloned().unzip();
-    let mut transaction = pool.begin().await?;
-    let mut next: HashMap<(String, i32), i64> = sqlx::query_as(
-        "select topic, partition, next_offset
-        from event_partitions
-        where (topic, partition) in (select * from unnest($1::text[], $2::int[]))
-        order by topic, partition
-        for update",
-    )
-    .bind(&topics)
-    .bind(&partitions)
-    .fetch_all(&mut *transaction)
-    .await?
-    .into_iter()
-    .map(|(topic, partition, next): (String, i32, i64)| ((topic, partition), next))
-    .collect();
-
-    let mut columns = Columns::default();
-    for (at, records) in by_partition {
-        let next = next.get_mut(at).ok_or(sqlx::Error::RowNotFound)?;
-        for outgoing in records {
-            columns.push(at, *next, outgoing);
-            *next += 1;
-        }
-    }
-    let next: Vec<_> = by_partition.keys().map(|at| next[at]).collect();
-    sqlx::query(
-        r#"with written as (
-            insert into event_log (topic, partition, "offset", key, headers, data)
-            select * from unnest($1::text[], $2::int[], $3::bigint[], $4::text[], $5::jsonb[], $6::bytea[])
-        ),
-        moved as (
-            update event_partitions p
-            set next_offset = m.next_offset
-            from unnest($7::text[], $8::int[], $9::bigint[]) as m (topic, partition, next_offset)
-            where p.topic = m.topic and p.partition = m.partition
-        )
-        select pg_notify('praxis_events', 'log/' || partition || '/' || topic)
-        from unnest($7::text[], $8::int[]) as m (topic, partition)"#,
-    )
-    .bind(columns.topics)
-    .bind(columns.partitions)
-    .bind(columns.offsets)
-    .bind(columns.keys)
-    .bind(columns.headers)
-    .bind(columns.data)
-    .bind(topics)
-    .bind(partitions)
-    .bind(next)
-    .execute(&mut *transaction)
-    .await?;
-    transaction.commit().await
-}
-
-/// Rows, a column at a time.
-#[derive(Default)]
-struct Columns {
-    topics: Vec<String>,
-    partitions: Vec<i32>,
-    offsets: Vec<i64>,
-    keys: Vec<String>,
-    headers: Vec<serde_json::Value>,
-    data: Vec<Vec<u8>>,
-}
-
-impl Columns {
-    fn push(&mut self, at: &(String, i32), offset: i64, outgoing: &Outgoing) {
-        let record = &outgoing.record;
-        self.topics.push(at.0.clone());
-        self.partitions.push(at.1);
-        self.offsets.push(offset);
-        self.keys.push(record.event.key.clone());
-        self.headers.push(
-            cloudevents::headers(record)
-                .into_iter()
-                .map(|(name, value)| (name.to_owned(), value.into()))
-                .collect::<serde_json::Map<_, _>>()
-                .into(),
-        );
-        self.data.push(record.event.data.clone().into_bytes());
     }
 }
 

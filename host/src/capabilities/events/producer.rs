@@ -71,10 +71,37 @@ impl Capability for Producer {
     }
 }
 
-/// What the handler of an event published so far. Attach one before the call and detach it after:
-/// while an instance has it, what it publishes is kept there instead of published.
+/// What the handler of an event published so far. While an instance has one, what it publishes is
+/// kept there instead of published.
 #[derive(Debug, Default)]
-pub struct Publications(pub Vec<Publication>);
+pub struct Publications {
+    pub kept: Vec<Publication>,
+    are_refused: bool,
+}
+
+impl Publications {
+    /// For an instance that may not publish.
+    pub fn refused() -> Self {
+        Self {
+            kept: Vec::new(),
+            are_refused: true,
+        }
+    }
+
+    fn keep(&mut self, publication: Publication) -> Result<(), wit::Error> {
+        if self.are_refused {
+            let why = "what handles a batch of events does not publish";
+            return Err(wit::Error::Invalid(why.to_owned()));
+        }
+        if self.kept.len() >= PUBLICATIONS_MAX {
+            return Err(wit::Error::Invalid(format!(
+                "one handling publishes {PUBLICATIONS_MAX} events at most"
+            )));
+        }
+        self.kept.push(publication);
+        Ok(())
+    }
+}
 
 /// An instance's part.
 struct Part {
@@ -134,28 +161,18 @@ impl KeepOrGiveBack for State {
         let source = part.component.clone();
         let broker = part.broker.clone();
         if let Some(mut kept) = self.detach::<Publications>() {
-            let full = kept.0.len() >= PUBLICATIONS_MAX;
-            if !full {
-                kept.0.push(publication);
-            }
+            let is_kept = kept.keep(publication);
             self.attach(kept);
-            return match full {
-                true => Err(wit::Error::Invalid(format!(
-                    "one handling publishes {PUBLICATIONS_MAX} events at most"
-                ))),
-                false => Ok(None),
-            };
+            return is_kept.map(|()| None);
         }
-        let record = Record {
-            id: clock::id(),
-            source,
-            time_ms: clock::now().timestamp_millis().unsigned_abs(),
-            traceparent: None,
-            event: publication.event,
-            dead_letter: None,
+        let now_ms = clock::now().timestamp_millis().unsigned_abs();
+        let record = Record::new(clock::id(), source, now_ms, publication.event);
+        let outgoing = Outgoing {
+            topic: publication.topic,
+            partition: None,
+            record,
         };
-        let topic = publication.topic;
-        Ok(Some((broker, Outgoing { topic, record })))
+        Ok(Some((broker, outgoing)))
     }
 }
 

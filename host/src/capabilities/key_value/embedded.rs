@@ -1,6 +1,7 @@
 //! Stores in one file of this host. One thread writes: it commits what is waiting together, and
 //! nobody is answered before it is on the disk.
 
+use std::ops::Bound;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -78,6 +79,30 @@ impl Embedded {
 }
 
 type Values = ReadOnlyTable<(&'static str, &'static str), &'static [u8]>;
+
+/// The store's keys, `count` at most; with `after`, those that follow it. No more is read.
+fn names(
+    table: &Values,
+    store: &str,
+    after: Option<&str>,
+    count: usize,
+) -> Result<Vec<String>, redb::Error> {
+    let first = match after {
+        Some(after) => Bound::Excluded((store, after)),
+        None => Bound::Included((store, "")),
+    };
+    let mut keys = Vec::new();
+    let range = table.range::<(&str, &str)>((first, Bound::Unbounded))?;
+    for entry in range.take(count) {
+        let (place, _) = entry?;
+        let (of, key) = place.value();
+        if of != store {
+            break;
+        }
+        keys.push(key.to_owned());
+    }
+    Ok(keys)
+}
 
 fn failed(error: &redb::Error) -> Error {
     Error::Failed(format!("the key-value stores could not be used: {error}"))
@@ -225,19 +250,20 @@ impl KeyValueStore for Embedded {
 
     async fn keys(&self, store: &str) -> Result<Vec<String>, Error> {
         let store = store.to_owned();
-        self.read(move |table| {
-            let mut keys = Vec::new();
-            for entry in table.range((store.as_str(), "")..)? {
-                let (place, _) = entry?;
-                let (of, key) = place.value();
-                if of != store {
-                    break;
-                }
-                keys.push(key.to_owned());
-            }
-            Ok(keys)
-        })
-        .await
+        self.read(move |table| names(table, &store, None, usize::MAX))
+            .await
+    }
+
+    async fn keys_after(
+        &self,
+        store: &str,
+        after: Option<&str>,
+        count: usize,
+    ) -> Result<Vec<String>, Error> {
+        let store = store.to_owned();
+        let after = after.map(str::to_owned);
+        self.read(move |table| names(table, &store, after.as_deref(), count))
+            .await
     }
 
     async fn get_many(&self, store: &str, keys: &[String]) -> Result<Vec<Option<Vec<u8>>>, Error> {

@@ -65,6 +65,22 @@ impl KeyValueStore for OnRedis {
         self.ask(&command("HKEYS", store)).await
     }
 
+    /// A hash has no order, and HSCAN would send the values, too: all names are read.
+    async fn keys_after(
+        &self,
+        store: &str,
+        after: Option<&str>,
+        count: usize,
+    ) -> Result<Vec<String>, Error> {
+        let mut keys = self.keys(store).await?;
+        if let Some(after) = after {
+            keys.retain(|key| key.as_str() > after);
+        }
+        keys.sort_unstable();
+        keys.truncate(count);
+        Ok(keys)
+    }
+
     async fn get_many(&self, store: &str, keys: &[String]) -> Result<Vec<Option<Vec<u8>>>, Error> {
         if keys.is_empty() {
             return Ok(Vec::new());

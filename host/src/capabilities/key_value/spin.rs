@@ -40,7 +40,7 @@ impl bindings::Host for View<'_> {
     fn convert_error(&mut self, error: Error) -> wasmtime::Result<bindings::Error> {
         Ok(match error {
             Error::Denied => bindings::Error::AccessDenied,
-            Error::TooMany => bindings::Error::StoreTableFull,
+            Error::TooMany | Error::TooMuch => bindings::Error::StoreTableFull,
             Error::Failed(reason) => {
                 tracing::warn!(reason, "a key-value store failed");
                 bindings::Error::Other(reason)

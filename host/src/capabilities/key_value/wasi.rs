@@ -54,6 +54,23 @@ impl View<'_> {
     fn bucket(&self, bucket: &Resource<Store>) -> Result<Store, Error> {
         self.table.get(bucket).cloned().map_err(trap)
     }
+
+    fn keep(&mut self, cas: Cas) -> Result<Resource<Cas>, Error> {
+        self.instance.admit_seen(cas.bytes())?;
+        self.table.push(cas).map_err(trap)
+    }
+
+    fn forget(&mut self, cas: Resource<Cas>) -> wasmtime::Result<Cas> {
+        let cas = self.table.delete(cas)?;
+        self.instance.release_seen(cas.bytes());
+        Ok(cas)
+    }
+}
+
+impl Cas {
+    fn bytes(&self) -> usize {
+        self.key.len() + self.seen.as_ref().map_or(0, Vec::len)
+    }
 }
 
 impl store::Host for View<'_> {
@@ -65,7 +82,7 @@ impl store::Host for View<'_> {
     fn convert_error(&mut self, error: Error) -> wasmtime::Result<store::Error> {
         Ok(match error {
             Error::Denied => store::Error::AccessDenied,
-            error @ (Error::TooMany | Error::Failed(_)) => {
+            error @ (Error::TooMany | Error::TooMuch | Error::Failed(_)) => {
                 let reason = error.to_string();
                 tracing::warn!(reason, "a key-value store failed");
                 store::Error::Other(reason)
@@ -158,20 +175,16 @@ impl atomics::Host for View<'_> {
         cas: Resource<Cas>,
         value: Vec<u8>,
     ) -> wasmtime::Result<Result<(), atomics::CasError>> {
-        let Cas { store, key, seen } = self.table.delete(cas)?;
-        self.instance.open -= 1;
+        let Cas { store, key, seen } = self.forget(cas)?;
         let outcome = match store.swap(&key, seen, value).await {
             Ok(true) => return Ok(Ok(())),
             // The new handle knows the value as it is now.
             Ok(false) => store.get(&key).await,
             Err(error) => Err(error),
         };
-        Ok(Err(match outcome {
-            Ok(seen) => {
-                self.instance.open += 1;
-                let cas = self.table.push(Cas { store, key, seen })?;
-                atomics::CasError::CasFailed(cas)
-            }
+        let again = outcome.and_then(|seen| self.keep(Cas { store, key, seen }));
+        Ok(Err(match again {
+            Ok(cas) => atomics::CasError::CasFailed(cas),
             Err(error) => atomics::CasError::StoreError(store::Host::convert_error(self, error)?),
         }))
     }
@@ -181,8 +194,7 @@ impl atomics::HostCas for View<'_> {
     async fn new(&mut self, bucket: Resource<Store>, key: String) -> Result<Resource<Cas>, Error> {
         let store = self.bucket(&bucket)?;
         let seen = store.get(&key).await?;
-        self.instance.admit()?;
-        self.table.push(Cas { store, key, seen }).map_err(trap)
+        self.keep(Cas { store, key, seen })
     }
 
     async fn current(&mut self, cas: Resource<Cas>) -> Result<Option<Vec<u8>>, Error> {
@@ -190,8 +202,7 @@ impl atomics::HostCas for View<'_> {
     }
 
     async fn drop(&mut self, cas: Resource<Cas>) -> wasmtime::Result<()> {
-        self.table.delete(cas)?;
-        self.instance.open -= 1;
+        self.forget(cas)?;
         Ok(())
     }
 }

@@ -18,12 +18,12 @@ use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::dns::Name;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use rustls::{ClientConfig, RootCertStore};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use rustls::ClientConfig;
 use tokio::time::{Sleep, sleep};
 use wasmtime_wasi_http::{Error, RequestOptions, Result, WasiBody};
 
-use super::Networks;
+use super::places::Place;
+use super::{Authorities, Networks};
 
 /// Opening the connection, where the component asks for no less.
 const CONNECT_TIMEOUT_MS: u64 = 5_000;
@@ -33,26 +33,23 @@ const READ_TIMEOUT_MS: u64 = 30_000;
 const IDLE_CONNECTIONS_MAX: usize = 64;
 /// And for how long.
 const IDLE_TIMEOUT_MS: u64 = 30_000;
-/// Requests on their way at one time, of all components: further ones are refused.
-const REQUESTS_OUT_MAX: usize = 1_024;
 /// The head of an answer.
 const HEAD_BYTES_MAX: usize = 64 << 10;
 
 pub struct Client {
     pool: legacy::Client<HttpsConnector<HttpConnector<Resolver>>, WasiBody>,
     blocked: Arc<Networks>,
-    places: Arc<Semaphore>,
 }
 
 impl Client {
-    pub fn new(blocked: Networks) -> Self {
+    pub fn new(blocked: Networks, authorities: Authorities) -> Self {
         let blocked = Arc::new(blocked);
         let mut connector = HttpConnector::new_with_resolver(Resolver(Arc::clone(&blocked)));
         connector.enforce_http(false);
         connector.set_nodelay(true);
         connector.set_connect_timeout(Some(Duration::from_millis(CONNECT_TIMEOUT_MS)));
         let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(tls())
+            .with_tls_config(tls(authorities))
             .https_or_http()
             .enable_all_versions()
             .wrap_connector(connector);
@@ -62,11 +59,7 @@ impl Client {
             .pool_max_idle_per_host(IDLE_CONNECTIONS_MAX)
             .http1_max_buf_size(HEAD_BYTES_MAX)
             .build(connector);
-        Self {
-            pool,
-            blocked,
-            places: Arc::new(Semaphore::new(REQUESTS_OUT_MAX)),
-        }
+        Self { pool, blocked }
     }
 
     /// Sends to exactly the place in the URI. No network is blocked for the application itself.
@@ -74,6 +67,7 @@ impl Client {
         &self,
         request: Request<WasiBody>,
         options: RequestOptions,
+        place: Place,
         to_own: bool,
     ) -> Result<Response<WasiBody>> {
         let address = request.uri().host().and_then(|host| {
@@ -84,8 +78,6 @@ impl Client {
         if !to_own && address.is_some_and(|address| self.blocked.cover(address)) {
             return Err(Error::DestinationIpProhibited);
         }
-        let place = Arc::clone(&self.places).try_acquire_owned();
-        let place = place.map_err(|_| Error::ConnectionLimitReached)?;
         let connect = bounded(options.connect_timeout, CONNECT_TIMEOUT_MS);
         let first_byte = bounded(options.first_byte_timeout, READ_TIMEOUT_MS);
         let between_bytes = bounded(options.between_bytes_timeout, READ_TIMEOUT_MS);
@@ -109,15 +101,12 @@ fn bounded(asked: Option<Duration>, max_ms: u64) -> Duration {
     asked.map_or(max, |asked| asked.min(max))
 }
 
-fn tls() -> ClientConfig {
-    let roots = RootCertStore {
-        roots: webpki_roots::TLS_SERVER_ROOTS.into(),
-    };
+fn tls(authorities: Authorities) -> ClientConfig {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .expect("ring has the default versions of TLS")
-        .with_root_certificates(roots)
+        .with_root_certificates(authorities.into_store())
         .with_no_client_auth()
 }
 
@@ -126,7 +115,7 @@ struct Timed {
     incoming: Incoming,
     timeout: Duration,
     sleep: Pin<Box<Sleep>>,
-    _place: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 impl Body for Timed {

@@ -14,7 +14,8 @@ use wasmtime::component::Linker;
 use wasmtime_wasi_http::{Error, RequestOptions, Result, WasiBody};
 
 use super::client::Client;
-use super::{Grants, Networks, Outbound};
+use super::places::Places;
+use super::{Authorities, Grants, Networks, Outbound};
 use crate::capabilities::Capability;
 use crate::manifest::Component;
 use crate::manifest::grant::Target;
@@ -35,10 +36,12 @@ pub struct Http {
 }
 
 impl Http {
-    /// `blocked` networks are out of reach, whatever is granted.
-    pub fn new(outbound: Arc<Outbound>, blocked: Networks) -> Self {
+    /// `blocked` networks are out of reach, whatever is granted. A server of `https` shows a
+    /// certificate of one of the `authorities`.
+    pub fn new(outbound: Arc<Outbound>, blocked: Networks, authorities: Authorities) -> Self {
         let shared = Shared {
-            client: Client::new(blocked),
+            client: Client::new(blocked, authorities),
+            places: Places::new(&outbound),
             own: RwLock::default(),
             components: RwLock::default(),
         };
@@ -103,6 +106,7 @@ impl Capability for Http {
 /// What all instances share.
 struct Shared {
     client: Client,
+    places: Places,
     own: RwLock<Option<SocketAddr>>,
     components: RwLock<Option<Arc<dyn Components>>>,
 }
@@ -136,7 +140,10 @@ impl Sender for Granted {
                 let scheme = scheme.ok_or(Error::HttpRequestUriInvalid)?;
                 aimed(request, scheme, &target.authority())?
             };
-            shared.client.send(request, options, target.is_own()).await
+            let place = shared.places.take(&component);
+            let place = place.ok_or(Error::ConnectionLimitReached)?;
+            let is_own = target.is_own();
+            shared.client.send(request, options, place, is_own).await
         })
     }
 }
@@ -199,4 +206,73 @@ fn aimed(
     // The client writes it from the URI.
     request.headers_mut().remove(HOST);
     Ok(request)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use bytes::Bytes;
+    use futures::FutureExt as _;
+    use http_body_util::{BodyExt as _, Empty};
+
+    use super::*;
+    use crate::capabilities::outbound::places::{REQUESTS_OUT_MAX, REQUESTS_OUT_OF_ONE_MAX};
+    use crate::capabilities::variables::Variables;
+
+    fn of(component: &str, address: SocketAddr, shared: &Arc<Shared>) -> Granted {
+        let grants = Grants::parse(&[format!("http://{address}")], &Variables::default());
+        Granted {
+            component: component.to_owned(),
+            grants: Arc::new(grants.unwrap()),
+            shared: Arc::clone(shared),
+        }
+    }
+
+    #[tokio::test]
+    async fn requests_on_their_way_are_bounded_for_each_component_and_for_all() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let ids = ["a", "b", "c", "d", "e"];
+        let outbound = ids.map(|id| (id.to_owned(), Arc::default()));
+        let outbound = Outbound(BTreeMap::from(outbound));
+        let shared = Arc::new(Shared {
+            client: Client::new(Networks::default(), Authorities::default()),
+            places: Places::new(&outbound),
+            own: RwLock::default(),
+            components: RwLock::default(),
+        });
+        let ask = |component: &str| {
+            let body = Empty::<Bytes>::new()
+                .map_err(|never| match never {})
+                .boxed_unsync();
+            let request = Request::get(format!("http://{address}/"))
+                .body(body)
+                .unwrap();
+            of(component, address, &shared).send(request, RequestOptions::default())
+        };
+        // Nobody answers: each that has a place waits.
+        let mut waiting = Vec::new();
+        for _ in 0..REQUESTS_OUT_OF_ONE_MAX {
+            let mut sending = ask("a");
+            assert!((&mut sending).now_or_never().is_none());
+            waiting.push(sending);
+        }
+        let refused = ask("a").await;
+        assert!(matches!(refused, Err(Error::ConnectionLimitReached)));
+        let mut others = ask("b");
+        assert!((&mut others).now_or_never().is_none());
+        // Whoever is not waited for any more makes room.
+        waiting.pop();
+        assert!((&mut ask("a")).now_or_never().is_none());
+        drop((waiting, others));
+
+        let mut held = Vec::new();
+        for id in ids {
+            held.extend(std::iter::from_fn(|| shared.places.take(id)));
+        }
+        assert_eq!(held.len(), REQUESTS_OUT_MAX);
+        let refused = ask("e").await;
+        assert!(matches!(refused, Err(Error::ConnectionLimitReached)));
+    }
 }

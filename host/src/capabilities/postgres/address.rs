@@ -8,13 +8,33 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::error::Error;
 
+/// An address as a guest writes it: host names and passwords end long before.
+pub const ADDRESS_BYTES_MAX: usize = 4 << 10;
 /// Those that a URL has a place for.
 const IN_THE_URL: [&str; 5] = ["host", "port", "user", "password", "dbname"];
 /// Those that it carries as parameters.
 const PARAMETERS: [&str; 2] = ["application_name", "sslmode"];
 
+/// An address is longer than [`ADDRESS_BYTES_MAX`].
+#[derive(Debug, Clone, Copy)]
+pub struct TooLong;
+
+impl From<TooLong> for Error {
+    fn from(TooLong: TooLong) -> Self {
+        refused(&format!("it has more than {ADDRESS_BYTES_MAX} bytes"))
+    }
+}
+
+pub fn check(address: &str) -> Result<(), TooLong> {
+    if address.len() > ADDRESS_BYTES_MAX {
+        return Err(TooLong);
+    }
+    Ok(())
+}
+
 /// The address as a URL, which it may be already.
 pub fn url(address: &str) -> Result<Cow<'_, str>, Error> {
+    check(address)?;
     if address.contains("://") {
         return Ok(Cow::Borrowed(address));
     }
@@ -145,6 +165,8 @@ mod tests {
             "host=h service=x",
             "host=h passfile=/etc/passwd",
             "host=h port=many",
+            &format!("host=h user={}", "u".repeat(ADDRESS_BYTES_MAX)),
+            &format!("postgres://{}", "h".repeat(ADDRESS_BYTES_MAX)),
         ] {
             assert!(url(address).is_err(), "{address}");
         }

@@ -30,7 +30,9 @@ const BATCH_BYTES_MAX: usize = 4 << 20;
 /// Batches that are read ahead of the guest.
 const BATCHES_AHEAD_MAX: usize = 2;
 /// Rows of a result that is given in one piece.
-const COLLECTED_ROWS_MAX: usize = 100_000;
+pub const COLLECTED_ROWS_MAX: usize = 100_000;
+/// Bytes of a result that is given in one piece.
+pub const COLLECTED_BYTES_MAX: usize = 64 << 20;
 /// Waiting for another statement of the same guest's connection.
 const BUSY_WAIT_MS: u64 = 2_000;
 /// Rolling back what a guest left open.
@@ -57,10 +59,18 @@ pub enum Rows {
     All(Vec<Row>),
     /// The first of them. The rest follows as it is read, then how it ended.
     First {
-        rows: Vec<Row>,
-        rest: mpsc::Receiver<Vec<Row>>,
+        first: Batch,
+        rest: mpsc::Receiver<Batch>,
         end: oneshot::Receiver<Result<(), Error>>,
     },
+}
+
+/// Rows that were read together.
+#[derive(Default)]
+pub struct Batch {
+    pub rows: Vec<Row>,
+    /// As the server sent them.
+    bytes: usize,
 }
 
 impl Session {
@@ -110,21 +120,22 @@ impl Session {
         let rows = match answer.rows {
             Rows::All(rows) => rows,
             Rows::First {
-                mut rows,
+                first: mut all,
                 mut rest,
                 end,
             } => {
                 while let Some(batch) = rest.recv().await {
-                    rows.extend(batch);
-                    if rows.len() > COLLECTED_ROWS_MAX {
+                    all.bytes += batch.bytes;
+                    all.rows.extend(batch.rows);
+                    if all.rows.len() > COLLECTED_ROWS_MAX || all.bytes > COLLECTED_BYTES_MAX {
                         return Err(Error::Usage(format!(
-                            "the result has more than {COLLECTED_ROWS_MAX} rows: read it as a \
-                             stream"
+                            "the result has more than {COLLECTED_ROWS_MAX} rows or \
+                             {COLLECTED_BYTES_MAX} bytes: read it as a stream"
                         )));
                     }
                 }
                 end.await.map_err(|_| interrupted())??;
-                rows
+                all.rows
             }
         };
         Ok((answer.columns, rows))
@@ -247,13 +258,13 @@ async fn read(
     kinds: Vec<Kind>,
     head: oneshot::Sender<Result<Rows, Failure>>,
 ) {
-    let mut rows = Vec::new();
+    let mut first = Batch::default();
     let mut stream = statement.query_with(arguments).fetch(running.connection());
-    let (rest_to, end_to) = match fill(&mut stream, &kinds, &mut rows).await {
+    let (rest_to, end_to) = match fill(&mut stream, &kinds, &mut first).await {
         Stop::Full => {
             let (rest_to, rest) = mpsc::channel(BATCHES_AHEAD_MAX);
             let (end_to, end) = oneshot::channel();
-            let first = Rows::First { rows, rest, end };
+            let first = Rows::First { first, rest, end };
             if head.send(Ok(first)).is_err() {
                 drop(stream);
                 return running.abandon();
@@ -262,14 +273,17 @@ async fn read(
         }
         stop => {
             drop(stream);
-            let result = running.stop(stop).map(|()| Rows::All(rows));
+            let result = running.stop(stop).map(|()| Rows::All(first.rows));
             // Nobody waits if the guest is gone.
             _ = head.send(result);
             return;
         }
     };
     loop {
-        let mut batch = Vec::with_capacity(BATCH_ROWS_MAX);
+        let mut batch = Batch {
+            rows: Vec::with_capacity(BATCH_ROWS_MAX),
+            bytes: 0,
+        };
         let stop = fill(&mut stream, &kinds, &mut batch).await;
         if rest_to.send(batch).await.is_err() {
             drop(stream);
@@ -295,22 +309,21 @@ enum Stop {
 async fn fill(
     stream: &mut BoxStream<'_, Result<PgRow, sqlx::Error>>,
     kinds: &[Kind],
-    rows: &mut Vec<Row>,
+    batch: &mut Batch,
 ) -> Stop {
-    let mut size = 0;
     loop {
         match stream.next().await {
             None => return Stop::Done,
             Some(Err(error)) => return Stop::Refused(error),
             Some(Ok(row)) => match decode::row(&row, kinds) {
                 Ok((row, bytes)) => {
-                    rows.push(row);
-                    size += bytes;
+                    batch.rows.push(row);
+                    batch.bytes += bytes;
                 }
                 Err(error) => return Stop::Unreadable(error),
             },
         }
-        if rows.len() >= BATCH_ROWS_MAX || size >= BATCH_BYTES_MAX {
+        if batch.rows.len() >= BATCH_ROWS_MAX || batch.bytes >= BATCH_BYTES_MAX {
             return Stop::Full;
         }
     }

@@ -25,24 +25,34 @@ fn overrides(name: &str, value: &str) -> BTreeMap<String, String> {
     BTreeMap::from([(name.to_owned(), value.to_owned())])
 }
 
+fn environment(process: &[(&str, &str)]) -> Environment {
+    let process = process.iter();
+    process
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect()
+}
+
 #[test]
 fn a_value_comes_from_the_host_then_the_environment_then_the_default() {
-    let environment = |name: &str| match name {
-        "SPIN_VARIABLE_DATABASE_URL" => Some("from-environment".to_owned()),
-        "SPIN_VARIABLE_PREFIX" => Some("environment".to_owned()),
-        _ => None,
-    };
+    let environment = environment(&[
+        ("SPIN_VARIABLE_DATABASE_URL", "from-environment"),
+        ("SPIN_VARIABLE_PREFIX", "environment"),
+    ]);
     let manifest = manifest(MANIFEST);
     let resolved = Variables::resolve(
         &manifest,
-        environment,
+        &environment,
         &overrides("database_url", "from-host"),
     )
     .unwrap();
     assert_eq!(resolved.get("database_url"), Some("from-host"));
     assert_eq!(resolved.get("prefix"), Some("environment"));
 
-    let resolved = Variables::resolve(&manifest, |_| None, &overrides("database_url", "u"));
+    let resolved = Variables::resolve(
+        &manifest,
+        &Environment::default(),
+        &overrides("database_url", "u"),
+    );
     assert_eq!(resolved.unwrap().get("prefix"), Some("x"));
 }
 
@@ -55,16 +65,17 @@ fn what_the_environment_does_not_say_dotenv_says() {
                   export SPIN_VARIABLE_DATABASE_URL='from dotenv'\n";
     std::fs::write(folder.path().join(".env"), dotenv).unwrap();
     let manifest = Manifest::load(&path).unwrap();
-    let environment =
-        |name: &str| (name == "SPIN_VARIABLE_DATABASE_URL").then(|| "from-environment".to_owned());
-    let resolved = Variables::resolve(&manifest, environment, &BTreeMap::new()).unwrap();
+    let process = [("SPIN_VARIABLE_DATABASE_URL", "from-environment")];
+    let both = environment(&process).beside(&manifest).unwrap();
+    let resolved = Variables::resolve(&manifest, &both, &BTreeMap::new()).unwrap();
     assert_eq!(resolved.get("database_url"), Some("from-environment"));
     assert_eq!(resolved.get("prefix"), Some("from-dotenv"));
-    let resolved = Variables::resolve(&manifest, |_| None, &BTreeMap::new()).unwrap();
+    let dotenv = Environment::default().beside(&manifest).unwrap();
+    let resolved = Variables::resolve(&manifest, &dotenv, &BTreeMap::new()).unwrap();
     assert_eq!(resolved.get("database_url"), Some("from dotenv"));
 
     std::fs::write(folder.path().join(".env"), "hush hush\n").unwrap();
-    let error = Variables::resolve(&manifest, environment, &BTreeMap::new()).unwrap_err();
+    let error = environment(&process).beside(&manifest).err().unwrap();
     let error = format!("{error:#}");
     assert!(error.contains(".env") && !error.contains("hush"), "{error}");
 }
@@ -76,13 +87,18 @@ fn a_default_is_taken_as_it_is_written() {
         "{ default = \"{{ database_url }}\" }",
     );
     let known = overrides("database_url", "u");
-    let resolved = Variables::resolve(&manifest(&text), |_| None, &known).unwrap();
+    let resolved = Variables::resolve(&manifest(&text), &Environment::default(), &known).unwrap();
     assert_eq!(resolved.get("prefix"), Some("{{ database_url }}"));
 }
 
 #[test]
 fn a_required_variable_without_a_value_is_named() {
-    let error = Variables::resolve(&manifest(MANIFEST), |_| None, &BTreeMap::new()).unwrap_err();
+    let error = Variables::resolve(
+        &manifest(MANIFEST),
+        &Environment::default(),
+        &BTreeMap::new(),
+    )
+    .unwrap_err();
     let error = format!("{error:#}");
     assert!(error.contains("database_url"), "{error}");
     assert!(error.contains("SPIN_VARIABLE_DATABASE_URL"), "{error}");
@@ -91,8 +107,12 @@ fn a_required_variable_without_a_value_is_named() {
 #[test]
 fn a_component_sees_its_own_variables_only() {
     let manifest = manifest(MANIFEST);
-    let variables =
-        Variables::resolve(&manifest, |_| None, &overrides("database_url", "secret")).unwrap();
+    let variables = Variables::resolve(
+        &manifest,
+        &Environment::default(),
+        &overrides("database_url", "secret"),
+    )
+    .unwrap();
     let instance = Instance(Arc::clone(&variables.components["one"]));
     assert_eq!(instance.get("url").unwrap(), "secret");
     assert_eq!(instance.get("key").unwrap(), "x:x");
@@ -113,7 +133,7 @@ fn a_component_sees_its_own_variables_only() {
 fn values_are_never_printed() {
     let variables = Variables::resolve(
         &manifest(MANIFEST),
-        |_| None,
+        &Environment::default(),
         &overrides("database_url", "hush"),
     );
     let printed = format!("{:?}", variables.unwrap());

@@ -11,7 +11,7 @@ use super::super::services::Services;
 use super::super::settings::Settings;
 use crate::capabilities::Capability;
 use crate::capabilities::variables::{Environment, KNOWN_TO_THE_HOST};
-use crate::config::Config;
+use crate::config::{Config, KafkaSecurity};
 use crate::manifest::grant::Grant;
 use crate::manifest::{Component, Fault, Manifest, Place, Service, template};
 use crate::runtime::engine;
@@ -52,12 +52,14 @@ impl Rehearsal {
             place: Place::default(),
             what,
         };
-        let environment = Environment::of(manifest);
-        if let Err(error) = &environment {
-            faults.push(first(format!("{error:#}; correct it or remove it")));
-        }
-        let is_readable = environment.is_ok();
-        let (mut acted, unset) = act(manifest, &environment.unwrap_or_default());
+        let environment = match Environment::of_process().beside(manifest) {
+            Ok(environment) => environment,
+            Err(error) => {
+                faults.push(first(format!("{error:#}; correct it or remove it")));
+                Environment::of_process()
+            }
+        };
+        let (mut acted, unset) = act(manifest, &environment);
         let folder = tempfile::tempdir()?;
         let mut config = config(manifest, folder.path());
         // What is told to end before it begins connects to nothing.
@@ -71,18 +73,19 @@ impl Rehearsal {
                 Settings::resolve(&config, &acted, true)?
             }
         };
-        let services = Services::connect(&config, &settings, &acted, true, &stop).await;
+        let services = Services::connect(&config, &settings, &acted, &environment, true, &stop);
+        let services = services.await;
         let capabilities: Vec<std::sync::Arc<dyn Capability>> = match services {
             Ok(services) => services.capabilities,
             Err(error) => {
-                // The environment is said already.
-                if is_readable {
-                    faults.push(first(format!("{error:#}")));
-                }
+                faults.push(first(format!("{error:#}")));
                 // What the components import is granted or not all the same.
                 config.block_networks.clear();
-                let stood_in = stand_in(&acted, folder.path());
-                let services = Services::connect(&config, &settings, &stood_in, true, &stop).await;
+                config.outbound_ca = None;
+                let stood_in = stand_in(&acted);
+                let nothing = Environment::default();
+                let services =
+                    Services::connect(&config, &settings, &stood_in, &nothing, true, &stop).await;
                 services.map_or_else(|_| Vec::new(), |services| services.capabilities)
             }
         };
@@ -117,6 +120,7 @@ fn config(manifest: &Manifest, folder: &Path) -> Config {
     config.database_url = Some(NO_DATABASE.into());
     config.redis_url = Some(NO_REDIS.into());
     config.kafka_brokers = None;
+    config.kafka_security = KafkaSecurity::default();
     config.opensearch_url = None;
     config.smtp_url = None;
     config.jwks = None;
@@ -167,10 +171,8 @@ fn anywhere(entry: &str) -> String {
 }
 
 /// The manifest without what may be wrong with values: it grants as much.
-fn stand_in(acted: &Manifest, folder: &Path) -> Manifest {
+fn stand_in(acted: &Manifest) -> Manifest {
     let mut manifest = acted.clone();
-    // There is no .env.
-    manifest.folder = folder.to_path_buf();
     for variable in manifest.variables.values_mut() {
         variable.default.get_or_insert_default();
     }

@@ -96,6 +96,11 @@ pub fn of_component(component: &Component, surface: &Surface, unset: &[String]) 
             ],
         ),
         (
+            reaches(&["tcp:", "udp:"]),
+            "a host of TCP or UDP",
+            &["wasi:sockets/"],
+        ),
+        (
             !tool.publishes.is_empty(),
             "tool.praxis.publishes",
             &["praxis:events/producer"],

@@ -7,7 +7,7 @@ mod version;
 mod worker;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
@@ -22,6 +22,7 @@ pub use self::version::Version;
 use super::{Problem, Response};
 use crate::runtime::component::Component;
 use crate::runtime::deployment::{Commit, Seat};
+use crate::runtime::life::Life;
 use crate::runtime::room;
 
 /// A component that answers requests. Its places and its queue outlive its versions.
@@ -31,6 +32,8 @@ pub struct Guest(Arc<Inner>);
 struct Inner {
     component: String,
     version: ArcSwap<Version>,
+    /// Of the versions before it, until they have finished.
+    retired: Mutex<Vec<Arc<Life>>>,
     limits: Limits,
     places: Arc<Semaphore>,
     waiting: AtomicUsize,
@@ -43,6 +46,7 @@ impl Guest {
         Ok(Self(Arc::new(Inner {
             component: component.manifest.id.clone(),
             version: ArcSwap::from_pointee(Version::new(component)?),
+            retired: Mutex::default(),
             places: Arc::new(Semaphore::new(limits.requests_in_flight_max)),
             waiting: AtomicUsize::new(0),
             limits,
@@ -85,9 +89,11 @@ impl Guest {
 }
 
 impl Guest {
-    /// Whether an instance of its live version is there, at work or idle.
+    /// Whether an instance is there, at work or idle: of its live version or of an older one.
     pub fn has_instances(&self) -> bool {
-        self.0.version.load().has_instances()
+        let retired = self.0.retired();
+        let is_left = retired.iter().any(|life| !life.is_drained());
+        is_left || self.0.version.load().has_instances()
     }
 
     /// For who asks it, but does not keep it.
@@ -109,11 +115,22 @@ impl Seat for Guest {
     fn prepare(&self, component: &Component) -> anyhow::Result<Commit> {
         let next = Arc::new(Version::new(component)?);
         let seat = self.clone();
-        Ok(Box::new(move || seat.0.version.store(next)))
+        Ok(Box::new(move || seat.0.put(next)))
     }
 }
 
 impl Inner {
+    fn put(&self, next: Arc<Version>) {
+        let mut retired = self.retired();
+        let old = self.version.swap(next);
+        retired.retain(|life| !life.is_drained());
+        retired.push(Arc::clone(old.life()));
+    }
+
+    fn retired(&self) -> MutexGuard<'_, Vec<Arc<Life>>> {
+        self.retired.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// A place among the requests that the component works on.
     async fn place(&self) -> Result<OwnedSemaphorePermit, Problem> {
         let places = Arc::clone(&self.places);

@@ -46,6 +46,8 @@ pub enum Ended {
         pause: Duration,
         state: State,
     },
+    /// It was not looked at: it is to be handled after others of its batch.
+    HeldBack,
     /// The partition was revoked first: whoever has it next tries again.
     Abandoned,
 }
@@ -56,16 +58,14 @@ impl Courier {
             return self.give_up(job, 0, &fault, lane).await;
         }
         let started = Instant::now();
-        let handled = AssertUnwindSafe(self.handler.handle(&job.delivery));
-        let outcome = handled.catch_unwind().await.unwrap_or_else(|_| {
-            Outcome::Fault("the host panicked while it handled the event".to_owned())
-        });
+        let handled = caught(self.handler.handle(&job.delivery)).await;
+        let outcome = handled.unwrap_or_else(|fault| fault);
         lane.shown.meters.handled(&outcome, started.elapsed());
         self.conclude(job, outcome, lane).await
     }
 
     /// Does what the outcome asks for.
-    async fn conclude(&self, job: &mut Job, outcome: Outcome, lane: Lane<'_>) -> Ended {
+    pub async fn conclude(&self, job: &mut Job, outcome: Outcome, lane: Lane<'_>) -> Ended {
         let attempt = job.delivery.attempt;
         let (reason, is_last) = match outcome {
             Outcome::Done(publications) if publications.is_empty() => return Ended::Finished,
@@ -126,7 +126,7 @@ impl Courier {
     }
 
     /// Releases what was published.
-    async fn finish(&self, job: &mut Job, outgoing: Vec<Outgoing>, lane: Lane<'_>) -> Ended {
+    async fn finish(&self, job: &Job, outgoing: Vec<Outgoing>, lane: Lane<'_>) -> Ended {
         match self.publish(&outgoing, lane.revoked).await {
             Some(Ok(())) => Ended::Finished,
             Some(Err(topic)) => {
@@ -138,7 +138,7 @@ impl Courier {
     }
 
     /// Puts the event among the dead letters.
-    async fn give_up(&self, job: &mut Job, attempts: u32, reason: &str, lane: Lane<'_>) -> Ended {
+    async fn give_up(&self, job: &Job, attempts: u32, reason: &str, lane: Lane<'_>) -> Ended {
         let delivery = &job.delivery;
         tracing::error!(
             event.id = delivery.id,
@@ -152,8 +152,9 @@ impl Courier {
             "an event is given up on"
         );
         let letter = Outgoing {
-            topic: dead_letter_topic(&delivery.topic),
-            record: job.letter(&self.group, attempts, reason),
+topic: dead_letter_topic(&delivery.topic),
+            partition: None,
+            record: job.letter(&self.group, self.handler.version(), attempts, reason),
         };
         match self.publish(&[letter], lane.revoked).await {
             Some(Ok(())) => {}
@@ -192,6 +193,14 @@ impl Courier {
     }
 }
 
+/// A panic of the host is a fault of the event.
+pub async fn caught<T>(handling: impl Future<Output = T>) -> Result<T, Outcome> {
+    let handled = AssertUnwindSafe(handling).catch_unwind().await;
+    handled.map_err(|_| {
+        Outcome::Fault("the host panicked while it handled the event".to_owned())
+    })
+}
+
 /// What the handling of the event `cause` published, as records.
 pub fn release(
     cause: Uuid,
@@ -205,13 +214,15 @@ pub fn release(
         .enumerate()
         .map(|(position, publication)| Outgoing {
             topic: publication.topic,
+            partition: None,
             record: Record {
-                id: Uuid::new_v5(&cause, format!("{component}/{position}").as_bytes()),
-                source: component.to_owned(),
-                time_ms,
                 traceparent: traceparent.map(str::to_owned),
-                event: publication.event,
-                dead_letter: None,
+                ..Record::new(
+                    Uuid::new_v5(&cause, format!("{component}/{position}").as_bytes()),
+                    component.to_owned(),
+                    time_ms,
+                    publication.event,
+                )
             },
         })
         .collect()

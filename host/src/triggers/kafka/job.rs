@@ -15,6 +15,9 @@ const REASON_BYTES_MAX: usize = 1_024;
 /// What an event takes up beside its text.
 const BYTES: usize = 1_024;
 
+/// After as many the pauses are as long as they get, whatever the first one was.
+const DOUBLINGS_MAX: u32 = 32;
+
 /// An event from when it was read until it is finished.
 pub struct Job {
     /// What the component gets; its `attempt` is the one that is made now, or was made last.
@@ -25,11 +28,7 @@ pub struct Job {
     pub malformed: Option<String>,
     /// Tries that ended in a trap or in no time left.
     pub faults: u32,
-    /// Set at the first failure.
-    pauses: Option<Pauses>,
 }
-
-type Pauses = Box<dyn FnMut() -> Duration + Send>;
 
 impl Job {
     pub fn new(received: Received) -> Self {
@@ -39,7 +38,6 @@ impl Job {
             traceparent: record.traceparent,
             malformed: received.malformed,
             faults: 0,
-            pauses: None,
             delivery: Delivery {
                 id: record.id.to_string(),
                 source: record.source,
@@ -59,28 +57,36 @@ impl Job {
     }
 
     /// How long to wait before it is tried again.
-    pub fn pause(&mut self, pace: Pace) -> Duration {
-        let pauses = || Box::new(backoff(pace.first_ms, pace.ms_max)) as Pauses;
-        self.pauses.get_or_insert_with(pauses)()
+    pub fn pause(&self, pace: Pace) -> Duration {
+        let mut pauses = backoff(pace.first_ms, pace.ms_max);
+        for _ in 1..self.delivery.attempt.min(DOUBLINGS_MAX) {
+            pauses();
+        }
+        pauses()
     }
 
     /// The record as it was read, with the reason why it is given up on.
-    pub fn letter(&self, group: &Group, attempts: u32, reason: &str) -> Record {
+    pub fn letter(&self, group: &Group, version: String, attempts: u32, reason: &str) -> Record {
         let delivery = &self.delivery;
+        let (source, event) = (delivery.source.clone(), delivery.event.clone());
         Record {
-            id: self.id,
-            source: delivery.source.clone(),
-            time_ms: delivery.time_ms,
             traceparent: self.traceparent.clone(),
-            event: delivery.event.clone(),
             dead_letter: Some(DeadLetter {
-                reason: reason[..reason.floor_char_boundary(REASON_BYTES_MAX)].to_owned(),
+                reason: brief(reason).to_owned(),
                 attempts,
+                group: group.name.clone(),
                 component: group.component.clone(),
+                version,
                 topic: delivery.topic.clone(),
                 partition: delivery.partition,
                 offset: delivery.offset,
             }),
+            ..Record::new(self.id, source, delivery.time_ms, event)
         }
     }
+}
+
+/// As much of a reason as is kept.
+pub fn brief(reason: &str) -> &str {
+    &reason[..reason.floor_char_boundary(REASON_BYTES_MAX)]
 }

@@ -1,4 +1,4 @@
-//! Reads a partition: admits its events to the schedule, lets them run, and completes what is done.
+//! Reads a partition: takes its records, lets them run, and completes what is done.
 
 use std::pin::{Pin, pin};
 use std::time::Duration;
@@ -7,24 +7,13 @@ use futures::FutureExt as _;
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use tokio::time::{Instant, Sleep, sleep, timeout};
 
-use super::Terms;
-use super::delivery::{Courier, Ended, Lane};
-use super::job::Job;
-use super::schedule::{Bounds, Key, Place, Schedule};
-use super::watch::{At, Failing, Shown, Watch};
-use crate::capabilities::events::{DRAIN_MS_MAX, Error, Partition, Received};
+use super::delivery::{Courier, Lane};
+use super::desk::Desk;
+use super::watch::{At, Watch};
+use crate::capabilities::events::{DRAIN_MS_MAX, Partition};
 
-/// Events of a partition that were read and are not finished, beside those that run.
-const HELD_EVENTS_MAX: usize = 1_024;
-/// What these may take up.
-const HELD_BYTES_MAX: usize = 16 << 20;
-/// How far one key that does not get on may fall behind the others of its partition: after a crash
-/// as many are delivered again.
-const SPAN_OFFSETS_MAX: u64 = 1_000_000;
-
-/// Events that may be finished before that is told to the broker, and for how long.
-const UNTOLD_EVENTS_MAX: usize = 64;
-const UNTOLD_MAX: Duration = Duration::from_millis(50);
+/// Records that are taken before those that run are looked after.
+const BURST_EVENTS_MAX: usize = 64;
 
 /// How long events that run may take once the partition is revoked: a little less than the broker
 /// waits, so that what they did is committed.
@@ -44,54 +33,73 @@ pub async fn read(courier: &Courier, watch: &Watch, mut partition: Box<dyn Parti
         shown: &shown,
         revoked: &revoked,
     };
-    let mut desk = Desk::new(terms, &shown);
+    let mut desk = Desk::new(courier, terms, &shown);
     let mut running = FuturesUnordered::new();
     let mut alarm = Alarm::new();
     let mut is_revoked = pin!(revoked.cancelled());
-    loop {
-        if desk.is_due() && !desk.tell(&mut *partition).await {
-            // Another member has it: what runs here is dropped with this.
-            return;
-        }
-        // Kept while events end: a read that has begun is not begun again with each.
-        let mut next = partition.next();
-        let goes_on = loop {
-            while let Some((place, job)) = desk.schedule.start() {
-                running.push(one(courier, place, job, lane));
+    'reading: loop {
+        if let Some(offset) = desk.due() {
+            let mut telling = partition.complete(offset);
+            let told = loop {
+                while let Some(work) = desk.start() {
+                    running.push(work.run(courier, lane));
+                }
+                tokio::select! {
+                    biased;
+                    told = &mut telling => break told,
+                    Some(worked) = running.next(), if !running.is_empty() => desk.settle(worked),
+                }
+            };
+            drop(telling);
+            if !desk.told(told, offset, &*partition) {
+                // Another member has it: what runs here is dropped with this.
+                return;
             }
-            shown.load(&desk.schedule);
+        }
+        // What is there is taken at once. The read that has to wait is kept while events end: it is
+        // not begun again with each of them.
+        let mut taken = 0;
+        let mut next = loop {
+            let mut next = partition.next();
+            if taken == BURST_EVENTS_MAX || !desk.reads_on() {
+                break next;
+            }
+            match (&mut next).now_or_never() {
+                Some(Some(received)) => desk.take(received),
+                Some(None) => break 'reading,
+                None => break next,
+            }
+            taken += 1;
+        };
+        loop {
+            while let Some(work) = desk.start() {
+                running.push(work.run(courier, lane));
+            }
+            desk.show();
             if desk.is_due() {
-                break true;
+                continue 'reading;
             }
             alarm.set(desk.alarm_at());
             tokio::select! {
                 biased;
-                () = &mut is_revoked => break false,
-                Some(one) = running.next(), if !running.is_empty() => {
-                    desk.settle(one);
-                    while let Some(Some(one)) = running.next().now_or_never() {
-                        desk.settle(one);
-                    }
+                () = &mut is_revoked => break 'reading,
+                Some(worked) = running.next(), if !running.is_empty() => desk.settle(worked),
+                received = &mut next, if desk.reads_on() => {
+                    let Some(received) = received else {
+                        break 'reading;
+                    };
+                    desk.take(received);
+                    continue 'reading;
                 }
-                received = &mut next, if desk.schedule.has_room() => match received {
-                    Some(received) => {
-                        desk.take(received);
-                        break true;
-                    }
-                    None => break false,
-                },
+                replayed = desk.replayed(), if desk.replays() => desk.take_again(replayed),
                 () = alarm.rings() => desk.ring(),
             }
-        };
-        drop(next);
-        if !goes_on {
-            break;
         }
     }
     // What waits or rests is the next member's.
     let drained = async {
-        while let Some(one) = running.next().await {
-            desk.settle(one);
+        while let Some(worked) = running.next().await {
+            desk.settle(worked);
         }
     };
     if timeout(DRAIN_MAX, drained).await.is_err() {
@@ -102,124 +110,12 @@ pub async fn read(courier: &Courier, watch: &Watch, mut partition: Box<dyn Parti
              they will be delivered again"
         );
     }
-    desk.tell(&mut *partition).await;
+    if let Some(offset) = desk.last() {
+        let told = partition.complete(offset).await;
+        desk.told(told, offset, &*partition);
+    }
     // Makes durable what was told.
     while partition.next().await.is_some() {}
-}
-
-/// An event that was tried.
-type Tried = (Place, Box<Job>, Ended);
-
-async fn one(courier: &Courier, place: Place, mut job: Box<Job>, lane: Lane<'_>) -> Tried {
-    let ended = courier.deliver(&mut job, lane).await;
-    (place, job, ended)
-}
-
-/// What is known of the partition's events, and what of that the broker is yet to be told.
-struct Desk<'a> {
-    schedule: Schedule<Box<Job>>,
-    shown: &'a Shown,
-    /// Events that were finished since the broker was told.
-    untold: usize,
-    /// When it is to be told of them.
-    tell_at: Option<Instant>,
-}
-
-impl<'a> Desk<'a> {
-    fn new(terms: Terms, shown: &'a Shown) -> Self {
-        let schedule = Schedule::new(Bounds {
-            in_flight_max: terms.in_flight_max,
-            held_max: HELD_EVENTS_MAX + terms.in_flight_max,
-            held_bytes_max: HELD_BYTES_MAX,
-            span_max: SPAN_OFFSETS_MAX,
-        });
-        Self {
-            schedule,
-            shown,
-            untold: 0,
-            tell_at: None,
-        }
-    }
-
-    fn take(&mut self, received: Received) {
-        let offset = received.offset;
-        let job = Box::new(Job::new(received));
-        let key = Key::of(&job.delivery.event.key);
-        self.schedule.admit(offset, key, job.bytes(), job);
-    }
-
-    fn settle(&mut self, (place, mut job, ended): Tried) {
-        match ended {
-            Ended::Finished => {
-                self.schedule.finish(place);
-                if job.delivery.attempt > 1 {
-                    self.shown.recovered(place.key);
-                }
-                self.note_finished();
-            }
-            Ended::Again {
-                reason,
-                pause,
-                state,
-            } => {
-                let failing = Failing::now(&job, &reason, state);
-                self.shown.failed(place.key, failing);
-                job.delivery.attempt = job.delivery.attempt.saturating_add(1);
-                let until = Instant::now() + pause;
-                self.schedule.give_back(place, job, Some(until.into_std()));
-            }
-            // The partition is about to be dropped.
-            Ended::Abandoned => {}
-        }
-    }
-
-    fn note_finished(&mut self) {
-        self.untold += 1;
-        self.tell_at.get_or_insert_with(|| Instant::now() + UNTOLD_MAX);
-    }
-
-    /// When something is to be done without anything having happened.
-    fn alarm_at(&self) -> Option<Instant> {
-        let wakes_at = self.schedule.wakes_at().map(Instant::from_std);
-        [wakes_at, self.tell_at].into_iter().flatten().min()
-    }
-
-    /// The time has come.
-    fn ring(&mut self) {
-        let now = Instant::now();
-        self.schedule.wake(now.into_std());
-        if self.tell_at.is_some_and(|at| at <= now) {
-            self.untold = UNTOLD_EVENTS_MAX;
-        }
-    }
-
-    fn is_due(&self) -> bool {
-        self.untold >= UNTOLD_EVENTS_MAX
-    }
-
-    /// Tells the broker how far the partition is done. `false` if it is another member's.
-    async fn tell(&mut self, partition: &mut dyn Partition) -> bool {
-        self.untold = 0;
-        self.tell_at = None;
-        let Some(offset) = self.schedule.completed() else {
-            return true;
-        };
-        match partition.complete(offset).await {
-            Ok(()) => true,
-            Err(Error::Lost) => false,
-            // The next completion covers this one. If there is none, they are delivered again.
-            Err(error @ (Error::Unavailable(_) | Error::UnknownTopic(_))) => {
-                tracing::warn!(
-                    error = &error as &dyn std::error::Error,
-                    event.topic = partition.topic(),
-                    event.partition = partition.index(),
-                    event.offset = offset,
-                    "could not commit that events are done"
-                );
-                true
-            }
-        }
-    }
 }
 
 /// One timer, set anew as often as the time changes.

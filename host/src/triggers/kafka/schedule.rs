@@ -241,11 +241,6 @@ impl<T> Schedule<T> {
         self.held
     }
 
-    /// How many keys rest.
-    pub fn resting(&self) -> usize {
-        self.resting.len()
-    }
-
     fn span(&self) -> u64 {
         match (self.unfinished.first_key_value(), self.read) {
             (Some((_, first)), Some(last)) => last.saturating_sub(*first),

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
+use super::job::{Job, brief};
 use super::meters::Meters;
 use super::schedule::{Key, Schedule};
 use crate::clock;
@@ -196,13 +197,13 @@ impl Drop for Shown {
 }
 
 impl Failing {
-    pub(super) fn now(job: &super::job::Job, reason: &str, state: State) -> Self {
+    pub(super) fn now(job: &Job, reason: &str, state: State) -> Self {
         Self {
             key: job.delivery.event.key.clone(),
             event_id: job.delivery.id.clone(),
             offset: job.delivery.offset,
             attempts: job.delivery.attempt,
-            reason: reason.to_owned(),
+            reason: brief(reason).to_owned(),
             since: clock::now(),
             state,
         }

@@ -17,9 +17,9 @@ use super::reader::outgoing;
 use super::suite::PARTITIONS;
 use crate::waiting::{eventually, within};
 
-const GROUP: &str = "app.counter";
+pub const GROUP: &str = "app.counter";
 
-const TERMS: Terms = Terms {
+pub const TERMS: Terms = Terms {
     attempts_max: 3,
     in_flight_max: 3,
     on_exhausted: OnExhausted::DeadLetter,
@@ -28,24 +28,26 @@ const TERMS: Terms = Terms {
 
 /// What was seen of a key's event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Step {
+pub enum Step {
     Begun(u64),
     Failed(u64),
     Done(u64),
 }
 
+type Steps = BTreeMap<String, Vec<Step>>;
+
 /// Handles what it is let to, and writes down what happens, key by key.
 #[derive(Default)]
-struct Doors {
+pub struct Doors {
     /// Keys whose events wait while they are being handled.
-    shut: watch::Sender<BTreeSet<String>>,
+    pub shut: watch::Sender<BTreeSet<String>>,
     /// Keys whose events fail.
-    broken: watch::Sender<BTreeSet<String>>,
-    steps: watch::Sender<BTreeMap<String, Vec<Step>>>,
+    pub broken: watch::Sender<BTreeSet<String>>,
+    steps: watch::Sender<Steps>,
 }
 
 impl Doors {
-    fn new(shut: &[&String], broken: &[&String]) -> Arc<Self> {
+    pub fn new(shut: &[&String], broken: &[&String]) -> Arc<Self> {
         let keys = |keys: &[&String]| keys.iter().map(|key| (*key).clone()).collect();
         Arc::new(Self {
             shut: watch::Sender::new(keys(shut)),
@@ -60,31 +62,36 @@ impl Doors {
         });
     }
 
-    fn of(&self, key: &str) -> Vec<Step> {
-        self.steps.borrow().get(key).cloned().unwrap_or_default()
+    pub fn of(&self, key: &str) -> Vec<Step> {
+        of(&self.steps.borrow(), key).to_vec()
     }
 
-    fn done(&self, key: &str) -> Vec<u64> {
-        let steps = self.of(key).into_iter();
-        steps
-            .filter_map(|step| match step {
-                Step::Done(number) => Some(number),
-                Step::Begun(_) | Step::Failed(_) => None,
-            })
-            .collect()
+    pub fn done(&self, key: &str) -> Vec<u64> {
+        done(&self.steps.borrow(), key).collect()
     }
 
-    async fn until_done(&self, key: &str, count: usize) {
+    pub async fn until_done(&self, key: &str, count: usize) {
         let mut steps = self.steps.subscribe();
-        let done = |_: &_| self.done(key).len() >= count;
-        within(steps.wait_for(done)).await.unwrap();
+        let enough = |steps: &Steps| done(steps, key).count() >= count;
+        within(steps.wait_for(enough)).await.unwrap();
     }
 
     async fn until_seen(&self, key: &str, step: Step) {
         let mut steps = self.steps.subscribe();
-        let seen = |_: &_| self.of(key).contains(&step);
+        let seen = |steps: &Steps| of(steps, key).contains(&step);
         within(steps.wait_for(seen)).await.unwrap();
     }
+}
+
+fn of<'a>(steps: &'a Steps, key: &str) -> &'a [Step] {
+    steps.get(key).map_or(&[], Vec::as_slice)
+}
+
+fn done<'a>(steps: &'a Steps, key: &str) -> impl Iterator<Item = u64> + use<'a> {
+    of(steps, key).iter().filter_map(|step| match step {
+        Step::Done(number) => Some(*number),
+        Step::Begun(_) | Step::Failed(_) => None,
+    })
 }
 
 #[async_trait]
@@ -104,16 +111,25 @@ impl Handler for Doors {
 }
 
 /// A host's part of the group.
-struct Member {
-    watch: Watch,
+pub struct Member {
+    pub watch: Watch,
     stop: CancellationToken,
     task: JoinHandle<()>,
 }
 
 impl Member {
-    fn start(broker: &Arc<dyn Broker>, handler: Arc<dyn Handler>, terms: Terms) -> Self {
+    pub fn start(broker: &Arc<dyn Broker>, handler: Arc<dyn Handler>, terms: Terms) -> Self {
+        Self::of(GROUP, broker, handler, terms)
+    }
+
+    pub fn of(
+        group: &str,
+        broker: &Arc<dyn Broker>,
+        handler: Arc<dyn Handler>,
+        terms: Terms,
+    ) -> Self {
         let group = Group {
-            name: GROUP.to_owned(),
+            name: group.to_owned(),
             component: "counter".to_owned(),
             topics: BTreeMap::from([("facts".to_owned(), terms)]),
             pace: Pace {
@@ -131,7 +147,7 @@ impl Member {
         }
     }
 
-    async fn stop(self) {
+    pub async fn stop(self) {
         self.stop.cancel();
         within(self.task).await.unwrap();
         assert_eq!(self.watch.views(), [], "what is not read is not shown");
@@ -139,7 +155,7 @@ impl Member {
 }
 
 /// Keys that fall into one partition.
-fn neighbours(count: usize) -> Vec<String> {
+pub fn neighbours(count: usize) -> Vec<String> {
     (0..)
         .map(|n| format!("key-{n}"))
         .filter(|key| partitioner::partition(key.as_bytes(), PARTITIONS) == 0)
@@ -148,14 +164,14 @@ fn neighbours(count: usize) -> Vec<String> {
 }
 
 /// The keys' events in turns, `rounds` of each.
-async fn publish(broker: &Arc<dyn Broker>, keys: &[String], rounds: std::ops::Range<u64>) {
+pub async fn publish(broker: &Arc<dyn Broker>, keys: &[String], rounds: std::ops::Range<u64>) {
     let batch: Vec<_> = rounds
         .flat_map(|round| keys.iter().map(move |key| outgoing("facts", key, round)))
         .collect();
     broker.publish(&batch).await.unwrap();
 }
 
-async fn lag(broker: &Arc<dyn Broker>) -> u64 {
+pub async fn lag(broker: &Arc<dyn Broker>) -> u64 {
     let lag = broker.lag(GROUP, &["facts".to_owned()]).await.unwrap();
     lag.iter().map(|lag| lag.lag).sum()
 }

@@ -7,28 +7,28 @@ use praxis_host::capabilities::events::{Broker, dead_letter_topic};
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
 
-use super::{deliveries, keys, suite};
+use super::{batches, deliveries, keys, reads, rebalances, replays, suite};
 use crate::waiting::within;
 
 const BROKERS: i32 = 3;
 const DELIVERY_MS_MAX: u64 = 3_000;
 
 /// The mock cluster takes about as long for a rebalance.
-const SESSION_MS: u64 = 3_000;
+pub const SESSION_MS: u64 = 3_000;
 
 /// All brokers at once.
 const ALL: i32 = -1;
 
-type Cluster = MockCluster<'static, DefaultProducerContext>;
+pub type Cluster = MockCluster<'static, DefaultProducerContext>;
 
 /// A cluster with the suite's topics, made through the mock: it knows no CreateTopics.
-fn cluster() -> Cluster {
+pub fn cluster() -> Cluster {
     let cluster = MockCluster::new(BROKERS).unwrap();
     create_topics(&cluster);
     cluster
 }
 
-fn create_topics(cluster: &Cluster) {
+pub fn create_topics(cluster: &Cluster) {
     for (topic, settings) in suite::topics() {
         let partitions = i32::try_from(settings.partitions).unwrap();
         let letters = dead_letter_topic(&topic);
@@ -42,14 +42,18 @@ fn create_topics(cluster: &Cluster) {
 }
 
 /// The cluster, as one host meets it.
-fn connect(cluster: &Cluster) -> Kafka {
-    let mut options = Options::new(&cluster.bootstrap_servers(), "test.");
-    options.delivery_ms_max = DELIVERY_MS_MAX;
-    options.session_ms = SESSION_MS;
-    Kafka::new(options).unwrap()
+pub fn connect(cluster: &Cluster) -> Kafka {
+    Kafka::new(options(&cluster.bootstrap_servers())).unwrap()
 }
 
-async fn host(cluster: &Cluster) -> Arc<dyn Broker> {
+pub fn options(brokers: &str) -> Options {
+    let mut options = Options::new(brokers, "test.");
+    options.delivery_ms_max = DELIVERY_MS_MAX;
+    options.session_ms = SESSION_MS;
+    options
+}
+
+pub async fn host(cluster: &Cluster) -> Arc<dyn Broker> {
     let kafka = connect(cluster);
     kafka.ensure_topics(&suite::topics()).await.unwrap();
     Arc::new(kafka)
@@ -182,6 +186,48 @@ async fn a_partition_goes_on_at_its_next_member() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replay_hands_one_group_again_what_lies_before_it() {
+    let cluster = cluster();
+    replays::a_replay_hands_one_group_again_what_lies_before_it(host(&cluster).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_long_replay_is_complete_and_in_order() {
+    let cluster = cluster();
+    replays::a_long_replay_is_complete_and_in_order(host(&cluster).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replay_does_not_wait_for_a_parked_key_nor_overtake_it() {
+    let cluster = cluster();
+    replays::a_replay_does_not_wait_for_a_parked_key_nor_overtake_it(host(&cluster).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_event_for_one_group_is_skipped_by_others() {
+    let cluster = cluster();
+    replays::an_event_for_one_group_is_skipped_by_others(host(&cluster).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_batch_holds_what_is_ready_in_order() {
+    let cluster = cluster();
+    batches::a_batch_holds_what_is_ready_in_order(host(&cluster).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_that_fails_in_a_batch_holds_back_its_key_alone() {
+    let cluster = cluster();
+    batches::one_that_fails_in_a_batch_holds_back_its_key_alone(host(&cluster).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_that_breaks_its_batch_is_found_and_given_up_on() {
+    let cluster = cluster();
+    batches::one_that_breaks_its_batch_is_found_and_given_up_on(host(&cluster).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_broker_that_is_down_is_unavailable_and_comes_back() {
     let cluster = cluster();
     suite::a_broker_that_is_down_is_unavailable_and_comes_back(
@@ -201,4 +247,47 @@ async fn topics_that_show_up_while_they_are_waited_for_will_do() {
     let made = async { create_topics(&cluster) };
     let (ensured, ()) = within(futures::future::join(ensured, made)).await;
     ensured.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_record_lies_where_it_is_put() {
+    let cluster = cluster();
+    reads::a_record_lies_where_it_is_put(host(&cluster).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn all_that_is_known_of_a_record_is_kept() {
+    let cluster = cluster();
+    reads::all_that_is_known_of_a_record_is_kept(host(&cluster).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_partition_is_read_from_anywhere() {
+    let cluster = cluster();
+    reads::a_partition_is_read_from_anywhere(host(&cluster).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_extent_is_what_is_there() {
+    let cluster = cluster();
+    reads::the_extent_is_what_is_there(host(&cluster).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_was_published_in_the_future() {
+    let cluster = cluster();
+    reads::nothing_was_published_in_the_future(host(&cluster).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lag_grows_older_until_it_is_gone() {
+    let cluster = cluster();
+    reads::lag_grows_older_until_it_is_gone(host(&cluster).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_lost_while_members_come_and_go() {
+    let cluster = cluster();
+    let (first, second) = (host(&cluster).await, host(&cluster).await);
+    rebalances::nothing_is_lost_while_members_come_and_go(first, second).await;
 }

@@ -1,7 +1,6 @@
-//! The suite on PostgreSQL, and what only this adapter has.
+//! The suite on PostgreSQL.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use praxis_host::capabilities::events::Broker;
 use praxis_host::capabilities::events::postgres::Log;
@@ -9,22 +8,17 @@ use sqlx::PgPool;
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
-use super::reader::{Mode, Reader, numbers, outgoing};
-use super::{deliveries, keys, suite};
-use crate::waiting::within;
+use super::{batches, deliveries, keys, reads, rebalances, replays, suite};
 use crate::{database, postgres};
 
-/// What a member that died may cost the others.
-const TAKEOVER_MS_MAX: u64 = 10_000;
-
 /// A log with the suite's topics, as one host meets it.
-async fn log(pool: &PgPool) -> Arc<dyn Broker> {
+pub async fn log(pool: &PgPool) -> Arc<dyn Broker> {
     let log = Log::start(pool.clone(), "test.", CancellationToken::new());
     log.ensure_topics(&suite::topics()).await.unwrap();
     log
 }
 
-async fn new() -> Arc<dyn Broker> {
+pub async fn new() -> Arc<dyn Broker> {
     log(&database::new().await).await
 }
 
@@ -155,87 +149,72 @@ async fn a_partition_goes_on_at_its_next_member() {
 }
 
 #[tokio::test]
-async fn a_host_that_dies_is_followed_within_seconds() {
-    let pool = database::new().await;
-    let broker = log(&pool).await;
-    let batch: Vec<_> = (0..10).map(|n| outgoing("facts", "key", n)).collect();
-    broker.publish(&batch).await.unwrap();
-
-    // A host of its own, which ends without a word.
-    let dying = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()
-        .unwrap();
-    let options = (*pool.connect_options()).clone();
-    let read = dying.spawn(async move {
-        let pool = PgPool::connect_with(options).await.unwrap();
-        let broker = log(&pool).await;
-        let mut reader = Reader::join(&broker, "readers", &["facts"], Mode::NeverComplete).await;
-        reader.until_read(10).await;
-        reader
-    });
-    let reader = within(read).await.unwrap();
-    dying.shutdown_background();
-    let died = tokio::time::Instant::now();
-    drop(reader);
-
-    let mut next = Reader::join(&broker, "readers", &["facts"], Mode::Complete).await;
-    let seen = next.until_read(10).await;
-    let took = died.elapsed();
-    assert_eq!(numbers(&seen, "key"), (0..10).collect::<Vec<_>>());
-    assert!(took <= Duration::from_millis(TAKEOVER_MS_MAX), "{took:?}");
-    next.leave().await;
+async fn a_replay_hands_one_group_again_what_lies_before_it() {
+    replays::a_replay_hands_one_group_again_what_lies_before_it(new().await).await;
 }
 
 #[tokio::test]
-async fn what_is_older_than_its_topics_retention_goes() {
-    let pool = database::new().await;
-    let log = Log::start(pool.clone(), "test.", CancellationToken::new());
-    log.ensure_topics(&suite::topics()).await.unwrap();
-    let broker: Arc<dyn Broker> = log.clone();
-    for topic in ["facts", "rumours"] {
-        let batch: Vec<_> = (0..10).map(|n| outgoing(topic, "key", n)).collect();
-        broker.publish(&batch).await.unwrap();
-    }
-    assert_eq!(log.prune().await.unwrap(), 0);
-    sqlx::query(
-        r#"update event_log
-        set published_at = now() - interval '169 hours'
-        where topic = 'test.facts' and "offset" < 7"#,
-    )
-    .execute(&pool)
-    .await
-    .unwrap();
-    assert_eq!(log.prune().await.unwrap(), 7);
-    // What is gone is no lag, and a group that is new starts at what is left.
-    let lag = broker.lag("readers", &["facts".to_owned()]).await.unwrap();
-    assert_eq!(lag.iter().map(|lag| lag.lag).sum::<u64>(), 3);
-    let mut reader = Reader::join(&broker, "readers", &["facts"], Mode::Complete).await;
-    assert_eq!(numbers(&reader.until_read(3).await, "key"), [7, 8, 9]);
-    reader.leave().await;
+async fn a_long_replay_is_complete_and_in_order() {
+    replays::a_long_replay_is_complete_and_in_order(new().await).await;
 }
 
-/// Two writers, many keys each, in opposite orders: neither waits for the other for ever.
+#[tokio::test]
+async fn a_replay_does_not_wait_for_a_parked_key_nor_overtake_it() {
+    replays::a_replay_does_not_wait_for_a_parked_key_nor_overtake_it(new().await).await;
+}
+
+#[tokio::test]
+async fn an_event_for_one_group_is_skipped_by_others() {
+    replays::an_event_for_one_group_is_skipped_by_others(new().await).await;
+}
+
+#[tokio::test]
+async fn a_batch_holds_what_is_ready_in_order() {
+    batches::a_batch_holds_what_is_ready_in_order(new().await).await;
+}
+
+#[tokio::test]
+async fn one_that_fails_in_a_batch_holds_back_its_key_alone() {
+    batches::one_that_fails_in_a_batch_holds_back_its_key_alone(new().await).await;
+}
+
+#[tokio::test]
+async fn one_that_breaks_its_batch_is_found_and_given_up_on() {
+    batches::one_that_breaks_its_batch_is_found_and_given_up_on(new().await).await;
+}
+
+#[tokio::test]
+async fn a_record_lies_where_it_is_put() {
+    reads::a_record_lies_where_it_is_put(new().await).await;
+}
+
+#[tokio::test]
+async fn all_that_is_known_of_a_record_is_kept() {
+    reads::all_that_is_known_of_a_record_is_kept(new().await).await;
+}
+
+#[tokio::test]
+async fn a_partition_is_read_from_anywhere() {
+    reads::a_partition_is_read_from_anywhere(new().await).await;
+}
+
+#[tokio::test]
+async fn the_extent_is_what_is_there() {
+    reads::the_extent_is_what_is_there(new().await).await;
+}
+
+#[tokio::test]
+async fn nothing_was_published_in_the_future() {
+    reads::nothing_was_published_in_the_future(new().await).await;
+}
+
+#[tokio::test]
+async fn lag_grows_older_until_it_is_gone() {
+    reads::lag_grows_older_until_it_is_gone(new().await).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn writers_do_not_lock_each_other_out() {
-    let broker = new().await;
-    let write = |reversed: bool| {
-        let broker = broker.clone();
-        tokio::spawn(async move {
-            for round in 0..50 {
-                let keys = (0..12).map(|key| format!("key-{key}"));
-                let mut batch: Vec<_> = keys.map(|key| outgoing("facts", &key, round)).collect();
-                if reversed {
-                    batch.reverse();
-                }
-                broker.publish(&batch).await.unwrap();
-            }
-        })
-    };
-    let (one, other) = (write(false), write(true));
-    within(one).await.unwrap();
-    within(other).await.unwrap();
-    let lag = broker.lag("readers", &["facts".to_owned()]).await.unwrap();
-    assert_eq!(lag.iter().map(|lag| lag.end).sum::<u64>(), 1_200);
+async fn nothing_is_lost_while_members_come_and_go() {
+    let (first, second) = new_twice().await;
+    rebalances::nothing_is_lost_while_members_come_and_go(first, second).await;
 }

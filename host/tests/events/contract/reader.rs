@@ -97,21 +97,17 @@ async fn read(
 }
 
 pub fn outgoing(topic: &str, key: &str, number: u64) -> Outgoing {
+    let event = Event {
+        kind: "Counted".to_owned(),
+        key: key.to_owned(),
+        stream_version: number,
+        data: format!(r#"{{"number":{number}}}"#),
+    };
+    let time_ms = 1_767_225_600_000 + number;
     Outgoing {
         topic: topic.to_owned(),
-        record: Record {
-            id: clock::id(),
-            source: "tests".to_owned(),
-            time_ms: 1_767_225_600_000 + number,
-            traceparent: None,
-            event: Event {
-                kind: "Counted".to_owned(),
-                key: key.to_owned(),
-                stream_version: number,
-                data: format!(r#"{{"number":{number}}}"#),
-            },
-            dead_letter: None,
-        },
+        partition: None,
+        record: Record::new(clock::id(), "tests".to_owned(), time_ms, event),
     }
 }
 

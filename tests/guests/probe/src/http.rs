@@ -41,6 +41,6 @@ async fn methods(url: &str) -> Result<Response, ErrorCode> {
     http::delete(url).await
 }
 
-fn header(headers: &HeaderMap, name: &str) -> Option<String> {
+pub fn header(headers: &HeaderMap, name: &str) -> Option<String> {
     Some(headers.get(name)?.to_str().ok()?.to_owned())
 }

@@ -69,6 +69,14 @@ fn atomics() -> Seen {
     let absent = Cas::new(&bucket, "word")?;
     compare(absent.current(), "Ok(None)")?;
     compare(atomics::swap(absent, b"d").is_ok(), "true")?;
+    // What the host keeps for a component's swaps: 16 MiB of keys and values.
+    bucket.set("word", &[b'x'; (1 << 20) - 4])?;
+    let open = || Cas::new(&bucket, "word");
+    let mut held = (0..16).map(|_| open()).collect::<Result<Vec<_>, _>>()?;
+    compare(matches!(open(), Err(store::Error::Other(_))), "true")?;
+    held.pop();
+    compare(open().is_ok(), "true")?;
+    drop(held);
     bucket.delete("word")?;
     bucket.delete("n")?;
     done()

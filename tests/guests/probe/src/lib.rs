@@ -9,6 +9,7 @@ mod key_value;
 mod keyvalue;
 mod postgres;
 mod redis;
+mod sockets;
 mod system;
 mod variables;
 
@@ -31,6 +32,7 @@ async fn serve(request: Request) -> Response<String> {
         "http" => http::case(case, request).await,
         "files" => files::case(),
         "environment" => environment::case(),
+        "sockets" => sockets::case(case, &request).await,
         "system" => system::case(case).await,
         _ => Err(format!("no case {path}").into()),
     };

@@ -21,6 +21,7 @@ pub async fn case(case: &str) -> Seen {
         "broken" => statements::broken().await,
         "blocking" => statements::blocking().await,
         "builder" => statements::builder().await,
+        "secured" => statements::secured().await,
         "errors" => statements::errors().await,
         "transaction" => statements::transaction().await,
         "abandoned" => statements::abandoned().await,

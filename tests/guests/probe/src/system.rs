@@ -2,7 +2,6 @@
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher as _;
-use std::net::TcpStream;
 use std::time::{Duration, Instant, SystemTime};
 
 use spin_sdk::time::sleep;
@@ -17,7 +16,6 @@ pub async fn case(case: &str) -> Seen {
         "random" => chance(),
         "clocks" => time().await,
         "print" => print(),
-        "sockets" => sockets(),
         _ => Err(format!("no case {case}").into()),
     }
 }
@@ -55,12 +53,4 @@ fn print() -> Seen {
     eprintln!("of errors");
     eprint!("without an end");
     done()
-}
-
-/// Sockets are there, and no address is ever granted.
-fn sockets() -> Seen {
-    match TcpStream::connect("127.0.0.1:1") {
-        Ok(_) => Err("connected".into()),
-        Err(error) => Ok(format!("{:?}", error.kind())),
-    }
 }

@@ -10,7 +10,8 @@ use spin_sdk::http::body::stream;
 use spin_sdk::http::{IntoResponse, Request, Response, StatusCode};
 use spin_sdk::http_service;
 use spin_sdk::wasip3::clocks::monotonic_clock;
-use spin_sdk::wasip3::spawn;
+use spin_sdk::wasip3::http::types::{ErrorCode, Fields};
+use spin_sdk::wasip3::{spawn, wit_future};
 
 type Body = Sender<Vec<u8>>;
 
@@ -38,6 +39,8 @@ async fn serve(request: Request) -> impl IntoResponse {
         "calls" => call_for_ever(),
         "trap" => panic!("as asked"),
         "leak" => leak(),
+        "handles" => open_handles(),
+        "futures" => open_futures(),
         "recurse" => say(body, recurse(1).to_string()),
         "never" => wait().await,
         // Badly, after its head.
@@ -135,6 +138,22 @@ fn call_for_ever() {
 fn leak() {
     loop {
         std::mem::forget(black_box(vec![1_u8; CHUNK_BYTES]));
+    }
+}
+
+/// Headers that the host keeps.
+fn open_handles() {
+    loop {
+        std::mem::forget(black_box(Fields::new()));
+    }
+}
+
+/// Both ends of futures that nobody writes to or reads.
+fn open_futures() {
+    loop {
+        std::mem::forget(black_box(wit_future::new::<Result<(), ErrorCode>>(|| {
+            Ok(())
+        })));
     }
 }
 

@@ -1,35 +1,34 @@
-//! Keeps a member in its group: polls, spreads records to lanes, and answers rebalances.
+//! Keeps a member in its group: polls, opens a lane for each partition, and answers rebalances.
 //!
 //! A rebalance is answered late on purpose: what is being handled is finished and committed before
 //! a partition goes to another member.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use rdkafka::bindings::rd_kafka_resp_err_t as Native;
-use rdkafka::consumer::{
-    BaseConsumer, CommitMode, Consumer as _, ConsumerContext, RebalanceProtocol, StreamConsumer,
-};
+use rdkafka::consumer::{CommitMode, Consumer as _, StreamConsumer};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
-use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
-use rdkafka::{ClientContext, TopicPartitionList};
+use rdkafka::message::Message as _;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::lane::{Lane, Told, WAITING_MAX};
+use super::lane::{Dropped, Lane};
+use super::rebalance::{Change, Context, assign, list, log_failure, unassign};
 use super::{Options, client, short};
-use crate::capabilities::events::cloudevents::{self, Origin};
-use crate::capabilities::events::{DRAIN_MS_MAX, Partition, Received};
+use crate::capabilities::events::{DRAIN_MS_MAX, Partition};
 
 const COMMIT_EVERY_MS: u64 = 1_000;
 
 const HEARTBEAT_MS: u64 = 1_000;
 
-/// How long a member may leave a rebalance unanswered, or not poll.
-const POLL_MS_MAX: u64 = 120_000;
+/// What the client may read ahead of each partition: whichever comes first.
+const RECORDS_AHEAD_MAX: u64 = 4_096;
+const KIB_AHEAD_MAX: u64 = 1_024;
+
+/// How soon it looks again whether there is room to read ahead.
+const AHEAD_AGAIN_MS: u64 = 10;
 
 /// How long the broker may hold back an answer when there is nothing to read.
 const FETCH_WAIT_MS: u64 = 100;
@@ -44,23 +43,25 @@ pub type Membership = StreamConsumer<Context>;
 
 /// One member at work.
 pub struct Driver {
-    options: Options,
+    options: Arc<Options>,
     consumer: Arc<Membership>,
     assigned: mpsc::UnboundedSender<Box<dyn Partition>>,
     changes: mpsc::UnboundedReceiver<Change>,
     lanes: HashMap<At, Handle>,
-    told: mpsc::UnboundedReceiver<Told>,
-    tell: mpsc::UnboundedSender<Told>,
+    /// Tells which lanes were dropped by those who read them.
+    dropped: mpsc::UnboundedReceiver<Dropped>,
+    drops: mpsc::UnboundedSender<Dropped>,
+    /// How many lanes were opened.
+    opened: u64,
     /// The revocation that waits for lanes to be dropped.
     revoking: Option<Revoking>,
 }
 
 /// What the driver keeps of a lane.
 struct Handle {
-    records: mpsc::UnboundedSender<Received>,
-    waiting: Arc<AtomicUsize>,
+    /// Which one it is of those that the partition has had.
+    lane: u64,
     revoked: CancellationToken,
-    paused: bool,
 }
 
 struct Revoking {
@@ -68,65 +69,15 @@ struct Revoking {
     deadline: Instant,
 }
 
-/// What the group decided.
-enum Change {
-    Assign(Vec<At>),
-    Revoke { partitions: Vec<At>, lost: bool },
-}
-
-/// Passes rebalances on to the driver, until it leaves.
-pub struct Context {
-    changes: mpsc::UnboundedSender<Change>,
-    leaving: AtomicBool,
-}
-
-impl ClientContext for Context {}
-
-impl ConsumerContext for Context {
-    fn rebalance(
-        &self,
-        consumer: &BaseConsumer<Self>,
-        what: Native,
-        partitions: &mut TopicPartitionList,
-    ) {
-        let assigned = what == Native::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
-        if self.leaving.load(Ordering::Acquire) {
-            let answered = match assigned {
-                true => assign(consumer, partitions),
-                false => unassign(consumer, partitions),
-            };
-            log_failure(answered, "answer a rebalance while leaving");
-            return;
-        }
-        let elements = partitions.elements();
-        let partitions = elements
-            .iter()
-            .map(|element| (element.topic().to_owned(), element.partition()))
-            .collect();
-        let change = match assigned {
-            true => Change::Assign(partitions),
-            false => Change::Revoke {
-                partitions,
-                lost: consumer.assignment_lost(),
-            },
-        };
-        // Without a driver nobody polls, so nobody gets here.
-        let _ = self.changes.send(change);
-    }
-}
-
 impl Driver {
     pub fn subscribe(
-        options: &Options,
+        options: &Arc<Options>,
         group: &str,
         topics: &[String],
         assigned: mpsc::UnboundedSender<Box<dyn Partition>>,
     ) -> KafkaResult<Self> {
         let (sender, changes) = mpsc::unbounded_channel();
-        let context = Context {
-            changes: sender,
-            leaving: AtomicBool::new(false),
-        };
+        let context = Context::new(sender);
         let consumer: Membership = client(options)
             .set("group.id", group)
             .set("partition.assignment.strategy", "cooperative-sticky")
@@ -136,7 +87,10 @@ impl Driver {
             .set("auto.commit.interval.ms", COMMIT_EVERY_MS.to_string())
             .set("session.timeout.ms", options.session_ms.to_string())
             .set("heartbeat.interval.ms", HEARTBEAT_MS.to_string())
-            .set("max.poll.interval.ms", POLL_MS_MAX.to_string())
+            .set("max.poll.interval.ms", options.poll_ms_max.to_string())
+            .set("queued.min.messages", RECORDS_AHEAD_MAX.to_string())
+            .set("queued.max.messages.kbytes", KIB_AHEAD_MAX.to_string())
+            .set("fetch.queue.backoff.ms", AHEAD_AGAIN_MS.to_string())
             .set("fetch.wait.max.ms", FETCH_WAIT_MS.to_string())
             .set(
                 "topic.metadata.refresh.interval.ms",
@@ -145,15 +99,16 @@ impl Driver {
             .create_with_context(context)?;
         let topics: Vec<_> = topics.iter().map(String::as_str).collect();
         consumer.subscribe(&topics)?;
-        let (tell, told) = mpsc::unbounded_channel();
+        let (drops, dropped) = mpsc::unbounded_channel();
         Ok(Self {
             options: options.clone(),
             consumer: Arc::new(consumer),
             assigned,
             changes,
             lanes: HashMap::new(),
-            told,
-            tell,
+            dropped,
+            drops,
+            opened: 0,
             revoking: None,
         })
     }
@@ -166,10 +121,10 @@ impl Driver {
             tokio::select! {
                 () = stop.cancelled() => break,
                 Some(change) = self.changes.recv() => self.change(change).await,
-                Some(told) = self.told.recv() => self.hear(told).await,
+                Some(dropped) = self.dropped.recv() => self.close(dropped).await,
                 () = until(deadline) => self.finish_revoking().await,
                 message = consumer.recv() => match message {
-                    Ok(message) => self.pass_on(&message),
+                    Ok(message) => self.refuse(&(message.topic().to_owned(), message.partition())),
                     Err(error) => {
                         tracing::debug!(%error, "could not read events");
                         tokio::time::sleep(Duration::from_millis(ERROR_PAUSE_MS)).await;
@@ -209,64 +164,59 @@ impl Driver {
     }
 
     fn open(&mut self, at: At) {
-        let (records, receiver) = mpsc::unbounded_channel();
+        // Before the partition is assigned, so that all of its records come this way.
+        let Some(records) = self.consumer.split_partition_queue(&at.0, at.1) else {
+            tracing::error!(event.topic = at.0, "the client knows no such partition");
+            return;
+        };
+        self.opened += 1;
         let handle = Handle {
-            records,
-            waiting: Arc::default(),
+            lane: self.opened,
             revoked: CancellationToken::new(),
-            paused: false,
         };
         let lane = Lane {
+            number: handle.lane,
+            options: self.options.clone(),
             consumer: self.consumer.clone(),
             topic: short(&self.options, &at.0).to_owned(),
             at: at.clone(),
-            records: receiver,
-            waiting: handle.waiting.clone(),
+            records,
             revoked: handle.revoked.clone(),
-            told: self.tell.clone(),
+            drops: self.drops.clone(),
         };
         self.lanes.insert(at, handle);
         // If nobody takes it any more, the subscription is being closed.
         let _ = self.assigned.send(Box::new(lane));
     }
 
-    fn pass_on(&mut self, message: &BorrowedMessage<'_>) {
-        let at = (message.topic().to_owned(), message.partition());
-        // A record of a partition that was revoked meanwhile: it is another's.
-        let Some(lane) = self.lanes.get_mut(&at) else {
-            return;
-        };
-        let waiting = lane.waiting.fetch_add(1, Ordering::Relaxed);
-        if lane.records.send(read(&self.options, message)).is_err() {
-            return;
-        }
-        if waiting >= WAITING_MAX && !lane.paused {
-            lane.paused = true;
-            log_failure(self.consumer.pause(&list(&[at])), "pause a partition");
+    /// A record that did not come through its partition's lane: the lane is read again, from what
+    /// was completed, so that nothing is lost.
+    fn refuse(&self, at: &At) {
+        if let Some(lane) = self.lanes.get(at) {
+            tracing::warn!(
+                event.topic = at.0,
+                "a record went astray: its partition is read again"
+            );
+            lane.revoked.cancel();
         }
     }
 
-    async fn hear(&mut self, told: Told) {
-        match told {
-            Told::Low(at) => {
-                let Some(lane) = self.lanes.get_mut(&at) else {
-                    return;
-                };
-                if lane.paused {
-                    lane.paused = false;
-                    log_failure(self.consumer.resume(&list(&[at])), "resume a partition");
-                }
+    /// Somebody has stopped reading a lane.
+    async fn close(&mut self, dropped: Dropped) {
+        let Some(handle) = self.lanes.get(&dropped.at) else {
+            return;
+        };
+        if handle.lane != dropped.lane {
+            // An earlier lane of the partition ended late, and took the wake-ups with it.
+            handle.revoked.cancel();
+            return;
+        }
+        self.lanes.remove(&dropped.at);
+        match &self.revoking {
+            Some(revoking) if revoking.partitions.contains(&dropped.at) => {
+                self.finish_revoking_if_drained().await;
             }
-            Told::Dropped(at) => {
-                let Some(lane) = self.lanes.remove(&at) else {
-                    return;
-                };
-                if lane.revoked.is_cancelled() {
-                    self.finish_revoking_if_drained().await;
-                } else {
-                    self.read_again(at).await;
-                }
-            }
+            Some(_) | None => self.read_again(dropped.at).await,
         }
     }
 
@@ -324,8 +274,8 @@ impl Driver {
         }
         let drained = async {
             while !self.lanes.is_empty() {
-                if let Some(Told::Dropped(at)) = self.told.recv().await {
-                    self.lanes.remove(&at);
+                if let Some(dropped) = self.dropped.recv().await {
+                    self.lanes.remove(&dropped.at);
                 }
             }
         };
@@ -336,10 +286,7 @@ impl Driver {
             );
         }
         self.commit().await;
-        self.consumer
-            .context()
-            .leaving
-            .store(true, Ordering::Release);
+        self.consumer.context().leave();
         // A rebalance that is still open is answered, or the consumer would wait for it.
         while let Ok(change) = self.changes.try_recv() {
             self.revoking = None;
@@ -362,67 +309,9 @@ impl Driver {
     }
 }
 
-fn assign(
-    consumer: &impl rdkafka::consumer::Consumer<Context>,
-    partitions: &TopicPartitionList,
-) -> KafkaResult<()> {
-    match consumer.rebalance_protocol() {
-        RebalanceProtocol::Cooperative => consumer.incremental_assign(partitions),
-        RebalanceProtocol::Eager | RebalanceProtocol::None => consumer.assign(partitions),
-    }
-}
-
-fn unassign(
-    consumer: &impl rdkafka::consumer::Consumer<Context>,
-    partitions: &TopicPartitionList,
-) -> KafkaResult<()> {
-    match consumer.rebalance_protocol() {
-        RebalanceProtocol::Cooperative => consumer.incremental_unassign(partitions),
-        RebalanceProtocol::Eager | RebalanceProtocol::None => consumer.unassign(),
-    }
-}
-
-fn list(partitions: &[At]) -> TopicPartitionList {
-    let mut list = TopicPartitionList::with_capacity(partitions.len());
-    for (topic, partition) in partitions {
-        list.add_partition(topic, *partition);
-    }
-    list
-}
-
-fn log_failure(result: KafkaResult<()>, what: &str) {
-    if let Err(error) = result {
-        tracing::warn!(%error, "could not {what}");
-    }
-}
-
 async fn until(deadline: Option<Instant>) {
     match deadline {
         Some(deadline) => tokio::time::sleep_until(deadline).await,
         None => std::future::pending().await,
     }
-}
-
-fn read(options: &Options, message: &BorrowedMessage<'_>) -> Received {
-    let headers: BTreeMap<_, _> = message
-        .headers()
-        .into_iter()
-        .flat_map(|headers| headers.iter())
-        .filter_map(|header| {
-            let value = std::str::from_utf8(header.value?).ok()?;
-            Some((header.key, value))
-        })
-        .collect();
-    let published = message.timestamp().to_millis().unwrap_or_default();
-    let origin = Origin {
-        topic: short(options, message.topic()).to_owned(),
-        partition: message.partition().unsigned_abs(),
-        offset: message.offset().unsigned_abs(),
-        published_ms: u64::try_from(published).unwrap_or_default(),
-    };
-    let key = message.key().unwrap_or_default();
-    let payload = message.payload().unwrap_or_default();
-    cloudevents::read(origin, key, payload, |name| {
-        headers.get(name).map(|value| (*value).to_owned())
-    })
 }

@@ -1,41 +1,42 @@
-//! One assigned partition: records that the driver passed on, in order.
+//! One assigned partition: what the client read ahead of it, in order.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
+use futures::FutureExt as _;
 use rdkafka::consumer::Consumer as _;
+use rdkafka::consumer::stream_consumer::StreamPartitionQueue;
 use tokio::sync::mpsc;
+use tokio::task::coop::consume_budget;
 use tokio_util::sync::CancellationToken;
 
 use super::driver::{At, Membership};
+use super::rebalance::Context;
+use super::{Options, message};
 use crate::capabilities::events::{Error, Partition, Received};
 
-/// Records that may wait in a lane before its partition is paused.
-pub const WAITING_MAX: usize = 256;
+const ERROR_PAUSE_MS: u64 = 100;
 
-/// Records that may be left in a paused lane when its partition is resumed.
-const WAITING_LOW: usize = 64;
-
-/// What a lane tells the driver.
+/// A lane that is not read any more.
 #[derive(Debug)]
-pub enum Told {
-    /// It has room again.
-    Low(At),
-    /// It was dropped.
-    Dropped(At),
+pub struct Dropped {
+    pub at: At,
+    pub lane: u64,
 }
 
-/// The reader of one partition.
+/// The reader of one partition. What it does not take stays with the client, which then reads no
+/// further ahead.
 pub struct Lane {
+    pub number: u64,
+    pub options: Arc<Options>,
     pub consumer: Arc<Membership>,
     pub at: At,
     /// The topic's name without the prefix.
     pub topic: String,
-    pub records: mpsc::UnboundedReceiver<Received>,
-    pub waiting: Arc<AtomicUsize>,
+    pub records: StreamPartitionQueue<Context>,
     pub revoked: CancellationToken,
-    pub told: mpsc::UnboundedSender<Told>,
+    pub drops: mpsc::UnboundedSender<Dropped>,
 }
 
 #[async_trait]
@@ -49,16 +50,26 @@ impl Partition for Lane {
     }
 
     async fn next(&mut self) -> Option<Received> {
-        if self.revoked.is_cancelled() {
-            return None;
+        consume_budget().await;
+        while !self.revoked.is_cancelled() {
+            let read = match self.records.recv().now_or_never() {
+                Some(read) => read,
+                None => {
+                    self.revoked
+                        .run_until_cancelled(self.records.recv())
+                        .await?
+                }
+            };
+            match read {
+                Ok(message) => return Some(message::read(&self.options, &message)),
+                Err(error) => {
+                    tracing::debug!(%error, event.topic = self.topic, "could not read events");
+                    let pause = tokio::time::sleep(Duration::from_millis(ERROR_PAUSE_MS));
+                    self.revoked.run_until_cancelled(pause).await;
+                }
+            }
         }
-        let received = self.revoked.run_until_cancelled(self.records.recv());
-        let received = received.await??;
-        if self.waiting.fetch_sub(1, Ordering::Relaxed) == WAITING_LOW + 1 {
-            // The driver may be gone: then there is nothing to resume.
-            let _ = self.told.send(Told::Low(self.at.clone()));
-        }
-        Some(received)
+        None
     }
 
     async fn complete(&mut self, offset: u64) -> Result<(), Error> {
@@ -79,6 +90,10 @@ impl Partition for Lane {
 
 impl Drop for Lane {
     fn drop(&mut self) {
-        let _ = self.told.send(Told::Dropped(self.at.clone()));
+        // The driver may be gone: then there is nothing to read again.
+        let _ = self.drops.send(Dropped {
+            at: self.at.clone(),
+            lane: self.number,
+        });
     }
 }

@@ -69,7 +69,8 @@ async fn look(kafka: &Kafka) -> Result<Cluster, Error> {
     let producer = kafka.producer();
     blocking(move || {
         let limit = Duration::from_millis(ANSWER_MS_MAX);
-        let metadata = producer.client().fetch_metadata(None, limit)?;
+        let metadata = producer.client().fetch_metadata(None, limit);
+        let metadata = metadata.map_err(Error::unavailable)?;
         let topics = metadata.topics().iter();
         Ok(Cluster {
             brokers: u32::try_from(metadata.brokers().len()).unwrap_or(u32::MAX),

@@ -9,7 +9,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use super::group::{Held, LEASE_MS, Membership, quota};
-use super::lane::Lane;
+use super::lane::{Dropped, Lane};
 use super::wake::Wake;
 use crate::capabilities::events::{DRAIN_MS_MAX, Partition};
 
@@ -27,8 +27,8 @@ pub struct Driver {
     assigned: mpsc::UnboundedSender<Box<dyn Partition>>,
     lanes: HashMap<At, Handle>,
     /// Tells which lanes were dropped by those who read them.
-    dropped: mpsc::UnboundedReceiver<At>,
-    drops: mpsc::UnboundedSender<At>,
+    dropped: mpsc::UnboundedReceiver<Dropped>,
+    drops: mpsc::UnboundedSender<Dropped>,
     last_heartbeat: Instant,
 }
 
@@ -65,7 +65,7 @@ impl Driver {
             let share_again = tokio::select! {
                 () = stop.cancelled() => break,
                 _ = heartbeat.tick() => true,
-                Some(at) = self.dropped.recv() => self.lanes.remove(&at).is_some(),
+                Some(dropped) = self.dropped.recv() => self.close(dropped).await,
                 wake = wakes.recv() => self.wake(wake),
             };
             if share_again {
@@ -73,6 +73,17 @@ impl Driver {
             }
         }
         self.leave().await;
+    }
+
+    /// Commits what a lane completed before it was dropped. Its partition is shared again.
+    async fn close(&mut self, Dropped { at, completed }: Dropped) -> bool {
+        if let Some(completed) = completed {
+            let committed = self.membership.commit(&at.0, at.1, completed).await;
+            if let Err(error) = committed {
+                tracing::debug!(%error, event.topic = at.0, "could not commit what is done");
+            }
+        }
+        self.lanes.remove(&at).is_some()
     }
 
     /// Passes a wake-up on; answers whether the shares may have changed.
@@ -204,7 +215,7 @@ impl Driver {
         let drained = async {
             while !self.lanes.is_empty() {
                 match self.dropped.recv().await {
-                    Some(at) => self.lanes.remove(&at),
+                    Some(dropped) => self.close(dropped).await,
                     None => break,
                 };
             }

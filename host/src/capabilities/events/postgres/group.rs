@@ -4,7 +4,7 @@ use sqlx::PgPool;
 use uuid::Uuid;
 
 /// How long a lease holds. A member that dies is followed within this and one heartbeat.
-pub const LEASE_MS: u64 = 8_000;
+pub const LEASE_MS: u64 = 6_000;
 
 /// One member's view of its group. Names are full.
 #[derive(Clone)]

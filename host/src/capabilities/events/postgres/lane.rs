@@ -6,18 +6,24 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::{Notify, mpsc};
+use tokio::task::JoinHandle;
+use tokio::task::coop::consume_budget;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::driver::At;
 use super::group::Membership;
 use super::offset_column;
-use crate::capabilities::events::cloudevents::{self, Origin};
+use super::reading::records;
 use crate::capabilities::events::{Error, Partition, Received};
 
-const BATCH_ROWS_MAX: i64 = 64;
+/// What is read ahead of a partition: no further once either is reached.
+const RECORDS_AHEAD_MAX: usize = 256;
+const BYTES_AHEAD_MAX: usize = 1024 * 1024;
 
-/// Completions that may wait for their commit while there is more to do.
-const UNCOMMITTED_MAX: i64 = 16;
+/// Completions that may wait for their commit, and how long.
+const UNCOMMITTED_MAX: i64 = 256;
+const UNCOMMITTED_MS_MAX: u64 = 100;
 
 const RETRY_MS: u64 = 500;
 
@@ -29,11 +35,23 @@ pub struct Lane {
     /// The offset to read next.
     position: i64,
     read: VecDeque<Received>,
+    /// What was asked for: it comes, also if whoever waits for it stops waiting.
+    fetching: Option<JoinHandle<sqlx::Result<Vec<Received>>>>,
+    /// There was no more, and there is no news since.
+    is_at_end: bool,
     completed: i64,
     committed: i64,
+    committed_at: Instant,
     news: Arc<Notify>,
     revoked: CancellationToken,
-    drops: mpsc::UnboundedSender<At>,
+    drops: mpsc::UnboundedSender<Dropped>,
+}
+
+/// A lane that is not read any more.
+pub struct Dropped {
+    pub at: At,
+    /// How far it got, if that is not committed.
+    pub completed: Option<i64>,
 }
 
 impl Lane {
@@ -43,7 +61,7 @@ impl Lane {
         committed: i64,
         news: Arc<Notify>,
         revoked: CancellationToken,
-        drops: mpsc::UnboundedSender<At>,
+        drops: mpsc::UnboundedSender<Dropped>,
     ) -> Self {
         let short = at.0.strip_prefix(&membership.prefix).unwrap_or(&at.0);
         Self {
@@ -52,54 +70,61 @@ impl Lane {
             at,
             position: committed,
             read: VecDeque::new(),
+            fetching: None,
+            is_at_end: false,
             completed: committed,
             committed,
+            committed_at: Instant::now(),
             news,
             revoked,
             drops,
         }
     }
 
-    async fn fetch(&mut self) -> sqlx::Result<()> {
-        type Row = (i64, String, serde_json::Value, Vec<u8>, i64);
-        let rows: Vec<Row> = sqlx::query_as(
-            r#"select
-                "offset",
-                key,
-                headers,
-                data,
-                (extract(epoch from published_at) * 1000)::bigint
-            from event_log
-            where topic = $1 and partition = $2 and "offset" >= $3
-            order by "offset"
-            limit $4"#,
-        )
-        .bind(&self.at.0)
-        .bind(self.at.1)
-        .bind(self.position)
-        .bind(BATCH_ROWS_MAX)
-        .fetch_all(&self.membership.pool)
-        .await?;
-        for (offset, key, headers, data, published_ms) in rows {
-            let origin = Origin {
-                topic: self.topic.clone(),
-                partition: self.index(),
-                offset: offset.unsigned_abs(),
-                published_ms: published_ms.unsigned_abs(),
-            };
-            self.read
-                .push_back(cloudevents::read(origin, key.as_bytes(), &data, |name| {
-                    headers.get(name)?.as_str().map(str::to_owned)
-                }));
-            self.position = offset + 1;
+    fn fetch(&self) -> JoinHandle<sqlx::Result<Vec<Received>>> {
+        let pool = self.membership.pool.clone();
+        let (topic, at, from) = (self.topic.clone(), self.at.clone(), self.position);
+        tokio::spawn(async move {
+            let bytes_max = i64::try_from(BYTES_AHEAD_MAX).unwrap_or(i64::MAX);
+            records(&pool, &topic, &at, from, RECORDS_AHEAD_MAX, bytes_max).await
+        })
+    }
+
+    fn take(&mut self, read: Vec<Received>) {
+        let bytes: usize = read.iter().map(|read| read.record.event.data.len()).sum();
+        self.is_at_end = read.len() < RECORDS_AHEAD_MAX && bytes < BYTES_AHEAD_MAX;
+        if let Some(last) = read.last() {
+            self.position = offset_column(last.offset) + 1;
         }
-        Ok(())
+        self.read.extend(read);
+    }
+
+    /// Waits for news, or for the time to commit.
+    async fn idle(&mut self) {
+        if self.committed == self.completed {
+            self.news.notified().await;
+            self.is_at_end = false;
+            return;
+        }
+        let due = self.committed_at + Duration::from_millis(UNCOMMITTED_MS_MAX);
+        match tokio::time::timeout_at(due, self.news.notified()).await {
+            Ok(()) => self.is_at_end = false,
+            Err(_) => self.commit_or_log().await,
+        }
+    }
+
+    async fn commit_or_log(&mut self) {
+        // Should it fail, it is tried again; if there is no again, they are delivered again.
+        if let Err(error) = self.commit().await {
+            tracing::debug!(%error, event.topic = self.topic, "could not commit what is done");
+        }
     }
 
     async fn commit(&mut self) -> Result<(), Error> {
         if self.committed == self.completed {
             return Ok(());
         }
+        self.committed_at = Instant::now();
         let completed = self.completed;
         let ours = self
             .membership
@@ -126,37 +151,49 @@ impl Partition for Lane {
     }
 
     async fn next(&mut self) -> Option<Received> {
+        consume_budget().await;
+        let revoked = self.revoked.clone();
         loop {
-            if self.revoked.is_cancelled() {
-                // Should it fail, they are delivered again.
-                let _ = self.commit().await;
+            if revoked.is_cancelled() {
+                self.commit_or_log().await;
                 return None;
             }
             if let Some(received) = self.read.pop_front() {
                 return Some(received);
             }
-            let fetched = self.fetch().await;
-            let pause = match fetched {
-                Ok(()) if self.read.is_empty() => None,
-                Ok(()) => continue,
-                Err(error) => {
-                    tracing::debug!(%error, event.topic = self.topic, "could not read events");
-                    Some(Duration::from_millis(RETRY_MS))
+            if self.is_at_end {
+                revoked.run_until_cancelled(self.idle()).await;
+                continue;
+            }
+            let fetched = match &mut self.fetching {
+                Some(fetching) => revoked.run_until_cancelled(fetching).await,
+                None => {
+                    self.fetching = Some(self.fetch());
+                    continue;
                 }
             };
-            let news = async {
-                match pause {
-                    None => self.news.notified().await,
-                    Some(pause) => tokio::time::sleep(pause).await,
-                }
+            let Some(fetched) = fetched else {
+                continue;
             };
-            self.revoked.run_until_cancelled(news).await;
+            self.fetching = None;
+            let fault: Box<dyn std::error::Error + Send + Sync> = match fetched {
+                Ok(Ok(read)) => {
+                    self.take(read);
+                    continue;
+                }
+                Ok(Err(error)) => error.into(),
+                Err(error) => error.into(),
+            };
+            tracing::debug!(fault, event.topic = self.topic, "could not read events");
+            let pause = tokio::time::sleep(Duration::from_millis(RETRY_MS));
+            revoked.run_until_cancelled(pause).await;
         }
     }
 
     async fn complete(&mut self, offset: u64) -> Result<(), Error> {
         self.completed = self.completed.max(offset_column(offset) + 1);
-        if self.read.is_empty() || self.completed - self.committed >= UNCOMMITTED_MAX {
+        let is_due = self.committed_at.elapsed() >= Duration::from_millis(UNCOMMITTED_MS_MAX);
+        if is_due || self.completed - self.committed >= UNCOMMITTED_MAX {
             self.commit().await?;
         }
         Ok(())
@@ -170,6 +207,9 @@ impl Partition for Lane {
 impl Drop for Lane {
     fn drop(&mut self) {
         // The driver may be gone: then the lease runs out.
-        let _ = self.drops.send(self.at.clone());
+        let _ = self.drops.send(Dropped {
+            at: self.at.clone(),
+            completed: (self.completed > self.committed).then_some(self.completed),
+        });
     }
 }

@@ -42,6 +42,10 @@ impl Version {
         })
     }
 
+    pub fn life(&self) -> &Arc<Life> {
+        &self.life
+    }
+
     pub fn has_instances(&self) -> bool {
         self.life.load().instances > 0
     }

@@ -69,7 +69,7 @@ impl HandlerState for Instances {
         let begun = room::begin(&self.component, &self.pre);
         let begun = tokio::time::timeout(limit, begun).await;
         let (store, proxy) = begun.map_err(|_| ExpirationError)??;
-        let work = Arc::new(Work::default());
+        let occupation = Arc::new(Occupation::default());
         Ok(Instance {
             store,
             proxy,
@@ -78,12 +78,12 @@ impl HandlerState for Instances {
                 timeout: self.timeout,
                 armed: None,
                 over: Box::pin(self.component.life().over()),
-                work: Arc::clone(&work),
+                occupation: Arc::clone(&occupation),
             },
             state: Worker {
                 component: self.component.clone(),
                 requests_max: self.requests_max,
-                work,
+                occupation,
             },
         })
     }
@@ -92,9 +92,9 @@ impl HandlerState for Instances {
 /// What an instance is doing: nothing, or one call. It has not ended before everything has that the
 /// instance does for it, the body of its answer included.
 #[derive(Default)]
-struct Work(Mutex<Option<Ticket>>);
+struct Occupation(Mutex<Option<Ticket>>);
 
-impl Work {
+impl Occupation {
     fn current(&self) -> MutexGuard<'_, Option<Ticket>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -107,7 +107,7 @@ pub struct Expiration {
     armed: Option<Pin<Box<Sleep>>>,
     /// Until a newer version of the component takes over: nothing more is to come then.
     over: Pin<Box<WaitForCancellationFutureOwned>>,
-    work: Arc<Work>,
+    occupation: Arc<Occupation>,
 }
 
 impl Expiration {
@@ -140,7 +140,7 @@ impl WorkerExpiration for Expiration {
     ) -> Poll<()> {
         if status == WorkerStatus::Idle {
             // Its place is free, and it may take the next request.
-            if self.work.current().take().is_some() {
+            if self.occupation.current().take().is_some() {
                 context.waker().wake_by_ref();
             }
             if self.over.as_mut().poll(context).is_ready() {
@@ -149,7 +149,7 @@ impl WorkerExpiration for Expiration {
             return self.poll_deadline(context, since + IDLE_TIMEOUT);
         }
         let over = |ticket: &Ticket| ticket.call.is_over(context.waker());
-        if self.work.current().as_ref().is_some_and(over) {
+        if self.occupation.current().as_ref().is_some_and(over) {
             return Poll::Ready(());
         }
         let Some(at) = since.checked_add(self.timeout) else {
@@ -158,7 +158,7 @@ impl WorkerExpiration for Expiration {
         if self.poll_deadline(context, at).is_pending() {
             return Poll::Pending;
         }
-        if let Some(ticket) = &*self.work.current() {
+        if let Some(ticket) = &*self.occupation.current() {
             ticket.call.end(Fate::Expired);
         }
         Poll::Ready(())
@@ -169,7 +169,7 @@ impl WorkerExpiration for Expiration {
 pub struct Worker {
     component: Component,
     requests_max: usize,
-    work: Arc<Work>,
+    occupation: Arc<Occupation>,
 }
 
 impl WorkerState for Worker {
@@ -179,7 +179,7 @@ impl WorkerState for Worker {
     fn should_accept_request(&self, _: usize, total: usize) -> ShouldAccept {
         if total >= self.requests_max {
             ShouldAccept::Never
-        } else if self.work.current().is_some() {
+        } else if self.occupation.current().is_some() {
             ShouldAccept::No
         } else {
             ShouldAccept::Yes
@@ -193,13 +193,13 @@ impl WorkerState for Worker {
         _: GuestTaskId,
     ) -> Pin<Box<dyn Future<Output = ()> + 'static + Send + Sync>> {
         self.component.refill(store);
-        *self.work.current() = Some(ticket);
+        *self.occupation.current() = Some(ticket);
         // What `Expiration` does: it is polled even while the guest is busy.
         Box::pin(std::future::pending())
     }
 
     fn drop(&self, store: Store<State>, result: wasmtime::Result<()>) {
-        let ticket = self.work.current().take();
+        let ticket = self.occupation.current().take();
         let fate = result.as_ref().err().map(|trap| match &ticket {
             Some(ticket) => {
                 ticket.call.end(Fate::of(trap));

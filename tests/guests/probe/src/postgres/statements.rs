@@ -120,6 +120,20 @@ pub async fn builder() -> Seen {
     done()
 }
 
+/// With the authority's certificate from the environment.
+pub async fn secured() -> Seen {
+    let builder = raw::ConnectionBuilder::new(&variables::get("database_url").await?);
+    builder.set_ca_root(&std::env::var("AUTHORITY")?)?;
+    let database = builder.build_async().await?;
+    let sql = "select 1 / ssl::int from pg_stat_ssl where pid = pg_backend_pid()";
+    match database.execute_async(sql.into(), Vec::new()).await {
+        Ok(rows) => compare(rows, "1")?,
+        Err(PgError::ConnectionFailed(_)) => return Ok("connection-failed".into()),
+        Err(error) => return Err(error.into()),
+    }
+    done()
+}
+
 pub async fn errors() -> Seen {
     let database = connect().await?;
     let sql = "insert into probes values (1), (1)";

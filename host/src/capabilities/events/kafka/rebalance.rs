@@ -1,0 +1,106 @@
+//! What a group decides about who reads what, and how it is answered.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rdkafka::bindings::rd_kafka_resp_err_t as Native;
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, RebalanceProtocol};
+use rdkafka::error::KafkaResult;
+use rdkafka::{ClientContext, TopicPartitionList};
+use tokio::sync::mpsc;
+
+use super::driver::At;
+
+/// What the group decided.
+pub enum Change {
+    Assign(Vec<At>),
+    Revoke { partitions: Vec<At>, lost: bool },
+}
+
+/// Passes rebalances on to the driver, until it leaves.
+pub struct Context {
+    changes: mpsc::UnboundedSender<Change>,
+    leaving: AtomicBool,
+}
+
+impl Context {
+    pub fn new(changes: mpsc::UnboundedSender<Change>) -> Self {
+        Self {
+            changes,
+            leaving: AtomicBool::new(false),
+        }
+    }
+
+    /// From now on rebalances are answered at once: nobody waits for them any more.
+    pub fn leave(&self) {
+        self.leaving.store(true, Ordering::Release);
+    }
+}
+
+impl ClientContext for Context {}
+
+impl ConsumerContext for Context {
+    fn rebalance(
+        &self,
+        consumer: &BaseConsumer<Self>,
+        what: Native,
+        partitions: &mut TopicPartitionList,
+    ) {
+        let assigned = what == Native::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
+        if self.leaving.load(Ordering::Acquire) {
+            let answered = match assigned {
+                true => assign(consumer, partitions),
+                false => unassign(consumer, partitions),
+            };
+            log_failure(answered, "answer a rebalance while leaving");
+            return;
+        }
+        let elements = partitions.elements();
+        let partitions = elements
+            .iter()
+            .map(|element| (element.topic().to_owned(), element.partition()))
+            .collect();
+        let change = match assigned {
+            true => Change::Assign(partitions),
+            false => Change::Revoke {
+                partitions,
+                lost: consumer.assignment_lost(),
+            },
+        };
+        // Without a driver nobody polls, so nobody gets here.
+        let _ = self.changes.send(change);
+    }
+}
+
+pub fn assign(
+    consumer: &impl Consumer<Context>,
+    partitions: &TopicPartitionList,
+) -> KafkaResult<()> {
+    match consumer.rebalance_protocol() {
+        RebalanceProtocol::Cooperative => consumer.incremental_assign(partitions),
+        RebalanceProtocol::Eager | RebalanceProtocol::None => consumer.assign(partitions),
+    }
+}
+
+pub fn unassign(
+    consumer: &impl Consumer<Context>,
+    partitions: &TopicPartitionList,
+) -> KafkaResult<()> {
+    match consumer.rebalance_protocol() {
+        RebalanceProtocol::Cooperative => consumer.incremental_unassign(partitions),
+        RebalanceProtocol::Eager | RebalanceProtocol::None => consumer.unassign(),
+    }
+}
+
+pub fn list(partitions: &[At]) -> TopicPartitionList {
+    let mut list = TopicPartitionList::with_capacity(partitions.len());
+    for (topic, partition) in partitions {
+        list.add_partition(topic, *partition);
+    }
+    list
+}
+
+pub fn log_failure(result: KafkaResult<()>, what: &str) {
+    if let Err(error) = result {
+        tracing::warn!(%error, "could not {what}");
+    }
+}

@@ -1,0 +1,82 @@
+//! `praxis:events/batch-consumer`: many events, one call.
+
+use praxis_wasi::State;
+use wasmtime::Store;
+
+use super::export::{Export, Interface};
+use super::one::types;
+use super::{Delivery, Outcome};
+use crate::capabilities::events::producer::Publications;
+use crate::runtime::room;
+
+mod bindings {
+    wasmtime::component::bindgen!({
+        path: ["../wit/events"],
+        inline: "
+            package praxis:host-batch-consumer;
+            world batch-consumer {
+                export praxis:events/batch-consumer@0.1.0;
+            }
+        ",
+        with: { "praxis:events/types": crate::runtime::consumer::one::types },
+        exports: { default: async | store },
+        require_store_data_send: true,
+    });
+}
+
+pub type BatchConsumerPre = bindings::BatchConsumerPre<State>;
+
+/// The component's answers, one for each delivery.
+pub async fn handle(
+    export: &Export<BatchConsumerPre>,
+    deliveries: &[&Delivery],
+) -> Vec<Outcome> {
+    let given = deliveries.iter().map(|delivery| (*delivery).into()).collect();
+    match export.handle(given).await {
+        Ok(answers) if answers.len() == deliveries.len() => answers,
+        Ok(answers) => {
+            let counts = (answers.len(), deliveries.len());
+            let fault = format!("it gave {} answers for {} events", counts.0, counts.1);
+            vec![Outcome::Fault(fault); deliveries.len()]
+        }
+        Err(unanswered) => vec![unanswered.into(); deliveries.len()],
+    }
+}
+
+impl room::Linked for BatchConsumerPre {
+    type Instance = bindings::BatchConsumer;
+
+    async fn instantiate(
+        &self,
+        store: &mut Store<State>,
+    ) -> wasmtime::Result<bindings::BatchConsumer> {
+        self.instantiate_async(store).await
+    }
+}
+
+impl Interface for BatchConsumerPre {
+    type Given = Vec<types::Delivery>;
+    type Answer = Vec<Outcome>;
+
+    fn furnish(state: &mut State) {
+        state.attach(Publications::refused());
+    }
+
+    async fn call(
+        store: &mut Store<State>,
+        exports: &bindings::BatchConsumer,
+        deliveries: Vec<types::Delivery>,
+    ) -> wasmtime::Result<Vec<Outcome>> {
+        let answers = store
+            .run_concurrent(async |accessor| {
+                let consumer = exports.praxis_events_batch_consumer();
+                consumer.call_handle_batch(accessor, deliveries).await
+            })
+            .await??;
+        let outcomes = answers.into_iter().map(|answer| match answer {
+            Ok(()) => Outcome::Done(Vec::new()),
+            Err(failure) => failure.into(),
+        });
+        Ok(outcomes.collect())
+    }
+}
