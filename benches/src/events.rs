@@ -8,7 +8,7 @@ mod log;
 mod throughput;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context as _, ensure};
@@ -37,7 +37,6 @@ pub async fn measure(
     let bench = Bench {
         place,
         folder: folder.path(),
-        component: place.component("noop")?,
         cluster: Cluster::start()?,
         database_url: database.url(),
     };
@@ -50,7 +49,6 @@ pub async fn measure(
 struct Bench<'a> {
     place: &'a Place,
     folder: &'a Path,
-    component: PathBuf,
     cluster: Cluster,
     database_url: String,
 }
@@ -72,6 +70,8 @@ struct Application<'a> {
     with_database: bool,
     topic: &'a str,
     group: &'a str,
+    /// One of the guests that do nothing.
+    component: &'a str,
     /// As the manifest names them: `fresh` or `reused`.
     instances: &'a str,
     /// What the host logs.
@@ -106,7 +106,7 @@ impl Bench<'_> {
 
     fn start(&self, application: Application<'_>) -> anyhow::Result<Contestant> {
         let manifest = self.folder.join(format!("{}.toml", application.group));
-        fs::write(&manifest, self.manifest(application))?;
+        fs::write(&manifest, self.manifest(application)?)?;
         let mut services = vec![("RUST_LOG", application.log.to_owned())];
         if application.with_database {
             services.push(("DATABASE_URL", self.database_url.clone()));
@@ -124,29 +124,30 @@ impl Bench<'_> {
         )
     }
 
-    fn manifest(&self, application: Application<'_>) -> String {
+    fn manifest(&self, application: Application<'_>) -> anyhow::Result<String> {
         let Application {
             topic,
             group,
+            component,
             instances,
             ..
         } = application;
+        let source = self.place.component(component)?.display().to_string();
         let services = if application.with_database {
             "\"postgres\""
         } else {
             ""
         };
-        format!(
+        Ok(format!(
             "spin_manifest_version = 2\n\
              [application]\nname = \"events\"\nversion = \"0.1.0\"\n\
              [application.trigger.kafka.topics]\n\
              {topic} = {{ partitions = {PARTITIONS}, retention_hours = 24, replication = 1, min_insync_replicas = 1 }}\n\
              [application.tool.praxis]\nservices = [{services}]\noperations = true\n\
-             [[trigger.kafka]]\ntopic = {topic:?}\ncomponent = \"noop\"\ngroup = {group:?}\n\
-             [component.noop]\nsource = {:?}\n\
-             [component.noop.tool.praxis]\ninstances = {instances:?}\n",
-            self.component.display().to_string()
-        )
+             [[trigger.kafka]]\ntopic = {topic:?}\ncomponent = {component:?}\ngroup = {group:?}\n\
+             [component.{component}]\nsource = {source:?}\n\
+             [component.{component}.tool.praxis]\ninstances = {instances:?}\n"
+        ))
     }
 }
 

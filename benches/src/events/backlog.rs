@@ -62,6 +62,7 @@ fn application<'a>(adapter: Adapter, topic: &'a str, group: &'a str) -> Applicat
         with_database: adapter == Adapter::Postgres,
         topic,
         group,
+        component: "noop",
         instances: "fresh",
         log: "off",
     }

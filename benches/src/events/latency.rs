@@ -74,6 +74,7 @@ fn host(bench: &Bench<'_>, adapter: Adapter) -> anyhow::Result<Contestant> {
         with_database: true,
         topic: TOPIC,
         group,
+        component: "noop",
         instances: "fresh",
         log: "off,praxis_host::runtime::console=info",
     })
