@@ -1,4 +1,5 @@
-# `make up` runs Praxis, `make test` tests it, `make bench` measures it. Each installs what it needs.
+# `make up` runs Praxis, `make test` tests it, `make bench` measures it, `make faults` hurts it. Each
+# installs what it needs.
 
 CARGO ?= cargo
 COMPONENTS := practitioner availability search booking notification web
@@ -12,7 +13,7 @@ GUEST := --profile guest --target wasm32-wasip2
 DENY := target/tools/bin/cargo-deny --log-level error check
 ADVISORIES_SECONDS_MAX := 20
 
-.PHONY: up test bench check components host setup-run setup-test setup-bench fmt lint deny clean
+.PHONY: up test bench faults check components host setup-run setup-test setup-bench fmt lint deny clean
 
 up: setup-run components host
 	target/release/praxis up
@@ -25,6 +26,11 @@ test: setup-test check components $(TEST_GUESTS:%=component-%) host
 bench: setup-bench components component-hello component-noop component-noops component-sql component-unruly host
 	$(CARGO) build $(NATIVE) --bin praxis-benches
 	target/release/praxis-benches $(BENCH)
+
+# Publishes events, hurts hosts and servers, and says what came of every event.
+faults: setup-run component-recorder host
+	$(CARGO) build $(NATIVE) --bin praxis-faults
+	target/release/praxis-faults $(FAULTS)
 
 check: fmt deny lint
 

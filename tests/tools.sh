@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what is missing on a Debian or Ubuntu machine with Rust (rustup).
 #
-#   tests/tools.sh run    what `make up` needs: PostgreSQL, Redis, a C compiler, the wasm target
+#   tests/tools.sh run    what `make up` needs: PostgreSQL, Redis, a C compiler, OpenSSL, the wasm target
 #   tests/tools.sh test   that, and what `make test` needs: a browser, Node, servers to test against
 #   tests/tools.sh bench  what `make up` needs, and what `make bench` needs: wrk, `wasmtime serve`
 #
@@ -45,6 +45,7 @@ packages_for_run() {
     has cc && has c++ && has make || missing+=(build-essential)
     has pkg-config || missing+=(pkg-config)
     [ -e /usr/include/zlib.h ] || missing+=(zlib1g-dev)
+    [ -e /usr/include/openssl/ssl.h ] || missing+=(libssl-dev)
     install_packages "${missing[@]}"
 }
 

@@ -3,8 +3,11 @@
 pub mod build;
 pub mod check;
 pub mod compose;
+pub mod dead_letters;
 pub mod migrate;
 pub mod new;
+pub mod remote;
+pub mod replay;
 pub mod serve;
 pub mod services;
 pub mod settings;
@@ -49,6 +52,10 @@ enum Command {
     Swap(swap::Swap),
     /// Put the version before a swap back.
     Rollback(swap::Rollback),
+    /// List, show, redrive and discard the events that were given up on, in a host that runs.
+    DeadLetters(dead_letters::DeadLetters),
+    /// Let a component handle again what it has handled, in a host that runs.
+    Replay(replay::Replay),
     #[command(flatten)]
     Directory(praxis_directory::Command),
 }
@@ -74,6 +81,8 @@ impl Cli {
                 Command::Build(build) => build.run().await?,
                 Command::Swap(swap) => swap.run().await?,
                 Command::Rollback(rollback) => rollback.run().await?,
+                Command::DeadLetters(letters) => letters.run().await?,
+                Command::Replay(replay) => replay.run().await?,
                 Command::Directory(command) => praxis_directory::run(command).await?,
             }
             Ok(ExitCode::SUCCESS)

@@ -85,8 +85,11 @@ fn the_host_knows_no_component() {
 
 #[test]
 fn the_tests_link_nothing_that_they_test() {
-    let ours = House::look().ours("praxis-tests");
-    assert_eq!(ours.into_iter().collect::<Vec<_>>(), ["praxis-servers"]);
+    let house = House::look();
+    for tests in ["praxis-tests", "praxis-faults"] {
+        let ours: Vec<_> = house.ours(tests).into_iter().collect();
+        assert_eq!(ours, ["praxis-servers"], "{tests}");
+    }
 }
 
 #[test]
@@ -101,6 +104,7 @@ fn every_crate_is_under_the_rules() {
             "servers",
             "wasi",
             "tests",
+            "faults",
             "benches",
         ])
         .map(|name| (*name).to_owned())

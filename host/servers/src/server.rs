@@ -16,6 +16,9 @@ use crate::account::Account;
 use crate::orphan;
 use crate::process::Process;
 
+/// What a killed server left behind is gone by then.
+const START_AGAIN_MS_MAX: u64 = 10_000;
+const START_AGAIN_EVERY_MS: u64 = 200;
 const READY_MS_MAX: u64 = 60_000;
 const PROBE_MS_MAX: u64 = 2_000;
 const PROBE_EVERY_MS: u64 = 25;
@@ -123,11 +126,21 @@ impl Server {
         self.process.exited().await;
     }
 
-    /// Starts it after `stop` or `kill`, on the port that it had.
+    /// Starts it after `stop` or `kill`, on the port that it had. The children of one that was
+    /// killed take a moment to notice, and until then PostgreSQL refuses to start.
     pub async fn start_again(&mut self) -> anyhow::Result<()> {
         orphan::stop(&self.plan.folder).await?;
-        self.process = launch(&self.plan, self.port).await?;
-        Ok(())
+        let deadline = Instant::now() + Duration::from_millis(START_AGAIN_MS_MAX);
+        loop {
+            match launch(&self.plan, self.port).await {
+                Ok(process) => {
+                    self.process = process;
+                    return Ok(());
+                }
+                Err(error) if Instant::now() > deadline => return Err(error),
+                Err(_) => sleep(Duration::from_millis(START_AGAIN_EVERY_MS)).await,
+            }
+        }
     }
 }
 

@@ -14,6 +14,7 @@ mod record;
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
+use serde::Serialize;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -44,7 +45,7 @@ pub struct Extent {
 }
 
 /// How far a group is behind in one partition.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Lag {
     pub group: String,
     pub topic: String,

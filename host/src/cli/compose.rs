@@ -86,7 +86,7 @@ impl Host {
         let operations = operations.then(|| Operations {
             metrics: metrics.clone(),
             dependencies: services.dependencies(),
-            consumers: events.lag(&services),
+            events: events.for_operators(&manifest, &services),
             deployments: Arc::clone(&deployments),
         });
         let server = Server::new(

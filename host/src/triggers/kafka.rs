@@ -4,12 +4,14 @@
 //! run beside each other (`kafka/schedule.rs`). What a handling publishes is released before the
 //! event counts as done: a crash in between repeats both, with the same ids.
 
+pub mod dead_letters;
 mod delivery;
 mod desk;
 mod job;
+pub mod lag;
 mod meters;
 mod reader;
-mod replay;
+pub mod replay;
 mod schedule;
 pub mod watch;
 mod work;

@@ -3,6 +3,7 @@
 mod batches;
 mod deliveries;
 mod keys;
+mod letters;
 mod reader;
 mod reads;
 mod rebalances;

@@ -15,7 +15,6 @@ use praxis_host::triggers::http::issuer::Issuer;
 use praxis_host::triggers::http::operations::Operations;
 use praxis_host::triggers::http::seating::Guests;
 use praxis_host::triggers::http::{About, Server};
-use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -77,7 +76,7 @@ async fn serve(manifest: &str, has_own: bool) -> Host {
     let operations = has_own.then(|| Operations {
         metrics: PrometheusBuilder::new().build_recorder().handle(),
         dependencies: Vec::new(),
-        consumers: Arc::new(|| Box::pin(async { Ok(json!([])) })),
+        events: None,
         deployments,
     });
     let development = Development {

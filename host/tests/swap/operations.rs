@@ -49,7 +49,7 @@ impl Host {
         let operations = Operations {
             metrics: PrometheusBuilder::new().build_recorder().handle(),
             dependencies: Vec::new(),
-            consumers: Arc::new(|| Box::pin(async { Ok(json!([])) })),
+            events: None,
             deployments: Arc::clone(&application.deployments),
         };
         let server = Server::new(

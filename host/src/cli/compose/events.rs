@@ -2,17 +2,17 @@
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::super::services::Services;
-use crate::capabilities::events::{Broker, Lag};
 use crate::manifest::Manifest;
 use crate::runtime::application::Application;
 use crate::runtime::consumer::{Consumer, Handler};
 use crate::runtime::deployment::Seats;
-use crate::triggers::http::operations::Probe;
+use crate::triggers::http::operations;
+use crate::triggers::kafka::dead_letters::DeadLetters;
+use crate::triggers::kafka::lag;
 use crate::triggers::kafka::watch::Watch;
 use crate::triggers::relay::Relay;
 use crate::triggers::{cron, kafka, redis};
@@ -21,7 +21,7 @@ use crate::triggers::{cron, kafka, redis};
 pub struct Events {
     /// None if there is no broker.
     readers: Vec<(kafka::Group, Arc<dyn Handler>)>,
-    /// The partitions that they read.
+    /// The partitions that they read here.
     watch: Watch,
     /// What the timers wake; `None` where no database decides which host runs them.
     jobs: Option<Vec<cron::Job>>,
@@ -65,19 +65,26 @@ impl Events {
         })
     }
 
-    /// How far behind each group is, partition by partition.
-    pub fn lag(&self, services: &Services) -> Probe {
-        let broker = services.broker.clone();
-        let groups: Vec<_> = self
-            .readers
-            .iter()
-            .map(|(group, _)| group.clone())
-            .collect();
-        Arc::new(move || {
-            let broker = broker.clone();
-            let groups = groups.clone();
-            Box::pin(lag(broker, groups))
+    /// What operators see of events, and do with them.
+    pub fn for_operators(
+        &self,
+        manifest: &Manifest,
+        services: &Services,
+    ) -> Option<operations::Events> {
+        let broker = services.broker.as_ref()?;
+        let topics = manifest.application.trigger.kafka.topics.keys();
+        let name = &manifest.application.name;
+        Some(operations::Events {
+            broker: Arc::clone(broker),
+            groups: self.groups(),
+            watch: self.watch.clone(),
+            dead_letters: DeadLetters::new(Arc::clone(broker), topics.cloned(), name),
         })
+    }
+
+    fn groups(&self) -> Vec<kafka::Group> {
+        let groups = self.readers.iter();
+        groups.map(|(group, _)| group.clone()).collect()
     }
 
     /// Starts everything; it ends when it is told to stop.
@@ -89,6 +96,8 @@ impl Events {
         stop: &CancellationToken,
     ) {
         if let Some(broker) = &services.broker {
+            let measuring = lag::measure(Arc::clone(broker), self.groups(), stop.clone());
+            tasks.spawn(measuring);
             for (group, handler) in self.readers {
                 let (broker, watch) = (Arc::clone(broker), self.watch.clone());
                 tasks.spawn(kafka::run(broker, group, handler, watch, stop.clone()));
@@ -129,28 +138,4 @@ fn jobs(
         cron::Job::new(trigger, handler)
     });
     jobs.collect()
-}
-
-async fn lag(broker: Option<Arc<dyn Broker>>, groups: Vec<kafka::Group>) -> Result<Value, String> {
-    let mut items = Vec::new();
-    let Some(broker) = broker else {
-        return Ok(Value::Array(items));
-    };
-    for group in groups {
-        let topics: Vec<_> = group.topics.keys().cloned().collect();
-        let lags = broker.lag(&group.name, &topics).await;
-        items.extend(lags.map_err(|error| error.to_string())?.iter().map(item));
-    }
-    Ok(Value::Array(items))
-}
-
-fn item(lag: &Lag) -> Value {
-    json!({
-        "group": lag.group,
-        "topic": lag.topic,
-        "partition": lag.partition,
-        "committed": lag.committed,
-        "end": lag.end,
-        "lag": lag.lag,
-    })
 }

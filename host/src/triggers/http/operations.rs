@@ -1,27 +1,45 @@
 //! What operators ask of the host itself: is it well, how far behind is it, what does it count,
 //! which versions of its components are live.
 
+mod body;
 mod components;
+mod consumers;
+mod dead_letters;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::{BoxFuture, join_all};
-use http::{Request, StatusCode};
+use http::{Method, Request, StatusCode};
 use hyper::body::Incoming;
 use metrics_exporter_prometheus::PrometheusHandle;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::auth::Claims;
 use super::routes::Found;
 use super::{Problem, Response, get_only, response};
 use crate::runtime::deployment::Deployments;
+pub use consumers::Events;
+use dead_letters::Act;
 
-pub const ROUTES: [(&str, Operation); 6] = [
+pub const ROUTES: [(&str, Operation); 12] = [
     ("/health/live", Operation::Live),
     ("/health/ready", Operation::Ready),
     ("/metrics", Operation::Metrics),
     ("/v1/ops/consumers", Operation::Consumers),
+    ("/v1/ops/consumers/:group/replay", Operation::Replay),
+    ("/v1/ops/dead-letters", Operation::DeadLetters),
+    ("/v1/ops/dead-letters/redrive", Operation::RedriveAll),
+    ("/v1/ops/dead-letters/:id", Operation::DeadLetter(Act::Show)),
+    (
+        "/v1/ops/dead-letters/:id/redrive",
+        Operation::DeadLetter(Act::Redrive),
+    ),
+    (
+        "/v1/ops/dead-letters/:id/discard",
+        Operation::DeadLetter(Act::Discard),
+    ),
     ("/v1/ops/components", Operation::Components),
     // A verb follows the id: a colon inside a segment begins no name.
     ("/v1/ops/components/:call", Operation::Component),
@@ -40,6 +58,10 @@ pub enum Operation {
     Ready,
     Metrics,
     Consumers,
+    Replay,
+    DeadLetters,
+    DeadLetter(Act),
+    RedriveAll,
     Components,
     Component,
 }
@@ -58,8 +80,8 @@ pub struct Dependency {
 pub struct Operations {
     pub metrics: PrometheusHandle,
     pub dependencies: Vec<Dependency>,
-    /// How far behind each consumer is.
-    pub consumers: Probe,
+    /// Where the application has a log of events.
+    pub events: Option<Events>,
     pub deployments: Arc<Deployments>,
 }
 
@@ -72,13 +94,18 @@ impl Operations {
         claims: Option<&Claims>,
     ) -> Result<Response, Problem> {
         match operation {
-            Operation::Component => {}
+            Operation::Component
+            | Operation::Replay
+            | Operation::DeadLetter(_)
+            | Operation::RedriveAll => {}
             Operation::Live
             | Operation::Ready
             | Operation::Metrics
             | Operation::Consumers
+            | Operation::DeadLetters
             | Operation::Components => get_only(request.method())?,
         }
+        let events = self.events.as_ref();
         match operation {
             Operation::Live => Ok(response(StatusCode::OK, JSON, r#"{"status":"live"}"#)),
             Operation::Ready => Ok(self.ready(operator(claims).is_ok()).await),
@@ -89,13 +116,30 @@ impl Operations {
             )),
             Operation::Consumers => {
                 operator(claims)?;
-                match probe(&self.consumers).await {
-                    Ok(items) => {
-                        let body = json!({ "items": items });
-                        Ok(response(StatusCode::OK, JSON, body.to_string()))
-                    }
-                    Err(_) => Err(Problem::unavailable("the event broker")),
-                }
+                consumers::list(events).await
+            }
+            Operation::Replay => {
+                let operator = operator(claims)?;
+                let group = found.name("group").unwrap_or_default();
+                post_only(request.method())?;
+                let events = events.ok_or_else(Problem::not_found)?;
+                consumers::replay(events, group, request, operator).await
+            }
+            Operation::DeadLetters => {
+                operator(claims)?;
+                let events = events.ok_or_else(Problem::not_found)?;
+                dead_letters::list(&events.dead_letters, request.uri().query()).await
+            }
+            Operation::DeadLetter(act) => {
+                let operator = operator(claims)?;
+                let events = events.ok_or_else(Problem::not_found)?;
+                let id = found.name("id").unwrap_or_default();
+                dead_letters::act(&events.dead_letters, act, id, &request, operator).await
+            }
+            Operation::RedriveAll => {
+                let operator = operator(claims)?;
+                let events = events.ok_or_else(Problem::not_found)?;
+                dead_letters::redrive_all(&events.dead_letters, request, operator).await
             }
             Operation::Components => {
                 operator(claims)?;
@@ -140,6 +184,19 @@ impl Operations {
         let body = json!({ "status": word, "dependencies": report });
         response(status, JSON, body.to_string())
     }
+}
+
+fn post_only(method: &Method) -> Result<(), Problem> {
+    if method == Method::POST {
+        Ok(())
+    } else {
+        Err(Problem::method_not_allowed("POST"))
+    }
+}
+
+fn answer(body: &impl Serialize) -> Response {
+    let body = serde_json::to_vec(body).expect("its keys are strings and its numbers are finite");
+    response(StatusCode::OK, JSON, body)
 }
 
 async fn probe(probe: &Probe) -> Result<Value, String> {

@@ -1,5 +1,7 @@
 //! A replay: what lies before the record that asks for it is read again.
 
+pub mod request;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -29,7 +31,13 @@ pub struct Replay {
 }
 
 impl Replay {
-    pub fn new(broker: Arc<dyn Broker>, pace: Pace, asked: &Received, from: u64, held: u64) -> Self {
+    pub fn new(
+        broker: Arc<dyn Broker>,
+        pace: Pace,
+        asked: &Received,
+        from: u64,
+        held: u64,
+    ) -> Self {
         Self {
             broker,
             topic: asked.topic.clone(),
@@ -89,7 +97,9 @@ async fn chunk(
 ) -> Vec<Received> {
     let mut pauses = backoff(pace.first_ms, pace.ms_max);
     loop {
-        let read = broker.read(&topic, partition, from, CHUNK_RECORDS_MAX).await;
+        let read = broker
+            .read(&topic, partition, from, CHUNK_RECORDS_MAX)
+            .await;
         match read {
             Ok(read) => return read,
             Err(Error::UnknownTopic(topic)) => {

@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::reader::{Mode, Reader, numbers, outgoing};
 use crate::waiting::within;
 
+const COUNTER: &str = "app.counter";
 const ATTEMPTS_MAX: u32 = 4;
 
 const TERMS: Terms = Terms {
@@ -42,14 +43,23 @@ impl<F: Fn(&Delivery) -> Outcome + Send + Sync> Handler for Scripted<F> {
 }
 
 /// A group at work.
-struct Consumer {
+pub struct Consumer {
     handled: watch::Receiver<Vec<Delivery>>,
     stop: CancellationToken,
     task: JoinHandle<()>,
 }
 
 impl Consumer {
-    fn start(
+    pub fn start(
+        broker: &Arc<dyn Broker>,
+        script: impl Fn(&Delivery) -> Outcome + Send + Sync + 'static,
+    ) -> Self {
+        Self::start_as(COUNTER, broker, script)
+    }
+
+    /// As a group of its own.
+    pub fn start_as(
+        name: &str,
         broker: &Arc<dyn Broker>,
         script: impl Fn(&Delivery) -> Outcome + Send + Sync + 'static,
     ) -> Self {
@@ -58,7 +68,7 @@ impl Consumer {
             script,
             handled: sender,
         };
-        let (stop, task) = start(broker, Arc::new(handler));
+        let (stop, task) = start_as(name, broker, Arc::new(handler));
         Self {
             handled,
             stop,
@@ -67,7 +77,7 @@ impl Consumer {
     }
 
     /// Waits until there were as many calls, and gives the numbers and attempts.
-    async fn until_called(&mut self, count: usize) -> Vec<(u64, u32)> {
+    pub async fn until_called(&mut self, count: usize) -> Vec<(u64, u32)> {
         let handled = self.handled.wait_for(|handled| handled.len() >= count);
         let handled = within(handled).await.unwrap().clone();
         handled
@@ -76,7 +86,7 @@ impl Consumer {
             .collect()
     }
 
-    async fn stop(self) {
+    pub async fn stop(self) {
         self.stop.cancel();
         within(self.task).await.unwrap();
     }
@@ -86,15 +96,28 @@ fn start(
     broker: &Arc<dyn Broker>,
     handler: Arc<dyn Handler>,
 ) -> (CancellationToken, JoinHandle<()>) {
-    let group = Group {
-        name: "app.counter".to_owned(),
+    start_as(COUNTER, broker, handler)
+}
+
+/// A group that reads facts, and is quick to try again.
+pub fn group(name: &str) -> Group {
+    Group {
+        name: name.to_owned(),
         component: "counter".to_owned(),
         topics: BTreeMap::from([("facts".to_owned(), TERMS)]),
         pace: Pace {
             first_ms: 1,
             ms_max: 20,
         },
-    };
+    }
+}
+
+fn start_as(
+    name: &str,
+    broker: &Arc<dyn Broker>,
+    handler: Arc<dyn Handler>,
+) -> (CancellationToken, JoinHandle<()>) {
+    let group = group(name);
     let stop = CancellationToken::new();
     let watch = Watch::default();
     let task = tokio::spawn(run(broker.clone(), group, handler, watch, stop.clone()));

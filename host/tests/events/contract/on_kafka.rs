@@ -7,7 +7,7 @@ use praxis_host::capabilities::events::{Broker, dead_letter_topic};
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
 
-use super::{batches, deliveries, keys, reads, rebalances, replays, suite};
+use super::{batches, deliveries, keys, letters, reads, rebalances, replays, suite};
 use crate::waiting::within;
 
 const BROKERS: i32 = 3;
@@ -247,6 +247,36 @@ async fn topics_that_show_up_while_they_are_waited_for_will_do() {
     let made = async { create_topics(&cluster) };
     let (ensured, ()) = within(futures::future::join(ensured, made)).await;
     ensured.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dead_letter_is_redriven_in_its_turn() {
+    let cluster = cluster();
+    letters::a_dead_letter_is_redriven_in_its_turn(host(&cluster).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn all_dead_letters_are_redriven_in_order() {
+    let cluster = cluster();
+    letters::all_dead_letters_are_redriven_in_order(host(&cluster).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_discarded_dead_letter_is_gone() {
+    let cluster = cluster();
+    letters::a_discarded_dead_letter_is_gone(host(&cluster).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_redriven_is_for_its_group_alone() {
+    let cluster = cluster();
+    letters::what_was_redriven_is_for_its_group_alone(host(&cluster).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_group_handles_again_what_it_is_asked_to() {
+    let cluster = cluster();
+    letters::a_group_handles_again_what_it_is_asked_to(host(&cluster).await).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -8,7 +8,7 @@ use sqlx::PgPool;
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
-use super::{batches, deliveries, keys, reads, rebalances, replays, suite};
+use super::{batches, deliveries, keys, letters, reads, rebalances, replays, suite};
 use crate::{database, postgres};
 
 /// A log with the suite's topics, as one host meets it.
@@ -217,4 +217,29 @@ async fn lag_grows_older_until_it_is_gone() {
 async fn nothing_is_lost_while_members_come_and_go() {
     let (first, second) = new_twice().await;
     rebalances::nothing_is_lost_while_members_come_and_go(first, second).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dead_letter_is_redriven_in_its_turn() {
+    letters::a_dead_letter_is_redriven_in_its_turn(new().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn all_dead_letters_are_redriven_in_order() {
+    letters::all_dead_letters_are_redriven_in_order(new().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_discarded_dead_letter_is_gone() {
+    letters::a_discarded_dead_letter_is_gone(new().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_redriven_is_for_its_group_alone() {
+    letters::what_was_redriven_is_for_its_group_alone(new().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_group_handles_again_what_it_is_asked_to() {
+    letters::a_group_handles_again_what_it_is_asked_to(new().await).await;
 }

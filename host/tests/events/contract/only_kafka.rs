@@ -1,5 +1,6 @@
 //! What only Kafka has: a limit on the time between two polls, brokers that fall one by one, TLS.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,8 +11,8 @@ use rdkafka::mocking::MockCluster;
 
 use super::on_kafka::{SESSION_MS, cluster, create_topics, host, options};
 use super::reader::{Mode, Reader, numbers, outgoing};
+use super::suite;
 use super::tls::Front;
-use super::{suite, tls};
 use crate::waiting::within;
 
 /// More than the client reads ahead of a partition.
@@ -96,10 +97,10 @@ async fn a_broker_of_three_that_falls_costs_no_event() {
     reader.leave().await;
 }
 
-fn trusting(authority: &str) -> Security {
+fn trusting(authority: &Path) -> Security {
     Security {
         tls: Some(Tls {
-            authorities: Some(tls::file(authority)),
+            authorities: Some(authority.to_owned()),
             identity: None,
         }),
         login: None,
@@ -110,16 +111,18 @@ fn trusting(authority: &str) -> Security {
 async fn events_go_over_tls() {
     let cluster = MockCluster::new(1).unwrap();
     create_topics(&cluster);
-    let front = Front::start(&cluster.bootstrap_servers()).await;
+    let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let front = Front::start(&cluster.bootstrap_servers(), folder.path()).await;
+    let other = Front::start(&cluster.bootstrap_servers(), other.path()).await;
     let connect = |security| -> Arc<dyn Broker> {
         let mut options = options(&front.address);
         options.security = security;
         Arc::new(Kafka::new(options).unwrap())
     };
-    suite::publishes_in_order_per_key(connect(trusting("server.pem"))).await;
+    suite::publishes_in_order_per_key(connect(trusting(&front.certificate))).await;
 
     // Neither does a client talk to somebody else, nor without encryption.
-    for security in [trusting("other.pem"), Security::default()] {
+    for security in [trusting(&other.certificate), Security::default()] {
         let health = within(connect(security).health()).await;
         assert!(matches!(health, Err(Error::Unavailable(_))), "{health:?}");
     }

@@ -1,6 +1,6 @@
 //! TLS in front of a mock broker, which has none of its own.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -9,8 +9,7 @@ use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
-use tokio_rustls::rustls::pki_types::pem::PemObject as _;
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer;
 
 const HOST: &str = "127.0.0.1";
 
@@ -18,6 +17,8 @@ const HOST: &str = "127.0.0.1";
 pub struct Front {
     /// `host:port`
     pub address: String,
+    /// Its certificate, as a file for who is to trust it.
+    pub certificate: PathBuf,
     task: JoinHandle<()>,
 }
 
@@ -27,22 +28,18 @@ impl Drop for Front {
     }
 }
 
-/// A certificate or key of these tests: made for 127.0.0.1, by themselves, for a hundred years.
-pub fn file(name: &str) -> PathBuf {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/events/contract/tls");
-    PathBuf::from(folder).join(name)
-}
-
 impl Front {
-    /// Before the one broker that there is.
-    pub async fn start(broker: &str) -> Self {
-        let certificate = CertificateDer::from_pem_file(file("server.pem")).unwrap();
-        let key = PrivateKeyDer::from_pem_file(file("server.key")).unwrap();
+    /// Before the one broker that there is; the certificate is kept in the folder.
+    pub async fn start(broker: &str, folder: &Path) -> Self {
+        let own = rcgen::generate_simple_self_signed([HOST.to_owned()]).unwrap();
+        let certificate = folder.join("certificate.pem");
+        std::fs::write(&certificate, own.cert.pem()).unwrap();
+        let key = PrivatePkcs8KeyDer::from(own.signing_key.serialize_der());
         let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
             .unwrap()
             .with_no_client_auth()
-            .with_single_cert(vec![certificate], key)
+            .with_single_cert(vec![own.cert.der().clone()], key.into())
             .unwrap();
         let acceptor = TlsAcceptor::from(Arc::new(config));
         let listener = TcpListener::bind((HOST, 0)).await.unwrap();
@@ -59,6 +56,7 @@ impl Front {
         });
         Self {
             address: format!("{HOST}:{own}"),
+            certificate,
             task,
         }
     }

@@ -2,15 +2,14 @@
 
 use std::time::Duration;
 
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
-use http::{Method, Request, StatusCode};
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use http::Request;
+use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
 use serde::Serialize;
 
 use super::super::auth::Claims;
-use super::super::{Problem, Response, response};
-use super::JSON;
+use super::super::{Problem, Response};
+use super::{answer, body, post_only};
 use crate::runtime::deployment::{COMPONENT_BYTES_MAX, Deployments, Live, Refused, Report};
 
 const WASM: &str = "application/wasm";
@@ -42,9 +41,7 @@ pub async fn call(
     let Some((id, verb @ ("swap" | "rollback"))) = call.rsplit_once(':') else {
         return Err(Problem::not_found());
     };
-    if request.method() != Method::POST {
-        return Err(Problem::method_not_allowed("POST"));
-    }
+    post_only(request.method())?;
     let outcome = if verb == "swap" {
         match deployments.begin(id) {
             Ok(swap) => swap.swap(SOURCE.into(), upload(request).await?).await,
@@ -92,24 +89,9 @@ fn problem(refused: &Refused, reason: String) -> Problem {
 }
 
 async fn upload(request: Request<Incoming>) -> Result<Vec<u8>, Problem> {
-    let headers = request.headers();
-    if media_type(headers) != Some(WASM) {
-        return Err(Problem::unsupported_media_type(WASM));
-    }
-    let too_large = || Problem::too_large(COMPONENT_BYTES_MAX as u64);
-    if declared_length(headers).is_some_and(|length| length > COMPONENT_BYTES_MAX) {
-        return Err(too_large());
-    }
-    let body = Limited::new(request.into_body(), COMPONENT_BYTES_MAX).collect();
-    match tokio::time::timeout(UPLOAD_TIMEOUT, body).await {
-        Ok(Ok(body)) => Ok(body.to_bytes().into()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
-        Ok(Err(error)) => Err(Problem::bad_request(format!("the body broke off: {error}"))),
-        Err(_) => Err(Problem::bad_request(format!(
-            "the body was not there within {} ms",
-            UPLOAD_TIMEOUT.as_millis()
-        ))),
-    }
+    body::expect(&request, WASM)?;
+    let body = body::read(request, COMPONENT_BYTES_MAX, UPLOAD_TIMEOUT).await?;
+    Ok(body.into())
 }
 
 /// Reads what is not wanted, and keeps nothing: who is cut off while sending may miss the answer.
@@ -118,19 +100,4 @@ async fn discard(request: Request<Incoming>) {
     let read = async { while let Some(Ok(_)) = body.frame().await {} };
     // Whether it was in time or not, the answer is the same.
     let _ = tokio::time::timeout(DISCARD_TIMEOUT, read).await;
-}
-
-/// Without its parameters.
-fn media_type(headers: &HeaderMap) -> Option<&str> {
-    let value = headers.get(CONTENT_TYPE)?.to_str().ok()?;
-    Some(value.split(';').next().unwrap_or(value).trim())
-}
-
-fn declared_length(headers: &HeaderMap) -> Option<usize> {
-    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
-}
-
-fn answer(body: &impl Serialize) -> Response {
-    let body = serde_json::to_vec(body).expect("its keys are strings and its numbers are finite");
-    response(StatusCode::OK, JSON, body)
 }

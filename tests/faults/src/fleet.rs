@@ -1,0 +1,156 @@
+//! The hosts of a run: some die, some come.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use tokio::time::Instant;
+
+use crate::host::{Host, Setup};
+use crate::operations::{Consumed, Operations};
+use crate::wait;
+
+/// How long the others may take to go on with what a host left behind: a dead member of a Kafka
+/// group is noticed after 10 s, and an event that is tried again and again holds up the offset.
+const TAKEN_OVER_MS_MAX: u64 = 90_000;
+const ANSWER_MS_MAX: u64 = 30_000;
+
+pub struct Fleet {
+    setup: Setup,
+    operations: Operations,
+    hosts: BTreeMap<usize, Host>,
+    started: usize,
+    /// Hosts that ended without being told to.
+    pub fallen: Vec<String>,
+}
+
+impl Fleet {
+    pub fn new(setup: Setup, operations: Operations) -> Self {
+        Self {
+            setup,
+            operations,
+            hosts: BTreeMap::new(),
+            started: 0,
+            fallen: Vec::new(),
+        }
+    }
+
+    /// Starts one more, and says its name.
+    pub async fn start(&mut self) -> anyhow::Result<String> {
+        self.started += 1;
+        let name = format!("host-{}", self.started);
+        let host = Host::start(&self.setup, &name, &self.operations).await?;
+        self.hosts.insert(self.started, host);
+        Ok(name)
+    }
+
+    /// Where the first host keeps its issuer, the others have it too.
+    pub async fn sign_in(&mut self) -> anyhow::Result<()> {
+        let data = self.setup.folder.join("data");
+        self.operations.sign_in(&self.setup.praxis, &data).await
+    }
+
+    /// The host that has been there longest, taken out of the fleet.
+    pub fn take_oldest(&mut self) -> anyhow::Result<Host> {
+        let oldest = self.hosts.pop_first();
+        let (_, host) = oldest.context("there is no host left")?;
+        Ok(host)
+    }
+
+    /// A host that was taken out, as the youngest.
+    pub fn put_back(&mut self, host: Host) {
+        self.started += 1;
+        self.hosts.insert(self.started, host);
+    }
+
+    /// How far the group is, as any of the hosts says.
+    pub async fn consumed(&self) -> anyhow::Result<Vec<Consumed>> {
+        let mut failure = None;
+        for host in self.hosts.values() {
+            match self.operations.consumed(&host.base).await {
+                Ok(consumed) => return Ok(consumed),
+                Err(error) => failure = Some(error),
+            }
+        }
+        match failure {
+            Some(error) => Err(error),
+            None => bail!("there is no host left"),
+        }
+    }
+
+    /// The same, asked until one answers.
+    pub async fn consumed_soon(&self) -> anyhow::Result<Vec<Consumed>> {
+        let within = Duration::from_millis(ANSWER_MS_MAX);
+        wait::until("a host tells how far the group is", within, async || {
+            self.consumed().await
+        })
+        .await
+    }
+
+    /// Waits until the group goes on in every partition that had something left to do, whoever had
+    /// it; says how long that took.
+    pub async fn taken_over(&self) -> anyhow::Result<Duration> {
+        let since = Instant::now();
+        let mut waiting = self.consumed_soon().await?;
+        waiting.retain(|partition| partition.lag > 0);
+        let within = Duration::from_millis(TAKEN_OVER_MS_MAX);
+        wait::until("the others take over", within, async || {
+            let consumed = self
+                .consumed()
+                .await
+                .map_err(|error| format!("{error:#}"))?;
+            let goes_on = |then: &Consumed| {
+                let mut now = consumed.iter();
+                now.any(|now| now.partition == then.partition && now.committed > then.committed)
+            };
+            waiting.retain(|then| !goes_on(then));
+            match waiting.len() {
+                0 => Ok(()),
+                partitions => Err(format!("{partitions} partitions stand still")),
+            }
+        })
+        .await?;
+        Ok(since.elapsed())
+    }
+
+    /// Whether any host says that it cannot work now.
+    pub async fn any_unready(&self) -> Result<(), String> {
+        for host in self.hosts.values() {
+            if self.operations.ready(&host.base).await.is_err() {
+                return Ok(());
+            }
+        }
+        Err("all hosts say that they are ready".to_owned())
+    }
+
+    /// Notes the hosts that ended by themselves.
+    pub fn look_after(&mut self) -> anyhow::Result<()> {
+        for host in self.hosts.values_mut() {
+            if let Some(status) = host.ended()? {
+                let log = host.log_tail();
+                let name = &host.name;
+                self.fallen
+                    .push(format!("{name} ended by itself ({status}):\n{log}"));
+            }
+        }
+        let mut running = BTreeMap::new();
+        for (number, mut host) in std::mem::take(&mut self.hosts) {
+            if host.ended()?.is_none() {
+                running.insert(number, host);
+            }
+        }
+        self.hosts = running;
+        Ok(())
+    }
+
+    /// Stops all of them in order; says what went wrong.
+    pub async fn stop(&mut self) -> Vec<String> {
+        let mut wrong = Vec::new();
+        for (_, host) in std::mem::take(&mut self.hosts) {
+            if let Err(error) = host.stop().await {
+                wrong.push(format!("{error:#}"));
+            }
+        }
+        wrong
+    }
+}

@@ -1,0 +1,230 @@
+//! What is done to the hosts and servers, and when: each step as soon as so much is handled.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout};
+
+use crate::brokers::Brokers;
+use crate::report::Injection;
+use crate::wait;
+use crate::world::World;
+
+/// How long a share of the events may take.
+const SHARE_MS_MAX: u64 = 240_000;
+const NOTICED_MS_MAX: u64 = 30_000;
+/// The broker that has the most to lose.
+const BROKER: i32 = 1;
+
+/// At how many percent of the events which step comes.
+const STEPS: [(usize, Step); 6] = [
+    (10, Step::Kill),
+    (20, Step::Start),
+    (30, Step::Server),
+    (50, Step::Hang),
+    (65, Step::Stop),
+    (75, Step::Start),
+];
+/// How many percent are published beyond those that the next step waits for: there is always
+/// something to do while a step goes on.
+const AHEAD_PERCENT: usize = 10;
+/// While a broker is away, the others go on with so many percent.
+const AWAY_PERCENT: usize = 5;
+
+#[derive(Debug, Clone, Copy)]
+enum Step {
+    /// A host dies, and the others have to notice.
+    Kill,
+    /// One more host comes.
+    Start,
+    /// A broker of three, or PostgreSQL, goes away and comes back.
+    Server,
+    /// A host hangs so long that the others take its partitions, and then goes on as if it had them.
+    Hang,
+    /// A host is stopped in order.
+    Stop,
+}
+
+pub struct Script<'a> {
+    pub injected: Vec<Injection>,
+    world: &'a mut World,
+    events: usize,
+    handled: watch::Receiver<u64>,
+    /// How many events may be published by now.
+    allow: watch::Sender<usize>,
+    began: Instant,
+}
+
+impl<'a> Script<'a> {
+    pub fn new(
+        world: &'a mut World,
+        events: usize,
+        handled: watch::Receiver<u64>,
+        allow: watch::Sender<usize>,
+    ) -> Self {
+        Self {
+            injected: Vec::new(),
+            world,
+            events,
+            handled,
+            allow,
+            began: Instant::now(),
+        }
+    }
+
+    /// Shorter: no host hangs.
+    pub async fn play(&mut self, shorter: bool) -> anyhow::Result<()> {
+        for (percent, step) in STEPS {
+            if shorter && matches!(step, Step::Hang) {
+                continue;
+            }
+            self.allow(self.share(percent + AHEAD_PERCENT));
+            self.reach(self.share(percent)).await?;
+            self.world.fleet.look_after()?;
+            match step {
+                Step::Kill => self.kill().await?,
+                Step::Start => self.start().await?,
+                Step::Server if self.world.brokers.is_some() => self.stop_a_broker().await?,
+                Step::Server => self.restart_postgres().await?,
+                Step::Hang => self.hang().await?,
+                Step::Stop => self.stop().await?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets so many events be published, if not more are already.
+    fn allow(&self, events: usize) {
+        self.allow
+            .send_modify(|allowed| *allowed = events.max(*allowed));
+    }
+
+    fn share(&self, percent: usize) -> usize {
+        self.events * percent / 100
+    }
+
+    async fn kill(&mut self) -> anyhow::Result<()> {
+        let host = self.world.fleet.take_oldest()?;
+        let note = self.note(format!("killed {} (SIGKILL)", host.name));
+        host.kill().await?;
+        let took = self.world.fleet.taken_over().await?;
+        self.outcome(
+            note,
+            format!("the others had taken over after {}", seconds(took)),
+        );
+        Ok(())
+    }
+
+    async fn start(&mut self) -> anyhow::Result<()> {
+        let note = self.note("started a host".to_owned());
+        let since = Instant::now();
+        let name = self.world.fleet.start().await?;
+        self.outcome(
+            note,
+            format!("{name} was ready after {}", seconds(since.elapsed())),
+        );
+        Ok(())
+    }
+
+    async fn stop_a_broker(&mut self) -> anyhow::Result<()> {
+        let note = self.note(format!(
+            "stopped broker {BROKER} of 3, the group's coordinator"
+        ));
+        let since = Instant::now();
+        self.brokers()?.down(BROKER)?;
+        let more = self.share(AWAY_PERCENT);
+        let handled = usize::try_from(*self.handled.borrow())?;
+        self.allow(handled + 2 * more);
+        self.reach(handled + more).await?;
+        self.brokers()?.up(BROKER)?;
+        let took = seconds(since.elapsed());
+        let outcome = format!("it came back after {more} more events, {took} later");
+        self.outcome(note, outcome);
+        Ok(())
+    }
+
+    fn brokers(&self) -> anyhow::Result<&Brokers> {
+        self.world.brokers.as_ref().context("there are no brokers")
+    }
+
+    async fn restart_postgres(&mut self) -> anyhow::Result<()> {
+        let note = self.note("stopped PostgreSQL, which sent all clients away".to_owned());
+        let since = Instant::now();
+        self.world.postgres.stop().await?;
+        let within = Duration::from_millis(NOTICED_MS_MAX);
+        let fleet = &self.world.fleet;
+        wait::until(
+            "a host says that it misses PostgreSQL",
+            within,
+            async || fleet.any_unready().await,
+        )
+        .await?;
+        self.world.postgres.start_again().await?;
+        let outcome = format!("a host said so; back after {}", seconds(since.elapsed()));
+        self.outcome(note, outcome);
+        Ok(())
+    }
+
+    async fn hang(&mut self) -> anyhow::Result<()> {
+        let host = self.world.fleet.take_oldest()?;
+        let note = self.note(format!("let {} hang (SIGSTOP)", host.name));
+        host.pause().await?;
+        let taken_over = self.world.fleet.taken_over().await;
+        host.resume().await?;
+        self.world.fleet.put_back(host);
+        let took = seconds(taken_over?);
+        let outcome = format!("the others had taken over after {took}; then it went on");
+        self.outcome(note, outcome);
+        Ok(())
+    }
+
+    async fn stop(&mut self) -> anyhow::Result<()> {
+        let host = self.world.fleet.take_oldest()?;
+        let note = self.note(format!("stopped {} in order (SIGTERM)", host.name));
+        let since = Instant::now();
+        let outcome = match host.stop().await {
+            Ok(()) => format!("it ended well after {}", seconds(since.elapsed())),
+            Err(error) => {
+                self.world.fleet.fallen.push(format!("{error:#}"));
+                "it did not end well".to_owned()
+            }
+        };
+        self.outcome(note, outcome);
+        Ok(())
+    }
+
+    /// Waits until so many events are handled.
+    async fn reach(&mut self, events: usize) -> anyhow::Result<()> {
+        let events = events as u64;
+        let within = Duration::from_millis(SHARE_MS_MAX);
+        let reached = timeout(within, self.handled.wait_for(|handled| *handled >= events)).await;
+        // What it saw is let go before the next look.
+        let reached = reached.map(|reached| reached.map(drop));
+        if let Ok(reached) = reached {
+            return reached.context("nobody counts what is handled");
+        }
+        let handled = *self.handled.borrow();
+        let seconds = within.as_secs();
+        bail!("{events} events are handled: not within {seconds} s; instead: {handled}")
+    }
+
+    /// Notes what is done now; answers where.
+    fn note(&mut self, what: String) -> usize {
+        self.injected.push(Injection {
+            at_ms: u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX),
+            handled: *self.handled.borrow(),
+            what,
+            outcome: None,
+        });
+        self.injected.len() - 1
+    }
+
+    fn outcome(&mut self, note: usize, outcome: String) {
+        self.injected[note].outcome = Some(outcome);
+    }
+}
+
+fn seconds(time: Duration) -> String {
+    format!("{:.1} s", time.as_secs_f64())
+}

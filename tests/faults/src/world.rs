@@ -1,0 +1,94 @@
+//! What a run happens in: PostgreSQL, perhaps brokers, and hosts.
+
+use std::fs;
+use std::io::ErrorKind;
+
+use anyhow::Context as _;
+use praxis_servers::{Durability, Server, postgres};
+
+use crate::brokers::Brokers;
+use crate::checker::Letter;
+use crate::database::Database;
+use crate::fleet::Fleet;
+use crate::host::Setup;
+use crate::operations::Operations;
+use crate::place::Place;
+use crate::run::{Adapter, Options};
+use crate::{letters, manifest};
+
+pub struct World {
+    pub postgres: Server,
+    pub brokers: Option<Brokers>,
+    pub fleet: Fleet,
+    pub database: Database,
+}
+
+impl World {
+    /// Everything started anew; hosts that are ready.
+    pub async fn start(options: &Options, adapter: Adapter) -> anyhow::Result<Self> {
+        let place = Place::of(options.name(adapter))?;
+        match fs::remove_dir_all(&place.folder) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                return Err(error)
+                    .with_context(|| format!("could not empty {}", place.folder.display()));
+            }
+            Ok(()) | Err(_) => {}
+        }
+        let folder = place.folder.join("postgres");
+        let postgres = postgres::start(&folder, Durability::Scratch).await?;
+        let database = Database::open(&postgres.url()).await?;
+        let brokers = match adapter {
+            Adapter::Kafka => Some(Brokers::start()?),
+            Adapter::Postgres => None,
+        };
+        let file = place.folder.join("spin.toml");
+        fs::write(&file, manifest::manifest(&place.recorder))
+            .with_context(|| format!("could not write {}", file.display()))?;
+        let mut environment = vec![
+            ("DATABASE_URL", postgres.url()),
+            ("PRAXIS_DATA_DIR", "data".to_owned()),
+            ("PRAXIS_MANIFEST", "spin.toml".to_owned()),
+            ("SPIN_VARIABLE_BROKEN", options.broken_word().to_owned()),
+            (
+                "RUST_LOG",
+                std::env::var("RUST_LOG").unwrap_or_else(|_| "warn".to_owned()),
+            ),
+            ("RUST_BACKTRACE", "0".to_owned()),
+        ];
+        if let Some(brokers) = &brokers {
+            environment.push(("KAFKA_BROKERS", brokers.bootstrap.clone()));
+        }
+        let setup = Setup {
+            praxis: place.praxis,
+            folder: place.folder,
+            environment: environment
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value))
+                .collect(),
+        };
+        let mut fleet = Fleet::new(setup, Operations::new()?);
+        // The first one alone: it compiles the component, and makes the schema and the issuer.
+        for host in 0..options.hosts {
+            fleet.start().await?;
+            if host == 0 {
+                fleet.sign_in().await?;
+            }
+        }
+        Ok(Self {
+            postgres,
+            brokers,
+            fleet,
+            database,
+        })
+    }
+
+    pub async fn letters(&self) -> anyhow::Result<Vec<Letter>> {
+        match &self.brokers {
+            Some(brokers) => {
+                let bootstrap = brokers.bootstrap.clone();
+                tokio::task::spawn_blocking(move || letters::in_kafka(&bootstrap)).await?
+            }
+            None => letters::in_postgres(&self.database.pool).await,
+        }
+    }
+}
