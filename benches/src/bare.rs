@@ -5,7 +5,6 @@ use std::hint::black_box;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
 use bytes::Bytes;
@@ -18,6 +17,8 @@ use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{Consumer as _, StreamConsumer};
 use rdkafka::message::{Headers as _, Message as _};
 use tokio::net::TcpListener;
+
+use crate::clock;
 
 #[derive(Debug, Args)]
 pub struct Arguments {
@@ -63,7 +64,7 @@ pub async fn consume(arguments: Arguments) -> anyhow::Result<()> {
             }
             if arguments.timed {
                 let stream_version = stream_version.context("an event has no version")?;
-                let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
+                let now = clock::now();
                 println!(
                     "timed {} {}.{:09}",
                     String::from_utf8_lossy(stream_version),

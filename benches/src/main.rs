@@ -5,6 +5,7 @@
 
 mod bare;
 mod client;
+mod clock;
 mod contestant;
 mod database;
 mod events;

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use sqlx::PgPool;
@@ -12,6 +12,7 @@ use sqlx::postgres::PgPoolOptions;
 use tokio::task::JoinSet;
 
 use super::{Adapter, Application, Bench, KEYS};
+use crate::clock;
 use crate::contestant::Contestant;
 use crate::figures::{Report, Row};
 
@@ -126,7 +127,7 @@ async fn commit(pool: &PgPool, n: u64) -> anyhow::Result<(u64, Duration)> {
     .bind(i64::try_from(n)?)
     .execute(&mut *transaction)
     .await?;
-    let sent = SystemTime::now().duration_since(UNIX_EPOCH)?;
+    let sent = clock::now();
     transaction.commit().await?;
     Ok((n, sent))
 }
