@@ -23,7 +23,7 @@ test: setup-test check components $(TEST_GUESTS:%=component-%) host
 	$(CARGO) test $(NATIVE) --tests
 
 # What the host costs, beside what else could have answered: benches/README.md.
-bench: setup-bench components component-hello component-sql component-unruly host
+bench: setup-bench components component-hello component-noop component-noops component-sql component-unruly host
 	$(CARGO) build $(NATIVE) --bin praxis-benches
 	target/release/praxis-benches $(BENCH)
 

@@ -27,6 +27,18 @@ impl Client {
 
     /// Asks, reads the whole answer, and says how long that took. The answer has to be `200`.
     pub fn get(&mut self, path: &str) -> anyhow::Result<Duration> {
+        Ok(self.ask(path)?.0)
+    }
+
+    /// The body of an answer of a server that says how long it is. The answer has to be `200`.
+    pub fn text(&mut self, path: &str) -> anyhow::Result<String> {
+        let (_, answer) = self.ask(path)?;
+        let answer = String::from_utf8(answer)?;
+        let (_, body) = answer.split_once("\r\n\r\n").context("no end of head")?;
+        Ok(body.to_owned())
+    }
+
+    fn ask(&mut self, path: &str) -> anyhow::Result<(Duration, Vec<u8>)> {
         let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
         let started = Instant::now();
         self.stream.write_all(request.as_bytes())?;
@@ -43,7 +55,7 @@ impl Client {
         if !answer.starts_with(b"HTTP/1.1 200") {
             bail!("{path}: {}", String::from_utf8_lossy(&answer));
         }
-        Ok(took)
+        Ok((took, answer))
     }
 }
 

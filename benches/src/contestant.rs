@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, TcpListener};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -21,6 +21,8 @@ const TICKS_PER_SECOND: f64 = 100.0;
 pub struct Contestant {
     pub name: &'static str,
     pub port: u16,
+    /// What it prints.
+    pub log: PathBuf,
     process: Child,
 }
 
@@ -41,7 +43,7 @@ impl Contestant {
         command: impl FnOnce(u16) -> Command,
     ) -> anyhow::Result<Self> {
         let contestant = Self::launch(name, folder, command)?;
-        contestant.wait(path, folder)
+        contestant.wait(path)
     }
 
     fn launch(
@@ -50,26 +52,28 @@ impl Contestant {
         command: impl FnOnce(u16) -> Command,
     ) -> anyhow::Result<Self> {
         let port = free_port()?;
-        let log = File::create(log(folder, name))?;
+        let log = folder.join(format!("{}.log", name.replace(' ', "-")));
+        let output = File::create(&log)?;
         let process = command(port)
             .stdin(Stdio::null())
-            .stdout(log.try_clone()?)
-            .stderr(log)
+            .stdout(output.try_clone()?)
+            .stderr(output)
             .spawn()
             .with_context(|| format!("could not run {name}"))?;
         Ok(Self {
             name,
             port,
+            log,
             process,
         })
     }
 
-    fn wait(mut self, path: &str, folder: &Path) -> anyhow::Result<Self> {
+    fn wait(mut self, path: &str) -> anyhow::Result<Self> {
         let deadline = Instant::now() + READY_TIMEOUT;
-        let said = |name| fs::read_to_string(log(folder, name)).unwrap_or_default();
+        let said = |log: &Path| fs::read_to_string(log).unwrap_or_default();
         loop {
             if let Some(status) = self.process.try_wait()? {
-                bail!("{} ended ({status}): {}", self.name, said(self.name));
+                bail!("{} ended ({status}): {}", self.name, said(&self.log));
             }
             let asked = Client::connect(self.port)
                 .map_err(anyhow::Error::from)
@@ -77,7 +81,7 @@ impl Contestant {
             match asked {
                 Ok(_) => return Ok(self),
                 Err(error) if Instant::now() > deadline => {
-                    bail!("{} is not ready: {error:#}; {}", self.name, said(self.name));
+                    bail!("{} is not ready: {error:#}; {}", self.name, said(&self.log));
                 }
                 Err(_) => std::thread::sleep(READY_EVERY),
             }
@@ -101,8 +105,8 @@ impl Contestant {
                 .arg("--data-dir")
                 .arg(folder.join(name))
                 .args(["--listen", &format!("127.0.0.1:{port}")])
-                .envs(services.iter().map(|(name, value)| (name, value)))
-                .env("RUST_LOG", "off");
+                .env("RUST_LOG", "off")
+                .envs(services.iter().map(|(name, value)| (name, value)));
             command
         })
     }
@@ -126,11 +130,26 @@ impl Contestant {
         path: &str,
         arguments: &[&str],
     ) -> anyhow::Result<Self> {
+        Self::ourselves(name, folder, path, "native", arguments)
+    }
+
+    /// The same events without a host: this program.
+    pub fn bare(name: &'static str, folder: &Path, arguments: &[&str]) -> anyhow::Result<Self> {
+        Self::ourselves(name, folder, "/metrics", "bare", arguments)
+    }
+
+    fn ourselves(
+        name: &'static str,
+        folder: &Path,
+        path: &str,
+        subcommand: &str,
+        arguments: &[&str],
+    ) -> anyhow::Result<Self> {
         let this = std::env::current_exe()?;
         Self::start(name, folder, path, |port| {
             let mut command = Command::new(this);
             command
-                .args(["native", "--port", &port.to_string()])
+                .args([subcommand, "--port", &port.to_string()])
                 .args(arguments);
             command
         })
@@ -138,19 +157,11 @@ impl Contestant {
 
     /// Processor time that it has used so far, all threads together.
     pub fn processor_time(&self) -> anyhow::Result<Duration> {
-        let stat = self.proc("stat")?;
-        // The second field, a name in brackets, may hold spaces.
-        let (_, fields) = stat.rsplit_once(')').context("no name in stat")?;
-        let fields: Vec<_> = fields.split_whitespace().collect();
-        let ticks = |at: usize| -> anyhow::Result<f64> {
-            Ok(fields.get(at).context("stat is short")?.parse()?)
-        };
-        let (user, system) = (ticks(11)?, ticks(12)?);
-        Ok(Duration::from_secs_f64((user + system) / TICKS_PER_SECOND))
+        processor_time(&self.process.id().to_string())
     }
 
     pub fn memory(&self) -> anyhow::Result<Memory> {
-        let rollup = self.proc("smaps_rollup")?;
+        let rollup = proc(&self.process.id().to_string(), "smaps_rollup")?;
         let bytes = |name: &str| -> anyhow::Result<u64> {
             let line = rollup.lines().find_map(|line| line.strip_prefix(name));
             let kilobytes = line.and_then(|line| line.split_whitespace().next());
@@ -160,11 +171,6 @@ impl Contestant {
             resident: bytes("Rss:")?,
             proportional: bytes("Pss:")?,
         })
-    }
-
-    fn proc(&self, file: &str) -> anyhow::Result<String> {
-        let path = format!("/proc/{}/{file}", self.process.id());
-        fs::read_to_string(&path).with_context(|| format!("could not read {path}"))
     }
 }
 
@@ -176,8 +182,26 @@ impl Drop for Contestant {
     }
 }
 
-fn log(folder: &Path, name: &str) -> std::path::PathBuf {
-    folder.join(format!("{}.log", name.replace(' ', "-")))
+/// What this process has used so far.
+pub fn own_processor_time() -> anyhow::Result<Duration> {
+    processor_time("self")
+}
+
+fn processor_time(process: &str) -> anyhow::Result<Duration> {
+    let stat = proc(process, "stat")?;
+    // The second field, a name in brackets, may hold spaces.
+    let (_, fields) = stat.rsplit_once(')').context("no name in stat")?;
+    let fields: Vec<_> = fields.split_whitespace().collect();
+    let ticks = |at: usize| -> anyhow::Result<f64> {
+        Ok(fields.get(at).context("stat is short")?.parse()?)
+    };
+    let (user, system) = (ticks(11)?, ticks(12)?);
+    Ok(Duration::from_secs_f64((user + system) / TICKS_PER_SECOND))
+}
+
+fn proc(process: &str, file: &str) -> anyhow::Result<String> {
+    let path = format!("/proc/{process}/{file}");
+    fs::read_to_string(&path).with_context(|| format!("could not read {path}"))
 }
 
 fn free_port() -> anyhow::Result<u16> {

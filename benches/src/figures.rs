@@ -58,6 +58,21 @@ impl fmt::Display for Goal {
     }
 }
 
+impl Row {
+    /// `figures` take from a sample what the columns say.
+    pub fn new<T>(name: impl Into<String>, samples: &[T], figures: &[fn(&T) -> f64]) -> Self {
+        let of = |figure: &fn(&T) -> f64| {
+            let mut values: Vec<_> = samples.iter().map(figure).collect();
+            values.sort_by(f64::total_cmp);
+            median(&values)
+        };
+        Self {
+            name: name.into(),
+            medians: figures.iter().map(of).collect(),
+        }
+    }
+}
+
 impl Finding {
     /// `values` are those of the rounds.
     pub fn new(what: impl Into<String>, mut values: Vec<f64>, goal: Option<Goal>) -> Self {
@@ -78,24 +93,20 @@ impl Finding {
 pub const COLUMNS: [&str; 4] = ["requests/s", "p50 µs", "p99 µs", "CPU µs/request"];
 
 pub fn row(name: &str, samples: &[Sample]) -> Row {
-    let of = |figure: fn(&Sample) -> f64| {
-        let mut values: Vec<_> = samples.iter().map(figure).collect();
-        values.sort_by(f64::total_cmp);
-        median(&values)
-    };
-    Row {
-        name: name.to_owned(),
-        medians: vec![
-            of(|s| s.per_second),
-            of(|s| s.p50_us),
-            of(|s| s.p99_us),
-            of(|s| s.processor_us),
+    Row::new(
+        name,
+        samples,
+        &[
+            |s| s.per_second,
+            |s| s.p50_us,
+            |s| s.p99_us,
+            |s| s.processor_us,
         ],
-    }
+    )
 }
 
 /// Something of each round of two contestants.
-pub fn pairwise(a: &[Sample], b: &[Sample], of: impl Fn(&Sample, &Sample) -> f64) -> Vec<f64> {
+pub fn pairwise<T>(a: &[T], b: &[T], of: impl Fn(&T, &T) -> f64) -> Vec<f64> {
     a.iter().zip(b).map(|(a, b)| of(a, b)).collect()
 }
 

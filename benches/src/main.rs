@@ -3,9 +3,12 @@
 //! The contestants run at the same time and are loaded in turn, round by round, so that a machine
 //! that becomes slower becomes slower for all; what counts is the ratio within a round.
 
+mod bare;
 mod client;
+mod clock;
 mod contestant;
 mod database;
+mod events;
 mod figures;
 mod hello;
 mod instances;
@@ -45,6 +48,12 @@ struct Cli {
     /// How many components are idle, then hit once each.
     #[arg(long, default_value_t = 1_000)]
     components: usize,
+    /// How many events a group reads in a round.
+    #[arg(long, default_value_t = 200_000)]
+    events: u64,
+    /// How many events wait for a host, to see what memory that takes.
+    #[arg(long, default_value_t = 1_000_000)]
+    backlog: u64,
     /// Write the figures here too.
     #[arg(long)]
     json: Option<PathBuf>,
@@ -67,12 +76,16 @@ enum Bench {
     Many,
     /// From nothing to the first answer.
     Start,
+    /// Events, against a consumer without a host.
+    Events,
 }
 
 #[derive(Debug, Subcommand)]
 enum Contestant {
     /// The native server that the host is compared with.
     Native(native::Arguments),
+    /// The consumer without a host that it is compared with.
+    Bare(bare::Arguments),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -83,6 +96,7 @@ fn main() -> anyhow::Result<()> {
     runtime.block_on(async {
         match cli.contestant {
             Some(Contestant::Native(arguments)) => native::serve(arguments).await,
+            Some(Contestant::Bare(arguments)) => bare::consume(arguments).await,
             None => measure(&cli).await,
         }
     })
@@ -102,6 +116,7 @@ async fn measure(cli: &Cli) -> anyhow::Result<()> {
             Bench::Isolation => isolation::measure(&place, cli.rounds, cli.seconds),
             Bench::Many => many::measure(&place, cli.components),
             Bench::Start => start::measure(&place, cli.rounds).await,
+            Bench::Events => events::measure(&place, cli.rounds, cli.events, cli.backlog).await,
         };
         let made = report.with_context(|| format!("could not measure {bench:?}"))?;
         for report in made {
