@@ -151,9 +151,10 @@ impl Handler for Consumer {
         let version = self.0.load_full();
         let _event = version.component.life().begin(Work::Event);
         match &version.exports {
-            Exports::One(one) | Exports::Both(one, _) => {
-                one.handle(delivery.into()).await.unwrap_or_else(Outcome::from)
-            }
+            Exports::One(one) | Exports::Both(one, _) => one
+                .handle(delivery.into())
+                .await
+                .unwrap_or_else(Outcome::from),
             Exports::Batch(batch) => {
                 let outcomes = batch::handle(batch, &[delivery]).await;
                 outcomes.into_iter().next().expect("one is answered for")

@@ -31,7 +31,11 @@ async fn an_instance_handles_as_many_events_as_it_may_and_no_more() {
     for count in ["1", "2", "3", "1", "2"] {
         assert_eq!(counted(&application).await, count);
     }
-    assert_eq!(application.report().load.instances, 1, "the others are gone");
+    assert_eq!(
+        application.report().load.instances,
+        1,
+        "the others are gone"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

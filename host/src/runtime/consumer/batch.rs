@@ -27,11 +27,11 @@ mod bindings {
 pub type BatchConsumerPre = bindings::BatchConsumerPre<State>;
 
 /// The component's answers, one for each delivery.
-pub async fn handle(
-    export: &Export<BatchConsumerPre>,
-    deliveries: &[&Delivery],
-) -> Vec<Outcome> {
-    let given = deliveries.iter().map(|delivery| (*delivery).into()).collect();
+pub async fn handle(export: &Export<BatchConsumerPre>, deliveries: &[&Delivery]) -> Vec<Outcome> {
+    let given = deliveries
+        .iter()
+        .map(|delivery| (*delivery).into())
+        .collect();
     match export.handle(given).await {
         Ok(answers) if answers.len() == deliveries.len() => answers,
         Ok(answers) => {

@@ -152,7 +152,7 @@ impl Courier {
             "an event is given up on"
         );
         let letter = Outgoing {
-topic: dead_letter_topic(&delivery.topic),
+            topic: dead_letter_topic(&delivery.topic),
             partition: None,
             record: job.letter(&self.group, self.handler.version(), attempts, reason),
         };
@@ -196,9 +196,7 @@ topic: dead_letter_topic(&delivery.topic),
 /// A panic of the host is a fault of the event.
 pub async fn caught<T>(handling: impl Future<Output = T>) -> Result<T, Outcome> {
     let handled = AssertUnwindSafe(handling).catch_unwind().await;
-    handled.map_err(|_| {
-        Outcome::Fault("the host panicked while it handled the event".to_owned())
-    })
+    handled.map_err(|_| Outcome::Fault("the host panicked while it handled the event".to_owned()))
 }
 
 /// What the handling of the event `cause` published, as records.

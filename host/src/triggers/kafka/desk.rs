@@ -31,7 +31,9 @@ const REFUSED_PAUSE: Duration = Duration::from_secs(1);
 /// What a record asks of the group that reads it.
 enum Asked {
     Handling,
-    Replay { from: u64 },
+    Replay {
+        from: u64,
+    },
     /// It is for another group.
     Nothing,
 }
@@ -63,7 +65,10 @@ impl<'a> Desk<'a> {
         });
         Self {
             courier,
-            batch_max: courier.handler.takes_batches().then_some(terms.batch_events_max),
+            batch_max: courier
+                .handler
+                .takes_batches()
+                .then_some(terms.batch_events_max),
             schedule,
             shown,
             replay: None,
@@ -211,7 +216,8 @@ impl<'a> Desk<'a> {
 
     fn note_finished(&mut self) {
         self.untold += 1;
-        self.tell_at.get_or_insert_with(|| Instant::now() + UNTOLD_MAX);
+        self.tell_at
+            .get_or_insert_with(|| Instant::now() + UNTOLD_MAX);
     }
 
     /// When something is to be done without anything having happened.

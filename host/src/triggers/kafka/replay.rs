@@ -29,7 +29,13 @@ pub struct Replay {
 }
 
 impl Replay {
-    pub fn new(broker: Arc<dyn Broker>, pace: Pace, asked: &Received, from: u64, held: u64) -> Self {
+    pub fn new(
+        broker: Arc<dyn Broker>,
+        pace: Pace,
+        asked: &Received,
+        from: u64,
+        held: u64,
+    ) -> Self {
         Self {
             broker,
             topic: asked.topic.clone(),
@@ -89,7 +95,9 @@ async fn chunk(
 ) -> Vec<Received> {
     let mut pauses = backoff(pace.first_ms, pace.ms_max);
     loop {
-        let read = broker.read(&topic, partition, from, CHUNK_RECORDS_MAX).await;
+        let read = broker
+            .read(&topic, partition, from, CHUNK_RECORDS_MAX)
+            .await;
         match read {
             Ok(read) => return read,
             Err(Error::UnknownTopic(topic)) => {

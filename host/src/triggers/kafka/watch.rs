@@ -77,7 +77,9 @@ impl Watch {
         let lanes: Vec<_> = {
             let lanes = lock(&self.0);
             let lanes = lanes.iter();
-            lanes.map(|(at, lane)| (at.clone(), Arc::clone(lane))).collect()
+            lanes
+                .map(|(at, lane)| (at.clone(), Arc::clone(lane)))
+                .collect()
         };
         lanes.iter().map(|(at, lane)| lane.view(at)).collect()
     }

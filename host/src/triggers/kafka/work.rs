@@ -63,10 +63,17 @@ async fn outcomes(
     courier: &Courier,
     lane: Lane<'_>,
 ) -> Vec<Option<Outcome>> {
-    let sound = batch.iter().map(|(_, job)| job).filter(|job| job.malformed.is_none());
+    let sound = batch
+        .iter()
+        .map(|(_, job)| job)
+        .filter(|job| job.malformed.is_none());
     let sound: Vec<&Job> = sound.map(|job| &**job).collect();
     let mut handled = call(&sound, courier, lane).await;
-    if sound.len() > 1 && handled.iter().all(|outcome| matches!(outcome, Outcome::Fault(_))) {
+    if sound.len() > 1
+        && handled
+            .iter()
+            .all(|outcome| matches!(outcome, Outcome::Fault(_)))
+    {
         // One of them may be to blame: it is found by trying each alone, in order.
         handled.clear();
         for job in &sound {

@@ -66,7 +66,8 @@ fn done(given: &[Given]) -> Vec<Outcome> {
 
 fn of(calls: &[Vec<Given>], key: &str) -> Vec<(u64, u32)> {
     let all = calls.iter().flatten().filter(|(other, ..)| other == key);
-    all.map(|(_, number, attempt)| (*number, *attempt)).collect()
+    all.map(|(_, number, attempt)| (*number, *attempt))
+        .collect()
 }
 
 pub async fn a_batch_holds_what_is_ready_in_order(broker: Arc<dyn Broker>) {
@@ -76,14 +77,24 @@ pub async fn a_batch_holds_what_is_ready_in_order(broker: Arc<dyn Broker>) {
     let member = Member::start(&broker, handler.clone(), TERMS);
     handler.until_given(1).await;
     // Nothing runs beside a batch; what is read meanwhile is in the next ones.
-    let held = || member.watch.views().iter().map(|view| view.held).sum::<usize>();
+    let held = || {
+        member
+            .watch
+            .views()
+            .iter()
+            .map(|view| view.held)
+            .sum::<usize>()
+    };
     eventually(async || held() == 30).await;
     assert_eq!(handler.calls.borrow().len(), 1);
     handler.open.send_replace(true);
     let calls = handler.until_given(30).await;
     let sizes: Vec<_> = calls.iter().map(Vec::len).collect();
     assert!(sizes.contains(&TERMS.batch_events_max), "{sizes:?}");
-    assert!(sizes.iter().all(|size| *size <= TERMS.batch_events_max), "{sizes:?}");
+    assert!(
+        sizes.iter().all(|size| *size <= TERMS.batch_events_max),
+        "{sizes:?}"
+    );
     for key in &keys {
         let once: Vec<_> = (0..10).map(|number| (number, 1)).collect();
         assert_eq!(of(&calls, key), once);
@@ -105,7 +116,10 @@ pub async fn one_that_fails_in_a_batch_holds_back_its_key_alone(broker: Arc<dyn 
         given.iter().map(outcome).collect()
     });
     handler.open.send_replace(true);
-    let terms = Terms { batch_events_max: 64, ..TERMS };
+    let terms = Terms {
+        batch_events_max: 64,
+        ..TERMS
+    };
     let member = Member::start(&broker, handler.clone(), terms);
     let mut calls = handler.calls.subscribe();
     let last = |calls: &Vec<Vec<Given>>| {
@@ -117,7 +131,11 @@ pub async fn one_that_fails_in_a_batch_holds_back_its_key_alone(broker: Arc<dyn 
     let given = of(&calls, &ill);
     let again = given.iter().position(|given| *given == (1, 2)).unwrap();
     let numbers: Vec<_> = given[again..].iter().map(|(number, _)| *number).collect();
-    assert_eq!(numbers, [1, 2, 3], "those behind it come again, in order: {given:?}");
+    assert_eq!(
+        numbers,
+        [1, 2, 3],
+        "those behind it come again, in order: {given:?}"
+    );
     assert_eq!(given.iter().filter(|(number, _)| *number == 0).count(), 1);
     member.stop().await;
     let calls = handler.calls.borrow().clone();
@@ -130,7 +148,9 @@ pub async fn one_that_breaks_its_batch_is_found_and_given_up_on(broker: Arc<dyn 
     let poison = keys[1].clone();
     publish(&broker, &keys, 0..3).await;
     let handler = Batches::new(move |given| {
-        let broken = given.iter().any(|(key, number, _)| *key == poison && *number == 1);
+        let broken = given
+            .iter()
+            .any(|(key, number, _)| *key == poison && *number == 1);
         match broken {
             true => vec![Outcome::Fault("trapped".to_owned()); given.len()],
             false => done(given),
@@ -143,5 +163,9 @@ pub async fn one_that_breaks_its_batch_is_found_and_given_up_on(broker: Arc<dyn 
     eventually(async || dead().await == 1).await;
     eventually(async || lag(&broker).await == 0).await;
     member.stop().await;
-    assert_eq!(dead().await, 1, "the others of its batches were not to blame");
+    assert_eq!(
+        dead().await,
+        1,
+        "the others of its batches were not to blame"
+    );
 }

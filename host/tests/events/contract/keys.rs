@@ -191,7 +191,9 @@ pub async fn a_slow_key_holds_up_no_other(broker: Arc<dyn Broker>) {
     assert_eq!(lag(&broker).await, 30, "nothing lies before the slow one");
     doors.shut.send_replace(BTreeSet::new());
     doors.until_done(slow, 10).await;
-    let pairs: Vec<_> = (0..10).flat_map(|n| [Step::Begun(n), Step::Done(n)]).collect();
+    let pairs: Vec<_> = (0..10)
+        .flat_map(|n| [Step::Begun(n), Step::Done(n)])
+        .collect();
     assert_eq!(doors.of(slow), pairs);
     member.stop().await;
     assert_eq!(lag(&broker).await, 0);
@@ -234,9 +236,17 @@ pub async fn a_key_that_is_parked_is_held_until_it_works(broker: Arc<dyn Broker>
     // Tried on and on.
     eventually(async || parked().is_some_and(|parked| parked.attempts > 6)).await;
     let shown = parked().unwrap();
-    assert_eq!((&shown.key, shown.reason.as_str()), (ill, "the door is broken"));
+    assert_eq!(
+        (&shown.key, shown.reason.as_str()),
+        (ill, "the door is broken")
+    );
     assert_eq!(shown.offset, 0);
-    assert!(doors.of(ill).iter().all(|step| matches!(step, Step::Begun(0) | Step::Failed(0))));
+    assert!(
+        doors
+            .of(ill)
+            .iter()
+            .all(|step| matches!(step, Step::Begun(0) | Step::Failed(0)))
+    );
 
     doors.broken.send_replace(BTreeSet::new());
     doors.until_done(ill, 5).await;
@@ -298,10 +308,14 @@ pub async fn a_partition_goes_on_at_its_next_member(
         eventually(async || doors.done(key).contains(&3)).await;
         // In order, and a redelivery begins again without leaving anything out.
         let done = doors.done(key);
-        assert!(done[0] == 0 && done.windows(2).all(|two| two[1] <= two[0] + 1), "{done:?}");
-        let overlap = doors.of(key).windows(2).any(|two| {
-            matches!(two, [Step::Begun(_), Step::Begun(_)])
-        });
+        assert!(
+            done[0] == 0 && done.windows(2).all(|two| two[1] <= two[0] + 1),
+            "{done:?}"
+        );
+        let overlap = doors
+            .of(key)
+            .windows(2)
+            .any(|two| matches!(two, [Step::Begun(_), Step::Begun(_)]));
         assert!(!overlap, "two at once: {:?}", doors.of(key));
     }
     one.stop().await;

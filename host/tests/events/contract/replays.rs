@@ -94,7 +94,11 @@ pub async fn an_event_for_one_group_is_skipped_by_others(broker: Arc<dyn Broker>
     let key = &keys[0];
     let mut redriven = outgoing("facts", key, 1);
     redriven.record.only_for = Some(OTHER.to_owned());
-    let batch = [outgoing("facts", key, 0), redriven, outgoing("facts", key, 2)];
+    let batch = [
+        outgoing("facts", key, 0),
+        redriven,
+        outgoing("facts", key, 2),
+    ];
     broker.publish(&batch).await.unwrap();
     let (doors, others) = (Doors::new(&[], &[]), Doors::new(&[], &[]));
     let member = Member::start(&broker, doors.clone(), TERMS);

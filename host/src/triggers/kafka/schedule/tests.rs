@@ -94,9 +94,27 @@ fn a_key_that_rests_holds_up_only_its_own() {
 #[test]
 fn each_bound_holds() {
     for (bounds, admitted) in [
-        (Bounds { held_max: 3, ..BOUNDS }, 3),
-        (Bounds { held_bytes_max: 5, ..BOUNDS }, 5),
-        (Bounds { span_max: 2, ..BOUNDS }, 3),
+        (
+            Bounds {
+                held_max: 3,
+                ..BOUNDS
+            },
+            3,
+        ),
+        (
+            Bounds {
+                held_bytes_max: 5,
+                ..BOUNDS
+            },
+            5,
+        ),
+        (
+            Bounds {
+                span_max: 2,
+                ..BOUNDS
+            },
+            3,
+        ),
     ] {
         let mut schedule = Schedule::new(bounds);
         let mut count = 0;
@@ -191,13 +209,20 @@ impl Model {
     /// A key's events run from its head, one at a time unless as a batch.
     fn began(&mut self, taken: Vec<(Place, u64)>) {
         for (place, offset) in taken {
-            let (key, line) = self.lines.iter().find(|(_, line)| line.contains(&offset)).unwrap();
+            let (key, line) = self
+                .lines
+                .iter()
+                .find(|(_, line)| line.contains(&offset))
+                .unwrap();
             let key = *key;
             let before: BTreeSet<_> = line.range(..offset).copied().collect();
             let running = self.running.iter().filter(|(_, _, other)| *other == key);
             let running: BTreeSet<_> = running.map(|(_, offset, _)| *offset).collect();
             assert_eq!(before, running, "{offset} overtakes one of its key");
-            assert!(self.many || running.is_empty(), "two of one key run at once");
+            assert!(
+                self.many || running.is_empty(),
+                "two of one key run at once"
+            );
             self.running.push((place, offset, key));
         }
     }
