@@ -48,6 +48,9 @@ struct Cli {
     /// How many components are idle, then hit once each.
     #[arg(long, default_value_t = 1_000)]
     components: usize,
+    /// How many of the smallest kind are.
+    #[arg(long, default_value_t = 10_000)]
+    small_components: usize,
     /// How many events a group reads in a round.
     #[arg(long, default_value_t = 200_000)]
     events: u64,
@@ -114,7 +117,7 @@ async fn measure(cli: &Cli) -> anyhow::Result<()> {
             Bench::Select => select::measure(&place, cli.rounds, cli.seconds).await,
             Bench::Instances => instances::measure(&place, cli.rounds, cli.seconds),
             Bench::Isolation => isolation::measure(&place, cli.rounds, cli.seconds),
-            Bench::Many => many::measure(&place, cli.components),
+            Bench::Many => many::measure(&place, cli.components, cli.small_components),
             Bench::Start => start::measure(&place, cli.rounds).await,
             Bench::Events => events::measure(&place, cli.rounds, cli.events, cli.backlog).await,
         };

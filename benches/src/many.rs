@@ -15,13 +15,25 @@ use crate::place::Place;
 /// Longer than the host keeps an instance without work.
 const IDLE: Duration = Duration::from_secs(3);
 
-pub fn measure(place: &Place, components: usize) -> anyhow::Result<Vec<Report>> {
+/// One that is compiled in no time, so that there can be ten times as many: what a component costs
+/// beside its own code.
+const SMALL: &str = include_str!("many/small.wat");
+
+pub fn measure(place: &Place, components: usize, small: usize) -> anyhow::Result<Vec<Report>> {
+    let hello = fs::read(place.component("hello")?)?;
+    let smallest = wat::parse_str(SMALL).context("many/small.wat")?;
+    Ok(vec![
+        many(place, &hello, components)?,
+        many(place, &smallest, small)?,
+    ])
+}
+
+fn many(place: &Place, wasm: &[u8], components: usize) -> anyhow::Result<Report> {
     let folder = tempfile::tempdir()?;
-    let wasm = fs::read(place.component("hello")?)?;
     for index in 0..components {
         fs::write(
             folder.path().join(format!("{index}.wasm")),
-            distinct(&wasm, index),
+            distinct(wasm, index),
         )?;
     }
     let few = start(place, folder.path(), 1)?.0;
@@ -48,10 +60,10 @@ pub fn measure(place: &Place, components: usize) -> anyhow::Result<Vec<Report>> 
     };
     let finding = |what: &str, value: f64| Finding::new(what, vec![value], None);
     let per_component = |time: Duration| time.as_secs_f64() * 1e6 / components as f64;
-    Ok(vec![Report {
+    Ok(Report {
         title: format!(
-            "{components} different components of {} kB",
-            wasm.len() / 1000
+            "{components} different components of {:.1} kB",
+            wasm.len() as f64 / 1e3
         ),
         columns: Vec::new(),
         rows: Vec::new(),
@@ -75,7 +87,7 @@ pub fn measure(place: &Place, components: usize) -> anyhow::Result<Vec<Report>> 
             finding("the first hit, p50 µs", hits[components / 2]),
             finding("the first hit, p99 µs", hits[components * 99 / 100]),
         ],
-    }])
+    })
 }
 
 /// The same code in other bytes: a custom section more.
