@@ -255,6 +255,18 @@ impl Target {
         self.host == OWN_HOST
     }
 
+    /// Whether it leads to this listener by address, or as `localhost`.
+    pub fn leads_to(&self, listener: SocketAddr) -> bool {
+        let is_here = match self.host.parse::<IpAddr>() {
+            Ok(ip) => {
+                let ip = ip.to_canonical();
+                ip.is_loopback() || ip.is_unspecified() || ip == listener.ip().to_canonical()
+            }
+            Err(_) => self.host.trim_end_matches('.') == "localhost",
+        };
+        is_here && self.port == listener.port()
+    }
+
     /// `host:port`, as it stands in a URL, without the port that goes without saying.
     pub fn authority(&self) -> String {
         let port = match default_port(&self.scheme) {
