@@ -27,7 +27,7 @@ use crate::triggers::http::auth::{Source, Verifier};
 use crate::triggers::http::chain::Chain;
 use crate::triggers::http::development::Development;
 use crate::triggers::http::issuer::{AUDIENCE, ISSUER, Issuer};
-use crate::triggers::http::operations::Operations;
+use crate::triggers::http::operations::{Operations, Readiness};
 use crate::triggers::http::seating::Guests;
 use crate::triggers::http::{About, Server};
 
@@ -85,7 +85,7 @@ impl Host {
         let operations = manifest.application.tool.praxis.operations;
         let operations = operations.then(|| Operations {
             metrics: metrics.clone(),
-            dependencies: services.dependencies(),
+            readiness: Readiness::new(services.dependencies()),
             events: events.for_operators(&manifest, &services),
             deployments: Arc::clone(&deployments),
         });
