@@ -188,6 +188,9 @@ fn check(event: &Event) -> Result<(), &'static str> {
     if event.key.is_empty() || event.key.len() > KEY_BYTES_MAX {
         return Err("key is not 1 to 128 bytes");
     }
+    if event.key.contains(char::is_control) {
+        return Err("key has a control character");
+    }
     if event.data.len() > DATA_BYTES_MAX {
         return Err("data is more than 64 KiB");
     }
@@ -252,6 +255,7 @@ mod tests {
             (kind(&"a".repeat(65)), "kind"),
             (key(String::new()), "key"),
             (key("k".repeat(129)), "key"),
+            (key("a\0b".to_owned()), "key"),
             (data("{".to_owned()), "data"),
             (data(format!("\"{}\"", "d".repeat(DATA_BYTES_MAX))), "data"),
         ] {

@@ -1,5 +1,6 @@
 //! What calls components besides requests: topics, timers and channels.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
@@ -73,12 +74,21 @@ impl Events {
     ) -> Option<operations::Events> {
         let broker = services.broker.as_ref()?;
         let topics = manifest.application.trigger.kafka.topics.keys();
+        let mut readers: BTreeMap<_, BTreeSet<_>> = topics
+            .map(|topic| (topic.clone(), BTreeSet::new()))
+            .collect();
+        for (group, _) in &self.readers {
+            for topic in group.topics.keys() {
+                let groups = readers.entry(topic.clone()).or_default();
+                groups.insert(group.name.clone());
+            }
+        }
         let name = &manifest.application.name;
         Some(operations::Events {
             broker: Arc::clone(broker),
             groups: self.groups(),
             watch: self.watch.clone(),
-            dead_letters: DeadLetters::new(Arc::clone(broker), topics.cloned(), name),
+            dead_letters: DeadLetters::new(Arc::clone(broker), readers, name),
         })
     }
 

@@ -3,6 +3,8 @@
 //! `<topic>.dlq` is a log: letters, and further on what became of them. The open ones are what is
 //! left when both are read together, so that every host sees the same and none keeps a list.
 
+mod fold;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
@@ -13,15 +15,13 @@ use serde_json::Value;
 use tokio::sync::Mutex;
 
 use crate::capabilities::events::{
-    Broker, DeadLetter, Error, Extent, Outgoing, Received, Record, Resolution, Resolved,
-    dead_letter_topic,
+    Broker, DeadLetter, Error, Outgoing, Received, Record, Resolution, Resolved, dead_letter_topic,
 };
 use crate::clock;
+use fold::{Fold, Known, Owner};
 
 /// Letters on one page, and letters that one call redrives.
 pub const LETTERS_MAX: usize = 100;
-/// Records of one topic's dead letters that are looked at, the oldest first.
-const SCANNED_MAX: usize = 100_000;
 /// Records that are read at once.
 const READ_MAX: usize = 500;
 /// A resolution is no event: its payload says nothing.
@@ -31,12 +31,23 @@ const RESOLVED_KIND: &str = "DeadLetterResolved";
 /// The dead letters of some topics.
 pub struct DeadLetters {
     broker: Arc<dyn Broker>,
-    topics: BTreeSet<String>,
+    /// The groups that read each topic.
+    readers: BTreeMap<String, BTreeSet<String>>,
     /// The CloudEvents source of what this writes.
     source: String,
+    /// What is known of each partition, so that only what is new is read.
+    folds: Mutex<BTreeMap<Place, Fold>>,
     /// One change at a time: what is decided on is still so when it is written. Another host may
     /// be at it as well; then a letter is redriven twice, which its handler takes as a redelivery.
     changes: Mutex<()>,
+}
+
+/// A partition of a topic's dead letters.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    /// The topic that the letters came from.
+    topic: String,
+    partition: u32,
 }
 
 /// Where a letter lies: `TOPIC.PARTITION.OFFSET`, the topic being the one that it came from.
@@ -106,7 +117,7 @@ pub struct Page {
 }
 
 /// What one call did with a topic's letters.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 pub struct Redriven {
     pub redriven: Vec<Id>,
     /// Letters that are still open: call again, or discard them.
@@ -125,6 +136,9 @@ pub enum Refused {
     Malformed,
     #[error("the topic it came from is gone: discard it")]
     Homeless,
+    /// The component was renamed, or reads the topic no more: nobody would handle it.
+    #[error("no component has the group {0} and reads the topic any more: discard it")]
+    Unread(String),
     #[error(transparent)]
     Broker(Error),
 }
@@ -138,26 +152,18 @@ impl From<Error> for Refused {
     }
 }
 
-/// The open letters of one partition: whose each is, and its key.
-type Open = BTreeMap<u64, Owner>;
-
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Owner {
-    group: String,
-    key: String,
-    is_malformed: bool,
-}
-
 impl DeadLetters {
+    /// `readers` are the groups that read each topic; topics that nobody reads are among them.
     pub fn new(
         broker: Arc<dyn Broker>,
-        topics: impl IntoIterator<Item = String>,
+        readers: BTreeMap<String, BTreeSet<String>>,
         source: &str,
     ) -> Self {
         Self {
             broker,
-            topics: topics.into_iter().collect(),
+            readers,
             source: source.to_owned(),
+            folds: Mutex::default(),
             changes: Mutex::default(),
         }
     }
@@ -171,13 +177,12 @@ impl DeadLetters {
     ) -> Result<Page, Refused> {
         let limit = limit.clamp(1, LETTERS_MAX);
         let mut page = Page::default();
-        for name in &self.topics {
+        for name in self.readers.keys() {
             if topic.is_some_and(|topic| topic != name) {
                 continue;
             }
             for place in self.places(name).await? {
-                let open = self.open(&place).await?;
-                for offset in open.into_keys() {
+                for offset in self.open(&place).await? {
                     let id = place.id(offset);
                     if after.is_some_and(|after| id <= *after) {
                         continue;
@@ -197,8 +202,7 @@ impl DeadLetters {
 
     /// An open letter, with its payload.
     pub async fn find(&self, id: &Id) -> Result<Letter, Refused> {
-        let (_, received) = self.look(id).await?;
-        let record = received.record;
+        let record = self.look(id, |_, _| Ok(())).await?.record;
         let mut letter = Letter::of(id.clone(), &record).ok_or(Refused::Unknown)?;
         // What is no JSON is shown as text.
         let data = record.event.data;
@@ -209,51 +213,95 @@ impl DeadLetters {
     /// Publishes the event again where it came from, for the group that gave it up.
     pub async fn redrive(&self, id: &Id) -> Result<(), Refused> {
         let _alone = self.changes.lock().await;
-        let (open, received) = self.look(id).await?;
-        check(&open, id)?;
+        let check = |fold: &Fold, letter: Known<'_>| {
+            self.check(&id.topic, letter)?;
+            match fold.before(letter) {
+                Some(offset) => Err(Refused::Earlier(Id {
+                    offset,
+                    ..id.clone()
+                })),
+                None => Ok(()),
+            }
+        };
+        let received = self.look(id, check).await?;
         self.publish_again(id, received).await
     }
 
     /// Redrives a topic's open letters, the oldest first, [`LETTERS_MAX`] at most.
     pub async fn redrive_all(&self, topic: &str) -> Result<Redriven, Refused> {
         let _alone = self.changes.lock().await;
-        if !self.topics.contains(topic) {
+        if !self.readers.contains_key(topic) {
             return Err(Refused::Unknown);
         }
-        let mut redriven = Vec::new();
-        let mut left = 0;
+        let mut done = Redriven::default();
         for place in self.places(topic).await? {
             let open = self.open(&place).await?;
+            let ready = self.ready(&place, LETTERS_MAX - done.redriven.len()).await;
             // What follows one that can't be redriven would overtake it.
             let mut held = BTreeSet::new();
-            for (offset, owner) in open {
+            let mut redriven = 0;
+            for (offset, owner) in ready {
+                if held.contains(&owner) {
+                    continue;
+                }
                 let id = place.id(offset);
-                let may =
-                    redriven.len() < LETTERS_MAX && !owner.is_malformed && !held.contains(&owner);
                 let outcome = match self.received(&id).await? {
-                    Some(received) if may => self.publish_again(&id, received).await,
-                    Some(_) | None => Err(Refused::Homeless),
+                    Some(received) => self.publish_again(&id, received).await,
+                    None => Err(Refused::Unknown),
                 };
                 match outcome {
-                    Ok(()) => redriven.push(id),
+                    Ok(()) => {
+                        redriven += 1;
+                        done.redriven.push(id);
+                    }
                     Err(error @ Refused::Broker(_)) => return Err(error),
                     Err(_) => {
-                        left += 1;
                         held.insert(owner);
                     }
                 }
             }
+            done.open += open.len() - redriven;
         }
-        Ok(Redriven {
-            redriven,
-            open: left,
-        })
+        Ok(done)
+    }
+
+    /// The first letters of a partition that may be redriven in this order, of which it was read
+    /// just now what is open.
+    async fn ready(&self, place: &Place, letters_max: usize) -> Vec<(u64, Owner)> {
+        let folds = self.folds.lock().await;
+        let mut ready = Vec::new();
+        let mut held = BTreeSet::new();
+        for letter in folds.get(place).into_iter().flat_map(Fold::letters) {
+            if ready.len() == letters_max {
+                break;
+            }
+            if self.check(&place.topic, letter).is_err() {
+                held.insert(letter.owner);
+            } else if !held.contains(letter.owner) {
+                ready.push((letter.offset, letter.owner.clone()));
+            }
+        }
+        ready
+    }
+
+    /// Whether anybody would handle it.
+    fn check(&self, topic: &str, letter: Known<'_>) -> Result<(), Refused> {
+        if !letter.is_event {
+            return Err(Refused::Malformed);
+        }
+        let group = &letter.owner.group;
+        let readers = self.readers.get(topic);
+        if readers.is_some_and(|groups| groups.contains(group)) {
+            Ok(())
+        } else {
+            Err(Refused::Unread(group.clone()))
+        }
     }
 
     /// Nobody is to handle it any more.
     pub async fn discard(&self, id: &Id) -> Result<(), Refused> {
         let _alone = self.changes.lock().await;
-        let (_, received) = self.look(id).await?;
+        let received = self.look(id, |_, _| Ok(())).await?;
         self.resolve(id, &received.record, Resolved::Discarded)
             .await
     }
@@ -310,52 +358,68 @@ impl DeadLetters {
             .map_err(Refused::from)
     }
 
-    /// An open letter, and those that are open beside it.
-    async fn look(&self, id: &Id) -> Result<(Open, Received), Refused> {
-        if !self.topics.contains(&id.topic) {
+    /// An open letter that passes the check.
+    async fn look(
+        &self,
+        id: &Id,
+        check: impl Fn(&Fold, Known<'_>) -> Result<(), Refused>,
+    ) -> Result<Received, Refused> {
+        if !self.readers.contains_key(&id.topic) {
             return Err(Refused::Unknown);
         }
-        let places = self.places(&id.topic).await?;
-        let mut places = places.iter();
-        let place = places.find(|place| place.partition == id.partition);
-        let open = self.open(place.ok_or(Refused::Unknown)?).await?;
-        if !open.contains_key(&id.offset) {
+        let place = Place {
+            topic: id.topic.clone(),
+            partition: id.partition,
+        };
+        if !self.places(&id.topic).await?.contains(&place) {
             return Err(Refused::Unknown);
         }
-        let received = self.received(id).await?.ok_or(Refused::Unknown)?;
-        Ok((open, received))
+        self.open(&place).await?;
+        {
+            let folds = self.folds.lock().await;
+            let fold = folds.get(&place).ok_or(Refused::Unknown)?;
+            check(fold, fold.find(id.offset).ok_or(Refused::Unknown)?)?;
+        }
+        self.received(id).await?.ok_or(Refused::Unknown)
     }
 
+    /// The partitions, with what is too old forgotten.
     async fn places(&self, topic: &str) -> Result<Vec<Place>, Refused> {
         let extents = self.broker.extent(&dead_letter_topic(topic)).await?;
-        let place = |extent: Extent| Place {
-            topic: topic.to_owned(),
-            partition: extent.partition,
-            start: extent.start,
-        };
-        Ok(extents.into_iter().map(place).collect())
+        let mut folds = self.folds.lock().await;
+        let mut places = Vec::new();
+        for extent in extents {
+            let place = Place {
+                topic: topic.to_owned(),
+                partition: extent.partition,
+            };
+            let fold = folds.entry(place.clone()).or_default();
+            if fold.has_gaps() || extent.end < fold.next {
+                // Or the topic was made anew.
+                *fold = Fold::default();
+            }
+            fold.forget_before(extent.start);
+            places.push(place);
+        }
+        Ok(places)
     }
 
-    async fn open(&self, place: &Place) -> Result<Open, Refused> {
+    /// The open letters of a partition, up to its end.
+    async fn open(&self, place: &Place) -> Result<Vec<u64>, Refused> {
         let topic = dead_letter_topic(&place.topic);
-        let mut open = Open::new();
-        let mut from = place.start;
-        let mut scanned = 0;
-        while scanned < SCANNED_MAX {
-            let read = self.broker.read(&topic, place.partition, from, READ_MAX);
+        let mut folds = self.folds.lock().await;
+        let fold = folds.entry(place.clone()).or_default();
+        loop {
+            let read = self
+                .broker
+                .read(&topic, place.partition, fold.next, READ_MAX);
             let records = read.await?;
-            let Some(last) = records.last() else { break };
-            from = last.offset + 1;
-            scanned += records.len();
             let is_all = records.len() < READ_MAX;
-            records
-                .into_iter()
-                .for_each(|record| fold(&mut open, record));
+            records.into_iter().for_each(|record| fold.read(record));
             if is_all {
-                break;
+                return Ok(fold.letters().map(|letter| letter.offset).collect());
             }
         }
-        Ok(open)
     }
 
     async fn received(&self, id: &Id) -> Result<Option<Received>, Refused> {
@@ -366,13 +430,6 @@ impl DeadLetters {
     }
 }
 
-/// A partition of a topic's dead letters.
-struct Place {
-    topic: String,
-    partition: u32,
-    start: u64,
-}
-
 impl Place {
     fn id(&self, offset: u64) -> Id {
         Id {
@@ -380,35 +437,6 @@ impl Place {
             partition: self.partition,
             offset,
         }
-    }
-}
-
-fn fold(open: &mut Open, received: Received) {
-    if let Some(resolution) = received.record.resolution {
-        open.remove(&resolution.offset);
-    } else if let Some(letter) = received.record.dead_letter {
-        let owner = Owner {
-            group: letter.group,
-            key: received.record.event.key,
-            is_malformed: letter.attempts == 0,
-        };
-        open.insert(received.offset, owner);
-    }
-}
-
-/// Whether an open letter may be redriven.
-fn check(open: &Open, id: &Id) -> Result<(), Refused> {
-    let owner = open.get(&id.offset).ok_or(Refused::Unknown)?;
-    if owner.is_malformed {
-        return Err(Refused::Malformed);
-    }
-    let is_before = |(_, other): &(&u64, &Owner)| *other == owner;
-    match open.range(..id.offset).find(is_before) {
-        Some((offset, _)) => Err(Refused::Earlier(Id {
-            offset: *offset,
-            ..id.clone()
-        })),
-        None => Ok(()),
     }
 }
 
@@ -439,22 +467,6 @@ impl Letter {
 mod tests {
     use super::*;
 
-    fn owner(group: &str, key: &str) -> Owner {
-        Owner {
-            group: group.to_owned(),
-            key: key.to_owned(),
-            is_malformed: false,
-        }
-    }
-
-    fn id(offset: u64) -> Id {
-        Id {
-            topic: "facts".to_owned(),
-            partition: 0,
-            offset,
-        }
-    }
-
     #[test]
     fn an_id_is_read_as_it_is_written() {
         let id = Id {
@@ -474,21 +486,5 @@ mod tests {
         ] {
             assert_eq!(text.parse::<Id>(), Err(()), "{text}");
         }
-    }
-
-    #[test]
-    fn a_letter_waits_for_an_earlier_one_of_its_key_and_group_only() {
-        let open = Open::from([
-            (1, owner("a", "lamp")),
-            (2, owner("b", "lamp")),
-            (3, owner("a", "fan")),
-            (4, owner("a", "lamp")),
-        ]);
-        for first in [1, 2, 3] {
-            assert!(check(&open, &id(first)).is_ok());
-        }
-        let refused = check(&open, &id(4)).unwrap_err();
-        assert!(matches!(refused, Refused::Earlier(earlier) if earlier == id(1)));
-        assert!(matches!(check(&open, &id(5)), Err(Refused::Unknown)));
     }
 }

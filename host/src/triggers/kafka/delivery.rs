@@ -71,7 +71,14 @@ impl Courier {
             Outcome::Done(publications) if publications.is_empty() => return Ended::Finished,
             Outcome::Done(publications) => {
                 let outgoing = self.outgoing(job, publications);
-                return self.finish(job, outgoing, lane).await;
+                match self.publish(&outgoing, lane.revoked).await {
+                    Some(Ok(())) => return Ended::Finished,
+                    Some(Err(topic)) => {
+                        let reason = format!("it published to {topic}, which is not there");
+                        (reason, attempt >= lane.terms.attempts_max)
+                    }
+                    None => return Ended::Abandoned,
+                }
             }
             Outcome::Reject(reason) => return self.give_up(job, attempt, &reason, lane).await,
             Outcome::Retry(reason) => (reason, attempt >= lane.terms.attempts_max),
@@ -125,19 +132,8 @@ impl Courier {
         release(job.id, &self.group.component, publications, traceparent)
     }
 
-    /// Releases what was published.
-    async fn finish(&self, job: &Job, outgoing: Vec<Outgoing>, lane: Lane<'_>) -> Ended {
-        match self.publish(&outgoing, lane.revoked).await {
-            Some(Ok(())) => Ended::Finished,
-            Some(Err(topic)) => {
-                let reason = format!("it published to {topic}, which is not there");
-                self.give_up(job, job.delivery.attempt, &reason, lane).await
-            }
-            None => Ended::Abandoned,
-        }
-    }
-
-    /// Puts the event among the dead letters.
+    /// Puts the event among the dead letters. Where they have no topic, it is not lost: its key is
+    /// held until there is one.
     async fn give_up(&self, job: &Job, attempts: u32, reason: &str, lane: Lane<'_>) -> Ended {
         let delivery = &job.delivery;
         tracing::error!(
@@ -158,10 +154,15 @@ impl Courier {
         };
         match self.publish(&[letter], lane.revoked).await {
             Some(Ok(())) => {}
-            Some(Err(topic)) => tracing::error!(
-                event.topic = topic,
-                "there is no topic for dead letters: it is lost"
-            ),
+            Some(Err(topic)) => {
+                let reason = format!("there is no topic {topic} for it; {reason}");
+                self.postpone(job, State::Parked, &reason);
+                return Ended::Again {
+                    reason,
+                    pause: Duration::from_millis(self.group.pace.ms_max),
+                    state: State::Parked,
+                };
+            }
             None => return Ended::Abandoned,
         }
         lane.shown.gave_up();

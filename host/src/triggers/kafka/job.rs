@@ -72,7 +72,8 @@ impl Job {
         Record {
             traceparent: self.traceparent.clone(),
             dead_letter: Some(DeadLetter {
-                reason: brief(reason).to_owned(),
+                // No header holds a line break, and no database a zero byte.
+                reason: brief(reason).replace(char::is_control, " "),
                 attempts,
                 group: group.name.clone(),
                 component: group.component.clone(),

@@ -83,6 +83,7 @@ pub async fn read(courier: &Courier, watch: &Watch, mut partition: Box<dyn Parti
             tokio::select! {
                 biased;
                 () = &mut is_revoked => break 'reading,
+                () = alarm.rings() => desk.ring(),
                 Some(worked) = running.next(), if !running.is_empty() => desk.settle(worked),
                 received = &mut next, if desk.reads_on() => {
                     let Some(received) = received else {
@@ -92,7 +93,6 @@ pub async fn read(courier: &Courier, watch: &Watch, mut partition: Box<dyn Parti
                     continue 'reading;
                 }
                 replayed = desk.replayed(), if desk.replays() => desk.take_again(replayed),
-                () = alarm.rings() => desk.ring(),
             }
         }
     }

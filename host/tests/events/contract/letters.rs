@@ -1,5 +1,6 @@
 //! What operators do with dead letters, and with what was handled: on any adapter.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -13,7 +14,13 @@ use super::reader::outgoing;
 use crate::waiting::eventually;
 
 fn letters(broker: &Arc<dyn Broker>) -> DeadLetters {
-    DeadLetters::new(Arc::clone(broker), ["facts".to_owned()], "tests")
+    letters_of(broker, "app.counter")
+}
+
+/// Where this group reads facts, and nobody else.
+fn letters_of(broker: &Arc<dyn Broker>, group: &str) -> DeadLetters {
+    let readers = BTreeMap::from([("facts".to_owned(), BTreeSet::from([group.to_owned()]))]);
+    DeadLetters::new(Arc::clone(broker), readers, "tests")
 }
 
 async fn open(letters: &DeadLetters) -> Vec<Id> {
@@ -112,6 +119,15 @@ pub async fn a_discarded_dead_letter_is_gone(broker: Arc<dyn Broker>) {
     let (consumer, _) = picky(&broker);
     let letters = letters(&broker);
     let ids = until_open(&letters, 1).await;
+    // Of a group that is no more, it can't be redriven.
+    let renamed = letters_of(&broker, "app.renamed");
+    let unread = renamed.redrive(&ids[0]).await.unwrap_err();
+    assert!(
+        matches!(&unread, Refused::Unread(group) if group == "app.counter"),
+        "{unread}"
+    );
+    let none = renamed.redrive_all("facts").await.unwrap();
+    assert_eq!((none.redriven.len(), none.open), (0, 1));
     letters.discard(&ids[0]).await.unwrap();
     assert_eq!(open(&letters).await, []);
     let gone = letters.find(&ids[0]).await.unwrap_err();

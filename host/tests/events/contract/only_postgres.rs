@@ -6,15 +6,17 @@ use std::time::Duration;
 use futures::future::join_all;
 use praxis_host::capabilities::events::postgres::Log;
 use praxis_host::capabilities::events::{Broker, Error, Extent};
-use sqlx::PgPool;
+use praxis_host::runtime::consumer::Outcome;
+use sqlx::{AssertSqlSafe, PgPool};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::deliveries::Consumer;
 use super::on_postgres::{log, new};
 use super::reader::{Mode, Reader, numbers, outgoing};
 use super::suite;
 use crate::database;
-use crate::waiting::within;
+use crate::waiting::{eventually, within};
 
 /// What a member that died may cost the others.
 const TAKEOVER_MS_MAX: u64 = 10_000;
@@ -298,4 +300,32 @@ async fn a_topic_that_nobody_made_is_unknown() {
         matches!(refused, Err(Error::UnknownTopic(_))),
         "{refused:?}"
     );
+}
+
+#[tokio::test]
+async fn an_event_waits_for_a_topic_of_dead_letters() {
+    let pool = database::new().await;
+    let broker = log(&pool).await;
+    for table in ["event_partitions", "event_topics"] {
+        let gone = format!("delete from {table} where topic = 'test.facts.dlq'");
+        sqlx::query(AssertSqlSafe(gone))
+            .execute(&pool)
+            .await
+            .unwrap();
+    }
+    broker
+        .publish(&[outgoing("facts", "key", 1)])
+        .await
+        .unwrap();
+    let mut consumer = Consumer::start(&broker, |_| Outcome::Reject("no\nway\0".to_owned()));
+    consumer.until_called(2).await;
+    broker.ensure_topics(&suite::topics()).await.unwrap();
+    let letters = async || broker.extent("facts.dlq").await.unwrap()[0].end;
+    eventually(async || letters().await == 1).await;
+    consumer.stop().await;
+    let lag = broker
+        .lag("app.counter", &["facts".to_owned()])
+        .await
+        .unwrap();
+    assert_eq!(lag.iter().map(|lag| lag.lag).sum::<u64>(), 0);
 }

@@ -33,6 +33,10 @@ const AHEAD_AGAIN_MS: u64 = 10;
 /// How long the broker may hold back an answer when there is nothing to read.
 const FETCH_WAIT_MS: u64 = 100;
 const TOPICS_REFRESH_MS: u64 = 30_000;
+
+/// How long the broker may take to hear what is done, and as long again to hear that a member
+/// leaves. Without it the group finds out by itself, and some events are delivered again.
+const ANSWER_MS_MAX: u64 = 5_000;
 const ERROR_PAUSE_MS: u64 = 100;
 
 /// A partition by full topic and number.
@@ -261,10 +265,10 @@ impl Driver {
     async fn commit(&self) {
         let consumer = self.consumer.clone();
         let commit = move || consumer.commit_consumer_state(CommitMode::Sync);
-        match tokio::task::spawn_blocking(commit).await {
-            Ok(Err(KafkaError::ConsumerCommit(RDKafkaErrorCode::NoOffset))) => {}
-            Ok(committed) => log_failure(committed, "commit what is done"),
-            Err(error) => tracing::error!(%error, "a commit failed"),
+        match blocking(commit).await {
+            Some(Err(KafkaError::ConsumerCommit(RDKafkaErrorCode::NoOffset))) => {}
+            Some(committed) => log_failure(committed, "commit what is done"),
+            None => tracing::warn!("the broker did not hear in time what is done"),
         }
     }
 
@@ -302,11 +306,19 @@ impl Driver {
         }
         // Closing waits for the broker.
         let consumer = self.consumer;
-        let closed = tokio::task::spawn_blocking(move || drop(consumer)).await;
-        if let Err(error) = closed {
-            tracing::error!(%error, "could not leave a group");
+        if blocking(move || drop(consumer)).await.is_none() {
+            tracing::warn!("the broker did not hear in time that a member leaves");
         }
     }
+}
+
+/// Waits [`ANSWER_MS_MAX`] at most for what blocks a thread. `None` if it goes on after that.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    let limit = Duration::from_millis(ANSWER_MS_MAX);
+    let done = tokio::time::timeout(limit, tokio::task::spawn_blocking(work)).await;
+    done.ok()?
+        .inspect_err(|error| tracing::error!(%error, "a call of the Kafka client failed"))
+        .ok()
 }
 
 async fn until(deadline: Option<Instant>) {

@@ -146,7 +146,11 @@ impl Driver {
         if self.lanes.len() < quota {
             let acquired = self.membership.acquire(quota - self.lanes.len()).await?;
             for held in acquired {
-                self.open(held);
+                // One that was lost and is back, while what ran in it still ends: its lane is
+                // opened when that is over, or two would read it at once.
+                if !self.reads(&held) {
+                    self.open(held);
+                }
             }
         }
         Ok(())
