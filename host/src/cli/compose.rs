@@ -27,7 +27,7 @@ use crate::triggers::http::auth::{Source, Verifier};
 use crate::triggers::http::chain::Chain;
 use crate::triggers::http::development::Development;
 use crate::triggers::http::issuer::{AUDIENCE, ISSUER, Issuer};
-use crate::triggers::http::operations::Operations;
+use crate::triggers::http::operations::{Operations, Readiness};
 use crate::triggers::http::seating::Guests;
 use crate::triggers::http::{About, Server};
 
@@ -85,7 +85,7 @@ impl Host {
         let operations = manifest.application.tool.praxis.operations;
         let operations = operations.then(|| Operations {
             metrics: metrics.clone(),
-            dependencies: services.dependencies(),
+            readiness: Readiness::new(services.dependencies()),
             events: events.for_operators(&manifest, &services),
             deployments: Arc::clone(&deployments),
         });
@@ -103,7 +103,14 @@ impl Host {
             },
         )?;
         let address = listener.local_addr()?;
-        services.http.set_own(address);
+        let server = Arc::new(server);
+        // It keeps no server alive: the server holds the components, which hold what sends.
+        let asked = Arc::downgrade(&server);
+        let is_hosts = move |path: &str| {
+            let server = asked.upgrade();
+            server.is_none_or(|server| server.answers_itself(path))
+        };
+        services.http.set_own(address, Arc::new(is_hosts));
         services.http.set_components(chain);
         if let Some(broker) = &services.broker {
             let topics = &manifest.application.trigger.kafka.topics;
@@ -115,7 +122,7 @@ impl Host {
         // from here on.
         let tasks = TaskTracker::new();
         tasks.spawn(keep_up(metrics, stop.clone()));
-        tasks.spawn(Arc::new(server).serve(listener, stop.clone()));
+        tasks.spawn(server.serve(listener, stop.clone()));
         events.run(&services, &manifest.application.name, &tasks, &stop);
         tasks.close();
         Ok(Self {

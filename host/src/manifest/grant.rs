@@ -153,7 +153,7 @@ impl Host {
                     Ok(Self::Within(network))
                 }
                 _ if names_databases => Ok(Self::Within(one)),
-                Some(_) | None => bail!("/{prefix} is longer than its address"),
+                Some(_) | None => bail!("its network's prefix is longer than its address"),
             };
         }
         let (below, name) = match host.strip_prefix("*.") {
@@ -193,9 +193,11 @@ impl Port {
         if port == "*" {
             return Ok(Self::Any);
         }
+        // What stands there is not said: of an address with "/" or "#" in its password, it is a part
+        // of that.
         let number = |text: &str| {
-            text.parse::<u16>()
-                .with_context(|| format!("its port {text:?} is not a number below 65536"))
+            let number = text.parse::<u16>();
+            number.context("its port is not a number below 65536")
         };
         match port.split_once("..") {
             Some((first, end)) => {
@@ -253,6 +255,18 @@ impl Target {
     /// Whether it stands for the application itself, as `http://self.alt` does.
     pub fn is_own(&self) -> bool {
         self.host == OWN_HOST
+    }
+
+    /// Whether it leads to this listener by address, or as `localhost`.
+    pub fn leads_to(&self, listener: SocketAddr) -> bool {
+        let is_here = match self.host.parse::<IpAddr>() {
+            Ok(ip) => {
+                let ip = ip.to_canonical();
+                ip.is_loopback() || ip.is_unspecified() || ip == listener.ip().to_canonical()
+            }
+            Err(_) => self.host.trim_end_matches('.') == "localhost",
+        };
+        is_here && self.port == listener.port()
     }
 
     /// `host:port`, as it stands in a URL, without the port that goes without saying.

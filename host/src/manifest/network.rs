@@ -50,7 +50,7 @@ fn bits(address: IpAddr) -> u8 {
 }
 
 /// What `private` stands for: addresses that are not of the public Internet.
-const PRIVATE: [&str; 19] = [
+const PRIVATE: [&str; 22] = [
     "0.0.0.0/8",
     "10.0.0.0/8",
     "100.64.0.0/10",
@@ -63,13 +63,16 @@ const PRIVATE: [&str; 19] = [
     "198.18.0.0/15",
     "198.51.100.0/24",
     "203.0.113.0/24",
+    "224.0.0.0/4",
     "240.0.0.0/4",
     "::/127",
     "64:ff9b:1::/48",
     "100::/64",
     "2001:db8::/32",
+    "2002::/16",
     "fc00::/7",
     "fe80::/10",
+    "ff00::/8",
 ];
 
 /// Networks that no component may reach over HTTP or through sockets, whatever it is granted: names
@@ -94,8 +97,20 @@ impl Networks {
     }
 
     pub fn cover(&self, address: IpAddr) -> bool {
-        self.0.iter().any(|network| network.covers(address))
+        let covers = |address| self.0.iter().any(|network| network.covers(address));
+        covers(address) || translated(address).is_some_and(covers)
     }
+}
+
+/// Where a translator (NAT64) would send what is meant for `64:ff9b::/96`.
+fn translated(address: IpAddr) -> Option<IpAddr> {
+    let IpAddr::V6(address) = address else {
+        return None;
+    };
+    let [0, 0x64, 0xff, 0x9b, 0, 0, 0, 0, 0, 0, 0, 0, inside @ ..] = address.octets() else {
+        return None;
+    };
+    Some(IpAddr::from(inside))
 }
 
 fn network(entry: &str) -> anyhow::Result<Network> {
@@ -132,10 +147,23 @@ mod tests {
             "::ffff:192.168.0.1",
             "fd00::1",
             "fe80::1",
+            "224.0.0.1",
+            "255.255.255.255",
+            "ff02::1",
+            "64:ff9b::10.0.0.1",
+            "64:ff9b::169.254.169.254",
+            "2002:a00:1::1",
         ] {
             assert!(private.cover(address.parse().unwrap()), "{address}");
         }
-        for address in ["1.1.1.1", "172.32.0.1", "2606:4700::1", "::ffff:8.8.8.8"] {
+        for address in [
+            "1.1.1.1",
+            "223.255.255.255",
+            "172.32.0.1",
+            "2606:4700::1",
+            "::ffff:8.8.8.8",
+            "64:ff9b::8.8.8.8",
+        ] {
             assert!(!private.cover(address.parse().unwrap()), "{address}");
         }
         assert!(!Networks::default().cover("127.0.0.1".parse().unwrap()));

@@ -15,16 +15,22 @@ use crate::manifest::ComponentTool;
 pub const INSTANCES_MAX: u32 = 1024;
 /// Instances alive at one time, in all components whose fuel is counted.
 const FUELLED_INSTANCES_MAX: u32 = 256;
-/// The largest linear memory that any component may be granted.
-pub const MEMORY_BYTES_CEILING: usize = 256 << 20;
+/// The largest linear memory that any component may be granted: all that 32 bits can address, which
+/// is what the pool sets aside of the process's addresses for each memory anyway.
+pub const MEMORY_BYTES_CEILING: usize = 4 << 30;
 /// How long a guest may run before it lets others run: what a busy guest adds to their latency.
 const EPOCH_TICK: Duration = Duration::from_millis(1);
 /// Core modules in one component, with all that it is composed of: its own, and those that
 /// `wit-component` adds, which are two to each.
-const CORE_INSTANCES_PER_COMPONENT_MAX: u32 = 24;
+const CORE_INSTANCES_PER_COMPONENT_MAX: u32 = 200;
 /// One to each that a component is composed of.
-const MEMORIES_PER_COMPONENT_MAX: u32 = 4;
-const TABLES_PER_COMPONENT_MAX: u32 = 16;
+const MEMORIES_PER_COMPONENT_MAX: u32 = 32;
+const TABLES_PER_COMPONENT_MAX: u32 = 64;
+const MEMORIES_PER_MODULE_MAX: u32 = 2;
+const TABLES_PER_MODULE_MAX: u32 = 2;
+const TABLE_ELEMENTS_MAX: usize = 100_000;
+/// What the engine itself keeps of an instance, beside its memories and tables.
+const INSTANCE_BYTES_MAX: usize = 10 << 20;
 /// Most components have one or two tables, and one memory. What is set aside for each instance is
 /// less than what it may have at most: a memory takes 4 GiB of the process's addresses. When all
 /// are taken, who comes next waits for room (`room.rs`).
@@ -80,6 +86,11 @@ fn engine(cache_folder: &Path, instances_max: u32, fuelled: bool) -> wasmtime::R
         .total_tables(instances_max * TABLES_PER_COMPONENT)
         .max_tables_per_component(TABLES_PER_COMPONENT_MAX)
         .total_stacks(instances_max * STACKS_PER_COMPONENT)
+        .max_memories_per_module(MEMORIES_PER_MODULE_MAX)
+        .max_tables_per_module(TABLES_PER_MODULE_MAX)
+        .table_elements(TABLE_ELEMENTS_MAX)
+        .max_core_instance_size(INSTANCE_BYTES_MAX)
+        .max_component_instance_size(INSTANCE_BYTES_MAX)
         .max_memory_size(MEMORY_BYTES_CEILING)
         .linear_memory_keep_resident(KEEP_RESIDENT_BYTES)
         .table_keep_resident(STACK_KEEP_RESIDENT_BYTES)

@@ -114,6 +114,11 @@ impl Server {
         })
     }
 
+    /// Whether the host answers at this path itself, whatever the manifest's routes are.
+    pub fn answers_itself(&self, path: &str) -> bool {
+        self.own.find(path).is_some()
+    }
+
     /// Accepts connections until told to stop, then lets requests under way finish.
     pub async fn serve(
         self: Arc<Self>,

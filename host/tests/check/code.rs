@@ -53,12 +53,12 @@ async fn what_is_no_component_is_said_to_be_what_it_is() {
 #[tokio::test]
 async fn what_takes_more_than_its_share_is_refused_with_the_limit() {
     for (part, times, says) in [
-        ("(memory 1)", 5, "5 Wasm linear memories"),
-        ("(table 1 funcref)", 20, "20 tables"),
+        ("(memory 1)", 33, "33 Wasm linear memories"),
+        ("(table 1 funcref)", 65, "65 tables"),
         (
-            "(table 1 funcref) (table 1 funcref)",
+            "(table 1 funcref) (table 1 funcref) (table 1 funcref)",
             1,
-            "tables count of 2",
+            "tables count of 3",
         ),
     ] {
         let modules = format!("(core module $m {part})");
@@ -71,6 +71,40 @@ async fn what_takes_more_than_its_share_is_refused_with_the_limit() {
         );
         assert!(fault.contains(says), "{fault}");
     }
+}
+
+/// What Spin's own limits let through.
+#[tokio::test]
+async fn as_many_parts_as_in_spin_are_taken() {
+    for (part, times) in [
+        ("(memory 1)", 32),
+        ("(memory 1) (memory 1)", 16),
+        ("(memory 65536)", 1),
+        ("(table 1 funcref) (table 100000 funcref)", 32),
+        ("(global i32 (i32.const 0))", 200),
+    ] {
+        let modules = format!("(core module $m {part})");
+        let instances = "(core instance (instantiate $m))".repeat(times);
+        let wasm = wat::parse_str(format!("(component {modules} {instances})")).unwrap();
+        let fault = fault(&wasm, "").await;
+        assert!(
+            fault.starts_with("[[trigger.http]] runs it, but it does not export"),
+            "{part}: {fault}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_largest_memory_is_what_32_bits_address() {
+    let limit = |bytes: u64| format!("tool.praxis.memory_bytes_max = {bytes}\n");
+    let hello = built("hello");
+    let faults = Application::of_one(&hello, &limit(4 << 30)).faults().await;
+    assert_eq!(faults, [""; 0]);
+    let fault = fault(&hello, &limit((4 << 30) + 1)).await;
+    assert_eq!(
+        fault,
+        "its memory_bytes_max is 4294967297; this host gives 4294967296 at most"
+    );
 }
 
 #[tokio::test]

@@ -68,6 +68,21 @@ async fn http_2_is_not_spoken() {
     host.is_well().await;
 }
 
+/// A client's first words in TLS: a record with a greeting.
+#[tokio::test]
+async fn tls_is_not_spoken() {
+    let host = host::start("", "").await;
+    let mut stream = TcpStream::connect(host.address).await.unwrap();
+    let greeting = b"\x16\x03\x01\x00\x05\x01\x00\x00\x01\x03\r\n\r\n";
+    stream.write_all(greeting).await.unwrap();
+    let answer = read(&mut stream).await;
+    assert!(
+        answer.is_empty() || answer.starts_with("HTTP/1.1 400"),
+        "{answer}"
+    );
+    host.is_well().await;
+}
+
 #[tokio::test]
 async fn nothing_is_smuggled_in_a_body() {
     let host = host::start("", "").await;

@@ -12,7 +12,7 @@ use praxis_host::runtime::deployment::{Deployments, Seats};
 use praxis_host::runtime::engine;
 use praxis_host::triggers::http::development::Development;
 use praxis_host::triggers::http::issuer::Issuer;
-use praxis_host::triggers::http::operations::Operations;
+use praxis_host::triggers::http::operations::{Operations, Readiness};
 use praxis_host::triggers::http::seating::Guests;
 use praxis_host::triggers::http::{About, Server};
 use tokio::net::TcpListener;
@@ -75,7 +75,7 @@ async fn serve(manifest: &str, has_own: bool) -> Host {
     let deployments = Arc::new(Deployments::new(application, seats));
     let operations = has_own.then(|| Operations {
         metrics: PrometheusBuilder::new().build_recorder().handle(),
-        dependencies: Vec::new(),
+        readiness: Readiness::new(Vec::new()),
         events: None,
         deployments,
     });

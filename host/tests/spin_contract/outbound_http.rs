@@ -207,7 +207,7 @@ async fn the_application_itself_is_reached_where_self_is_granted() {
         let (guest, http, _folder) = component(source, &own, &["private"]);
         let text = see(&guest, path, Some("http://self.alt/x")).await;
         assert!(text.contains("DestinationUnavailable"), "{text}");
-        http.set_own(address);
+        http.set_own(address, Arc::new(|path| path == "/dev/token"));
         for url in ["http://self.alt/there?q=1", "https://self.alt/there?q=1"] {
             let text = see(&guest, path, Some(url)).await;
             assert!(text.starts_with("200"), "{text}");
@@ -215,6 +215,37 @@ async fn the_application_itself_is_reached_where_self_is_granted() {
     }
     let expected = format!("GET {address}/there?q=1");
     assert_eq!(seen.requests(), vec![expected; 4]);
+}
+
+/// In development the host gives this machine tokens with any role.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_component_asks_the_host_itself() {
+    let (address, seen) = serve(String::new()).await;
+    let port = address.port();
+    for (source, path) in BOTH {
+        let hosts = ["http://self", "*://*:*"].map(str::to_owned);
+        let (guest, http, _folder) = component(source, &hosts, &[]);
+        http.set_own(address, Arc::new(|path| path == "/dev/token"));
+        for place in [
+            "http://self.alt".to_owned(),
+            "https://self.alt".to_owned(),
+            format!("http://{address}"),
+            format!("http://localhost:{port}"),
+            format!("http://LOCALHOST.:{port}"),
+            format!("http://user@127.1:{port}"),
+            format!("http://127.1.2.3:{port}"),
+            format!("http://0.0.0.0:{port}"),
+            format!("http://[::1]:{port}"),
+            format!("http://[::ffff:127.0.0.1]:{port}"),
+        ] {
+            let text = see(&guest, path, Some(&format!("{place}/dev/token?q"))).await;
+            assert!(text.contains("HttpRequestDenied"), "{place}: {text}");
+        }
+        let text = see(&guest, path, Some("http://self.alt/dev/tokens")).await;
+        assert!(text.starts_with("200"), "{text}");
+    }
+    let expected = format!("GET {address}/dev/tokens");
+    assert_eq!(seen.requests(), vec![expected; 2]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

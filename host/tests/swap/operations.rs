@@ -10,7 +10,7 @@ use praxis_host::runtime::deployment::COMPONENT_BYTES_MAX;
 use praxis_host::triggers::http::auth::{Claims, Source, Verifier};
 use praxis_host::triggers::http::development::Development;
 use praxis_host::triggers::http::issuer::{AUDIENCE, ISSUER, Issuer};
-use praxis_host::triggers::http::operations::Operations;
+use praxis_host::triggers::http::operations::{Operations, Readiness};
 use praxis_host::triggers::http::seating::Guests;
 use praxis_host::triggers::http::{About, Server};
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
@@ -48,7 +48,7 @@ impl Host {
         let verifier = Verifier::new(keys, ISSUER.into(), AUDIENCE.into()).await;
         let operations = Operations {
             metrics: PrometheusBuilder::new().build_recorder().handle(),
-            dependencies: Vec::new(),
+            readiness: Readiness::new(Vec::new()),
             events: None,
             deployments: Arc::clone(&application.deployments),
         };

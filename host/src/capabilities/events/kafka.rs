@@ -227,7 +227,7 @@ impl Broker for Kafka {
         let producer = self.producer();
         blocking(move || {
             let limit = Duration::from_millis(HEALTH_MS_MAX);
-            // A topic that is not there: the answer stays small, and only a broker has it.
+            // Of all topics: to ask for one by name might make it.
             let metadata = producer.client().fetch_metadata(None, limit);
             metadata.map(drop).map_err(Error::unavailable)
         })

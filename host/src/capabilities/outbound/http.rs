@@ -28,6 +28,17 @@ pub trait Components: Send + Sync {
     async fn answer(&self, id: &str, request: Request<WasiBody>) -> Option<Response<WasiBody>>;
 }
 
+/// Whether the host itself answers at this path: no component asks it, since what it answers may
+/// depend on who asks from this machine.
+pub type HostsOwn = Arc<dyn Fn(&str) -> bool + Send + Sync>;
+
+/// Where the application listens.
+#[derive(Clone)]
+struct Own {
+    address: SocketAddr,
+    hosts: HostsOwn,
+}
+
 /// The capability: `attach` lets an instance's requests through where its component has a grant.
 /// An instance that it never sees cannot send any.
 pub struct Http {
@@ -51,10 +62,11 @@ impl Http {
         }
     }
 
-    /// Where the application itself listens: requests to `http://self.alt` go there.
-    pub fn set_own(&self, address: SocketAddr) {
+    /// Where the application itself listens: requests to `http://self.alt` go there, and none goes
+    /// to a path that is the host's.
+    pub fn set_own(&self, address: SocketAddr, hosts: HostsOwn) {
         let address = SocketAddr::new(reachable(address.ip()), address.port());
-        *write(&self.shared.own) = Some(address);
+        *write(&self.shared.own) = Some(Own { address, hosts });
     }
 
     /// Who answers requests to `http://ID.spin.internal`.
@@ -107,7 +119,7 @@ impl Capability for Http {
 struct Shared {
     client: Client,
     places: Places,
-    own: RwLock<Option<SocketAddr>>,
+    own: RwLock<Option<Own>>,
     components: RwLock<Option<Arc<dyn Components>>>,
 }
 
@@ -132,6 +144,10 @@ impl Sender for Granted {
                 let host = host.map_err(|_| Error::HttpRequestUriInvalid)?;
                 request.headers_mut().insert(HOST, host);
                 return shared.chain(&component, id, request).await;
+            }
+            if shared.is_hosts(&target, request.uri().path()) {
+                tracing::warn!(component, %target, "a request to the host's own routes was refused");
+                return Err(Error::HttpRequestDenied);
             }
             let request = if target.is_own() {
                 shared.to_own(request)?
@@ -184,7 +200,15 @@ impl Shared {
 
     fn to_own(&self, request: Request<WasiBody>) -> Result<Request<WasiBody>> {
         let own = read(&self.own).ok_or(Error::DestinationUnavailable)?;
-        aimed(request, Scheme::HTTP, &own.to_string())
+        aimed(request, Scheme::HTTP, &own.address.to_string())
+    }
+
+    /// Whether the host would answer, whichever way its listener is named.
+    fn is_hosts(&self, target: &Target, path: &str) -> bool {
+        let Some(own) = read(&self.own) else {
+            return false;
+        };
+        (target.is_own() || target.leads_to(own.address)) && (own.hosts)(path)
     }
 }
 

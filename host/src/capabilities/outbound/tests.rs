@@ -227,6 +227,20 @@ fn an_entry_that_cannot_be_understood_is_named() {
 }
 
 #[test]
+fn a_password_that_ends_the_host_too_early_is_not_said() {
+    for url in [
+        "postgres://user:hush/hush@h/db",
+        "postgres://user:hush#hush@h/db",
+        "postgres://user:hush?hush@h/db",
+        "postgres://user:1..hush/hush@h/db",
+        "redis://user@10.0.0.1/8:hush@h",
+    ] {
+        let error = format!("{:#}", Grant::parse(url).unwrap_err());
+        assert!(!error.contains("hush"), "{error}");
+    }
+}
+
+#[test]
 fn a_refusal_does_not_repeat_the_password() {
     let error = grants(&[])
         .unwrap()

@@ -5,16 +5,14 @@ mod body;
 mod components;
 mod consumers;
 mod dead_letters;
+mod readiness;
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use futures::future::{BoxFuture, join_all};
 use http::{Method, Request, StatusCode};
 use hyper::body::Incoming;
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde::Serialize;
-use serde_json::{Value, json};
 
 use super::auth::Claims;
 use super::routes::Found;
@@ -22,6 +20,7 @@ use super::{Problem, Response, get_only, response};
 use crate::runtime::deployment::Deployments;
 pub use consumers::Events;
 use dead_letters::Act;
+pub use readiness::{Dependency, Probe, Readiness};
 
 pub const ROUTES: [(&str, Operation); 12] = [
     ("/health/live", Operation::Live),
@@ -45,8 +44,6 @@ pub const ROUTES: [(&str, Operation); 12] = [
     ("/v1/ops/components/:call", Operation::Component),
 ];
 
-/// A dependency that has not answered by then counts as down.
-const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 const JSON: &str = "application/json";
 /// The Prometheus text format, version 0.0.4.
 const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -66,20 +63,9 @@ pub enum Operation {
     Component,
 }
 
-/// Asks one dependency how it is: details if it is well, a reason if not.
-pub type Probe = Arc<dyn Fn() -> BoxFuture<'static, Result<Value, String>> + Send + Sync>;
-
-/// A dependency, and what it means if it is down.
-pub struct Dependency {
-    pub name: &'static str,
-    /// Without it the host can do nothing useful; with the others down it does less.
-    pub essential: bool,
-    pub probe: Probe,
-}
-
 pub struct Operations {
     pub metrics: PrometheusHandle,
-    pub dependencies: Vec<Dependency>,
+    pub readiness: Readiness,
     /// Where the application has a log of events.
     pub events: Option<Events>,
     pub deployments: Arc<Deployments>,
@@ -108,7 +94,7 @@ impl Operations {
         let events = self.events.as_ref();
         match operation {
             Operation::Live => Ok(response(StatusCode::OK, JSON, r#"{"status":"live"}"#)),
-            Operation::Ready => Ok(self.ready(operator(claims).is_ok()).await),
+            Operation::Ready => self.readiness.answer(operator(claims).is_ok()).await,
             Operation::Metrics => Ok(response(
                 StatusCode::OK,
                 PROMETHEUS_TEXT,
@@ -152,38 +138,6 @@ impl Operations {
             }
         }
     }
-
-    /// 200 while the essential dependencies are there; each dependency with its state. Why one is
-    /// down may name what is inside: that is for operators.
-    async fn ready(&self, in_detail: bool) -> Response {
-        let states = join_all(self.dependencies.iter().map(|d| probe(&d.probe))).await;
-        let mut report = serde_json::Map::new();
-        let mut ready = true;
-        let mut degraded = false;
-        for (dependency, state) in self.dependencies.iter().zip(states) {
-            let entry = match state {
-                Ok(details) => json!({ "status": "up", "details": details }),
-                Err(reason) => {
-                    ready &= !dependency.essential;
-                    degraded = true;
-                    tracing::warn!(dependency = dependency.name, reason, "a dependency is down");
-                    if in_detail {
-                        json!({ "status": "down", "reason": reason })
-                    } else {
-                        json!({ "status": "down" })
-                    }
-                }
-            };
-            report.insert(dependency.name.to_owned(), entry);
-        }
-        let (status, word) = match (ready, degraded) {
-            (true, false) => (StatusCode::OK, "ready"),
-            (true, true) => (StatusCode::OK, "degraded"),
-            (false, _) => (StatusCode::SERVICE_UNAVAILABLE, "not-ready"),
-        };
-        let body = json!({ "status": word, "dependencies": report });
-        response(status, JSON, body.to_string())
-    }
 }
 
 fn post_only(method: &Method) -> Result<(), Problem> {
@@ -197,12 +151,6 @@ fn post_only(method: &Method) -> Result<(), Problem> {
 fn answer(body: &impl Serialize) -> Response {
     let body = serde_json::to_vec(body).expect("its keys are strings and its numbers are finite");
     response(StatusCode::OK, JSON, body)
-}
-
-async fn probe(probe: &Probe) -> Result<Value, String> {
-    tokio::time::timeout(PROBE_TIMEOUT, probe())
-        .await
-        .unwrap_or_else(|_| Err(format!("no answer within {} ms", PROBE_TIMEOUT.as_millis())))
 }
 
 fn operator(claims: Option<&Claims>) -> Result<&Claims, Problem> {
