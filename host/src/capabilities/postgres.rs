@@ -18,6 +18,7 @@ mod options;
 mod pool;
 mod range;
 mod session;
+mod share;
 mod statement;
 
 use std::collections::HashMap;
@@ -34,6 +35,7 @@ use wasmtime::component::{
 };
 
 use self::pool::Pool;
+use self::share::Share;
 use crate::capabilities::Capability;
 use crate::capabilities::outbound::{Grants, Outbound};
 use crate::manifest::Component;
@@ -46,6 +48,7 @@ pub use self::error::Error;
 pub use self::session::{
     Answer, BATCH_ROWS_MAX, Batch, COLLECTED_BYTES_MAX, COLLECTED_ROWS_MAX, Row, Rows, Session,
 };
+pub use self::share::CONNECTIONS_OF_ONE_DEFAULT;
 
 /// Different databases that one component may use at one time.
 const POOLS_PER_COMPONENT_MAX: usize = 8;
@@ -82,8 +85,11 @@ impl Capability for Postgres {
     }
 
     fn attach(&self, component: &Component, state: &mut State) {
+        let connections_max = component.tool.praxis.postgres_connections_max;
         state.attach(Instance {
             component: component.id.clone(),
+            connections_max: connections_max
+                .map_or(CONNECTIONS_OF_ONE_DEFAULT, |max| max.get() as usize),
             grants: self.outbound.of(component),
             pools: Arc::clone(&self.pools),
             last: None,
@@ -92,68 +98,64 @@ impl Capability for Postgres {
 }
 
 /// One pool for each address and certificate, made when it is first asked for and shared by the
-/// components that know it. Each component's own are listed; the one asked for last is at the end.
+/// components that know it. Each component's shares are listed; the one asked for last is at the
+/// end.
 #[derive(Default)]
 pub struct Pools(Mutex<HashMap<String, OfComponent>>);
 
 /// The databases that one component uses.
-type OfComponent = Vec<(Server, Arc<Pool>)>;
+type OfComponent = Vec<(Server, Arc<Share>)>;
 
 /// An address and, perhaps, the certificate of its authority.
 type Server = (String, Option<String>);
 
 impl Pools {
-    /// A guest's connection. Nothing is sent before its first statement. A pool that nobody uses
-    /// makes room where its component knows too many.
+    /// A guest's connection. Nothing is sent before its first statement. A share that no instance
+    /// uses makes room where its component has too many.
     pub fn open(
         &self,
         component: &str,
+        connections_max: usize,
         address: &str,
         ca_root: Option<&str>,
     ) -> Result<Session, Error> {
         let mut components = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_asked = |((known, root), _): &&(Server, Arc<Pool>)| {
+        let is_asked = |((known, root), _): &&(Server, Arc<Share>)| {
             known == address && root.as_deref() == ca_root
         };
         let known = components.values().flatten().find(is_asked);
-        let pool = match known {
-            Some((_, pool)) => Arc::clone(pool),
-            None => Arc::new(Pool::new(address, ca_root)?),
-        };
-        let own = components.get(component).map_or(&[] as &[_], Vec::as_slice);
-        let crowd = match own.iter().position(|entry| is_asked(&entry)) {
-            Some(place) => Some(place),
-            None if own.len() < POOLS_PER_COMPONENT_MAX => None,
-            None => {
-                let idle = own.iter().position(|(_, pool)| is_idle(&components, pool));
-                Some(idle.ok_or_else(|| {
+        let known = known.map(|(_, share)| Arc::clone(&share.pool));
+        let own = components.entry(component.to_owned()).or_default();
+        if let Some(place) = own.iter().position(|entry| is_asked(&entry)) {
+            own[place..].rotate_left(1);
+        } else {
+            let pool = match known {
+                Some(pool) => pool,
+                None => Arc::new(Pool::new(address, ca_root)?),
+            };
+            if own.len() >= POOLS_PER_COMPONENT_MAX {
+                let idle = own
+                    .iter()
+                    .position(|(_, share)| Arc::strong_count(share) == 1);
+                own.remove(idle.ok_or_else(|| {
                     Error::Connection(format!(
                         "the component uses {POOLS_PER_COMPONENT_MAX} different addresses, as \
                          many as it may"
                     ))
-                })?)
+                })?);
             }
-        };
-        let own = components.entry(component.to_owned()).or_default();
-        if let Some(place) = crowd {
-            own.remove(place);
+            let server = (address.to_owned(), ca_root.map(str::to_owned));
+            own.push((server, Arc::new(Share::new(pool, connections_max))));
         }
-        let server = (address.to_owned(), ca_root.map(str::to_owned));
-        own.push((server, Arc::clone(&pool)));
-        Ok(Session::new(pool))
+        let (_, share) = own.last().expect("the one asked for is at the end");
+        Ok(Session::new(Arc::clone(share)))
     }
-}
-
-/// Whether only the lists know the pool.
-fn is_idle(components: &HashMap<String, Vec<(Server, Arc<Pool>)>>, pool: &Arc<Pool>) -> bool {
-    let listed = components.values().flatten();
-    let listed = listed.filter(|(_, other)| Arc::ptr_eq(other, pool)).count();
-    Arc::strong_count(pool) == listed
 }
 
 /// One instance's part.
 struct Instance {
     component: String,
+    connections_max: usize,
     grants: Arc<Grants>,
     pools: Arc<Pools>,
     /// What was opened last: most components know one database.
@@ -180,7 +182,8 @@ impl Instance {
         self.grants
             .allow("postgres", &address)
             .map_err(|refused| Error::Connection(refused.to_string()))?;
-        self.pools.open(&self.component, &address, ca_root)
+        self.pools
+            .open(&self.component, self.connections_max, &address, ca_root)
     }
 }
 

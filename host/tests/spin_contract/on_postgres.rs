@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use futures::future::join_all;
 use praxis_host::capabilities::postgres::{
-    BATCH_ROWS_MAX, COLLECTED_BYTES_MAX, COLLECTED_ROWS_MAX, DbValue, Error, Interval,
-    ParameterValue as P, Pools, RangeBoundKind, Row, Rows, Session,
+    BATCH_ROWS_MAX, COLLECTED_BYTES_MAX, COLLECTED_ROWS_MAX, CONNECTIONS_OF_ONE_DEFAULT, DbValue,
+    Error, Interval, ParameterValue as P, Pools, RangeBoundKind, Row, Rows, Session,
 };
 use tokio::sync::OnceCell;
 
@@ -19,7 +19,9 @@ async fn shared() -> &'static str {
 }
 
 fn open(pools: &Pools, url: &str) -> Session {
-    pools.open("test", url, None).unwrap()
+    pools
+        .open("test", CONNECTIONS_OF_ONE_DEFAULT, url, None)
+        .unwrap()
 }
 
 async fn session() -> Session {
@@ -587,7 +589,12 @@ async fn a_restart_between_two_statements_goes_unnoticed() {
 async fn a_certificate_is_asked_for_where_one_was_given() {
     let certificate = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
     let session = Pools::default()
-        .open("test", shared().await, Some(certificate))
+        .open(
+            "test",
+            CONNECTIONS_OF_ONE_DEFAULT,
+            shared().await,
+            Some(certificate),
+        )
         .unwrap();
     // The server has no TLS, and must not be spoken to without.
     let answer = session.execute("select 1", &[]).await;
@@ -616,16 +623,84 @@ async fn a_component_uses_so_many_addresses_and_leaves_others_theirs() {
     let address = |n: usize| format!("postgres://u@127.0.0.1:{n}/d");
     let mut held = Vec::new();
     let refused = loop {
-        match pools.open("a", &address(held.len() + 1), None) {
+        match pools.open(
+            "a",
+            CONNECTIONS_OF_ONE_DEFAULT,
+            &address(held.len() + 1),
+            None,
+        ) {
             Ok(session) => held.push(session),
             Err(error) => break error,
         }
         assert!(held.len() < 20);
     };
     assert!(matches!(refused, Error::Connection(_)), "{refused:?}");
-    assert!(pools.open("a", &address(1), None).is_ok());
-    assert!(pools.open("b", &address(100), None).is_ok());
+    assert!(
+        pools
+            .open("a", CONNECTIONS_OF_ONE_DEFAULT, &address(1), None)
+            .is_ok()
+    );
+    assert!(
+        pools
+            .open("b", CONNECTIONS_OF_ONE_DEFAULT, &address(100), None)
+            .is_ok()
+    );
     // What is not held any more makes room.
     held.pop();
-    assert!(pools.open("a", &address(200), None).is_ok());
+    assert!(
+        pools
+            .open("a", CONNECTIONS_OF_ONE_DEFAULT, &address(200), None)
+            .is_ok()
+    );
+}
+
+/// Whoever holds all it can get, and however many do, leaves a component its own.
+#[tokio::test]
+async fn a_component_that_holds_its_connections_leaves_others_theirs() {
+    let pools = Pools::default();
+    let url = shared().await;
+    let mut held = Vec::new();
+    for villain in ["one", "two", "three"] {
+        loop {
+            let session = pools.open(villain, CONNECTIONS_OF_ONE_DEFAULT, url, None);
+            let session = session.unwrap();
+            let began = session.execute("begin", &[]);
+            match tokio::time::timeout(Duration::from_millis(200), began).await {
+                Ok(began) => began.unwrap(),
+                Err(_) => break,
+            };
+            held.push(session);
+            assert!(held.len() < 100);
+        }
+    }
+    // Four of each one's own, and twelve of everybody's.
+    assert_eq!(held.len(), 3 * 4 + 12);
+
+    let healthy = pools.open("healthy", CONNECTIONS_OF_ONE_DEFAULT, url, None);
+    let healthy = healthy.unwrap();
+    let asked = Instant::now();
+    let all = join_all((0..40).map(|_| healthy.query_all("select 1", &[])));
+    assert!(all.await.into_iter().all(|answer| answer.is_ok()));
+    assert!(asked.elapsed() < Duration::from_secs(1));
+
+    // A villain waits for its own kind, and is told.
+    let refused = pools.open("one", CONNECTIONS_OF_ONE_DEFAULT, url, None);
+    let refused = refused.unwrap().execute("select 1", &[]).await;
+    assert!(matches!(refused, Err(Error::Connection(_))), "{refused:?}");
+    // What one gives back, another of its kind gets.
+    held.remove(0);
+    let next = pools.open("one", CONNECTIONS_OF_ONE_DEFAULT, url, None);
+    next.unwrap().execute("begin", &[]).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_component_has_as_many_connections_as_its_manifest_says() {
+    let pools = Pools::default();
+    let url = shared().await;
+    let open = || pools.open("test", 2, url, None).unwrap();
+    let sessions = [open(), open()];
+    for session in &sessions {
+        session.execute("begin", &[]).await.unwrap();
+    }
+    assert!(open().execute("begin", &[]).await.is_err());
 }

@@ -9,16 +9,18 @@ use std::time::{Duration, Instant};
 
 use sqlx::Connection as _;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use super::error::Error;
 use super::options;
+use super::share::Permit;
 
-/// Connections to one database, at most.
-const CONNECTIONS_MAX: usize = 16;
-/// Waiting for a connection when all are in use.
-const LEASE_WAIT_MS: u64 = 2_000;
+/// Connections to one database that whoever comes first may have, beside those that each
+/// component has to itself.
+const CONNECTIONS_SHARED_MAX: usize = 12;
+/// From so many open ones on, another thread's idle one is taken before one more is opened.
+const CONNECTIONS_OPEN_MIN: usize = 16;
 /// Opening a connection, authentication included.
 const CONNECT_TIMEOUT_MS: u64 = 2_000;
 /// A connection that was idle longer than this is asked whether it is still there.
@@ -73,16 +75,22 @@ impl Pool {
             options,
             idle: Mutex::default(),
             open: Arc::default(),
-            permits: Arc::new(Semaphore::new(CONNECTIONS_MAX)),
+            permits: Arc::new(Semaphore::new(CONNECTIONS_SHARED_MAX)),
         })
     }
 
-    /// A connection of one's own until the lease is dropped.
-    pub async fn lease(self: &Arc<Self>) -> Result<Lease, Error> {
-        let permit = match Arc::clone(&self.permits).try_acquire_owned() {
-            Ok(permit) => permit,
-            Err(_) => self.wait().await?,
-        };
+    /// Where it leads, without credentials.
+    pub fn place(&self) -> &str {
+        &self.place
+    }
+
+    /// What those hold who have more than their own.
+    pub fn permits(&self) -> Arc<Semaphore> {
+        Arc::clone(&self.permits)
+    }
+
+    /// A connection until the lease is dropped.
+    pub async fn lease(self: &Arc<Self>, permit: Permit) -> Result<Lease, Error> {
         let (connection, is_fresh) = loop {
             match self.begin() {
                 Beginning::Place(place) => break (self.connect(place).await?, true),
@@ -103,21 +111,8 @@ impl Pool {
         })
     }
 
-    async fn wait(&self) -> Result<OwnedSemaphorePermit, Error> {
-        let patience = Duration::from_millis(LEASE_WAIT_MS);
-        let permit = timeout(patience, Arc::clone(&self.permits).acquire_owned())
-            .await
-            .map_err(|_| {
-                Error::Connection(format!(
-                    "no connection to {} came free within {LEASE_WAIT_MS} ms",
-                    self.place
-                ))
-            })?;
-        Ok(permit.expect("the semaphore is never closed"))
-    }
-
-    /// This thread's connection that was used last; else a new one; else, if there are as many as
-    /// may be, another thread's.
+    /// This thread's connection that was used last; else a new one; else, if there are many,
+    /// another thread's.
     fn begin(&self) -> Beginning {
         let here = thread::current().id();
         let mut idle = self.idle();
@@ -125,7 +120,7 @@ impl Pool {
         if let Some(ours) = ours {
             return Beginning::Idle(idle.remove(ours));
         }
-        if self.open.load(Ordering::Relaxed) >= CONNECTIONS_MAX
+        if self.open.load(Ordering::Relaxed) >= CONNECTIONS_OPEN_MIN
             && let Some(theirs) = idle.pop()
         {
             return Beginning::Idle(theirs);
@@ -185,7 +180,7 @@ pub struct Lease {
     connection: Option<Connection>,
     is_fresh: bool,
     pool: Arc<Pool>,
-    _permit: OwnedSemaphorePermit,
+    _permit: Permit,
 }
 
 impl Lease {

@@ -19,7 +19,8 @@ use tokio::time::timeout;
 use super::bindings::{Column, DbValue, ParameterValue};
 use super::error::{self, Error};
 use super::kind::Kind;
-use super::pool::{Lease, Pool};
+use super::pool::Lease;
+use super::share::Share;
 use super::statement::Effect;
 use super::{decode, encode};
 
@@ -44,7 +45,7 @@ pub type Row = Vec<DbValue>;
 
 #[derive(Clone)]
 pub struct Session {
-    pool: Arc<Pool>,
+    share: Arc<Share>,
     held: Arc<Mutex<Held>>,
 }
 
@@ -74,16 +75,16 @@ pub struct Batch {
 }
 
 impl Session {
-    pub fn new(pool: Arc<Pool>) -> Self {
+    pub fn new(share: Arc<Share>) -> Self {
         Self {
-            pool,
+            share,
             held: Arc::new(Mutex::new(Held::Nothing)),
         }
     }
 
     /// One more connection to the same database.
     pub fn another(&self) -> Self {
-        Self::new(Arc::clone(&self.pool))
+        Self::new(Arc::clone(&self.share))
     }
 
     /// Runs a statement; gives the number of rows that it changed.
@@ -230,7 +231,7 @@ impl Session {
             }
             Held::Lost | Held::Nothing => {
                 *held = Held::Nothing;
-                let lease = self.pool.lease().await?;
+                let lease = self.share.lease().await?;
                 let held = match effect {
                     Effect::Plain => None,
                     Effect::Begins | Effect::Ends | Effect::Within | Effect::Marks => {
