@@ -10,7 +10,7 @@ use std::time::Duration;
 use rdkafka::consumer::{CommitMode, Consumer as _, StreamConsumer};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::Message as _;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -312,13 +312,16 @@ impl Driver {
     }
 }
 
-/// Waits [`ANSWER_MS_MAX`] at most for what blocks a thread. `None` if it goes on after that.
+/// Waits [`ANSWER_MS_MAX`] at most for what blocks a thread. `None` if it goes on after that; the
+/// thread is its own, so that no runtime waits for it when it ends.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    let (done_to, done) = oneshot::channel();
+    std::thread::spawn(move || {
+        // Nobody waits if it took too long.
+        _ = done_to.send(work());
+    });
     let limit = Duration::from_millis(ANSWER_MS_MAX);
-    let done = tokio::time::timeout(limit, tokio::task::spawn_blocking(work)).await;
-    done.ok()?
-        .inspect_err(|error| tracing::error!(%error, "a call of the Kafka client failed"))
-        .ok()
+    tokio::time::timeout(limit, done).await.ok()?.ok()
 }
 
 async fn until(deadline: Option<Instant>) {

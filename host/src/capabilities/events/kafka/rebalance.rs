@@ -1,6 +1,6 @@
 //! What a group decides about who reads what, and how it is answered.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rdkafka::bindings::rd_kafka_resp_err_t as Native;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, RebalanceProtocol};
@@ -19,20 +19,29 @@ pub enum Change {
 /// Passes rebalances on to the driver, until it leaves.
 pub struct Context {
     changes: mpsc::UnboundedSender<Change>,
-    leaving: AtomicBool,
+    /// Locked while a rebalance is passed on: none is once the driver has left, for nobody would
+    /// answer it, and closing would wait for that for ever.
+    is_leaving: Mutex<bool>,
 }
 
 impl Context {
     pub fn new(changes: mpsc::UnboundedSender<Change>) -> Self {
         Self {
             changes,
-            leaving: AtomicBool::new(false),
+            is_leaving: Mutex::default(),
         }
     }
 
     /// From now on rebalances are answered at once: nobody waits for them any more.
     pub fn leave(&self) {
-        self.leaving.store(true, Ordering::Release);
+        *self.is_leaving() = true;
+    }
+
+    fn is_leaving(&self) -> MutexGuard<'_, bool> {
+        // Nothing panics while it is held.
+        self.is_leaving
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -46,7 +55,9 @@ impl ConsumerContext for Context {
         partitions: &mut TopicPartitionList,
     ) {
         let assigned = what == Native::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
-        if self.leaving.load(Ordering::Acquire) {
+        let is_leaving = self.is_leaving();
+        if *is_leaving {
+            drop(is_leaving);
             let answered = match assigned {
                 true => assign(consumer, partitions),
                 false => unassign(consumer, partitions),
