@@ -290,6 +290,18 @@ impl Driver {
             );
         }
         self.commit().await;
+        let consumer = Arc::clone(&self.consumer);
+        drop(self);
+        // Closing waits for the broker.
+        if blocking(move || drop(consumer)).await.is_none() {
+            tracing::warn!("the broker did not hear in time that a member leaves");
+        }
+    }
+}
+
+impl Drop for Driver {
+    /// However it ends: a consumer that is closed waits for the answer to each rebalance.
+    fn drop(&mut self) {
         self.consumer.context().leave();
         // A rebalance that is still open is answered, or the consumer would wait for it.
         while let Ok(change) = self.changes.try_recv() {
@@ -303,11 +315,6 @@ impl Driver {
         if let Some(revoking) = self.revoking.take() {
             let unassigned = unassign(&*self.consumer, &list(&revoking.partitions));
             log_failure(unassigned, "give partitions up");
-        }
-        // Closing waits for the broker.
-        let consumer = self.consumer;
-        if blocking(move || drop(consumer)).await.is_none() {
-            tracing::warn!("the broker did not hear in time that a member leaves");
         }
     }
 }

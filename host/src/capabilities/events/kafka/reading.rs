@@ -21,6 +21,9 @@ const READERS_GROUP: &str = "praxis-readers";
 /// Readers that may wait for whoever goes on where they stopped.
 const READERS_IDLE_MAX: usize = 16;
 
+/// How often the end of a partition is looked at anew, when it is met too early.
+const LOOKS_MAX: u32 = 2;
+
 /// What a reader may read ahead.
 const AHEAD_KIB_MAX: u64 = 4 * 1024;
 
@@ -103,12 +106,20 @@ impl Kafka {
         let (_, end) = reader.consumer.fetch_watermarks(&at.0, at.1, limit())?;
         let end = end.unsigned_abs();
         let mut records = Vec::new();
+        let mut looks = 0;
         while records.len() < records_max && reader.position < end {
             let Some(received) = next(&reader.consumer, |message| {
                 super::message::read(&self.options, message)
             })?
             else {
-                return Ok(records);
+                // It may have met the end some time ago, and records have come since. What is still
+                // not there after that was compacted away.
+                looks += 1;
+                if looks > LOOKS_MAX {
+                    return Ok(records);
+                }
+                reader = Reader::new(self, at.clone(), reader.position)?;
+                continue;
             };
             reader.position = received.offset + 1;
             records.push(received);
