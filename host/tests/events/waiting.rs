@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// Nothing that a test waits for takes longer.
-const DEADLINE_MS: u64 = 60_000;
+const DEADLINE_MS: u64 = 120_000;
 const POLL_MS: u64 = 20;
 
 pub async fn within<T>(future: impl Future<Output = T>) -> T {

@@ -11,7 +11,7 @@ use super::{batches, deliveries, keys, letters, reads, rebalances, replays, suit
 use crate::waiting::within;
 
 const BROKERS: i32 = 3;
-const DELIVERY_MS_MAX: u64 = 3_000;
+const DELIVERY_MS_MAX: u64 = 6_000;
 
 /// The mock cluster takes about as long for a rebalance.
 pub const SESSION_MS: u64 = 3_000;
