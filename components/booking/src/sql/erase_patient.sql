@@ -1,11 +1,7 @@
-with forgotten as (
-    delete from idempotency_receipts
-    where subject = $1::text
-), person as materialized (
+with person as materialized (
     select id
     from patients
     where subject = $1::text
-    for no key update
 ), due as (
     select b.id, b.status
     from person
@@ -18,7 +14,8 @@ with forgotten as (
 ), cancelled as (
     update bookings b
     set status = 'cancelled', version = version + 1, hold_expires_at = null,
-        calendar_sequence = calendar_sequence + 1, updated_at = now()
+        calendar_sequence = calendar_sequence + 1, updated_at = now(),
+        changed_by = 'patient:' || b.patient_id
     from due
     where b.id = due.id
     -- Nobody was told of a hold, so nobody is told that it is gone.
