@@ -107,7 +107,10 @@ fn one(contestant: &Contestant, events: u64) -> anyhow::Result<Sample> {
     let mut from = Mark::at(contestant, &mut client, first)?;
     let mut to = Mark::at(contestant, &mut client, last)?;
     if contestant.name == BARE {
-        (from, to) = (from.as_told(contestant, first)?, to.as_told(contestant, last)?);
+        (from, to) = (
+            from.as_told(contestant, first)?,
+            to.as_told(contestant, last)?,
+        );
     }
     let done = (to.handled - from.handled) as f64;
     let seconds = (to.at - from.at).as_secs_f64();
