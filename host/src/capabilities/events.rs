@@ -171,6 +171,12 @@ pub trait Partition: Send {
 
     /// Fires when the partition is revoked.
     fn revoked(&self) -> CancellationToken;
+
+    /// Fires when the partition may be another member's already: what is being handled is to be
+    /// dropped, not finished. It is revoked then, too.
+    fn lost(&self) -> CancellationToken {
+        CancellationToken::new()
+    }
 }
 
 /// Where the events go that were read from `topic` and given up on.

@@ -3,6 +3,7 @@
 mod batches;
 mod deliveries;
 mod keys;
+mod leases;
 mod letters;
 mod reader;
 mod reads;

@@ -92,7 +92,8 @@ impl Consumer {
     }
 }
 
-fn start(
+/// A group at work, with a handler of the caller's own.
+pub fn start(
     broker: &Arc<dyn Broker>,
     handler: Arc<dyn Handler>,
 ) -> (CancellationToken, JoinHandle<()>) {

@@ -1,10 +1,12 @@
 //! A group's rows: who is there, who reads what, and how far it got.
 
+use std::time::Duration;
+
 use sqlx::PgPool;
 use uuid::Uuid;
 
 /// How long a lease holds. A member that dies is followed within this and one heartbeat.
-pub const LEASE_MS: u64 = 6_000;
+pub const LEASE: Duration = Duration::from_secs(6);
 
 /// One member's view of its group. Names are full.
 #[derive(Clone)]
@@ -202,7 +204,7 @@ fn held(rows: Vec<(String, i32, i64, i64)>) -> Vec<Held> {
 }
 
 fn lease_ms() -> i64 {
-    i64::try_from(LEASE_MS).expect("a lease is short")
+    i64::try_from(LEASE.as_millis()).expect("a lease is short")
 }
 
 #[cfg(test)]

@@ -13,8 +13,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::driver::At;
 use super::group::Membership;
-use super::offset_column;
 use super::reading::records;
+use super::{answered, offset_column};
 use crate::capabilities::events::{Error, Partition, Received};
 
 /// What is read ahead of a partition: no further once either is reached.
@@ -26,6 +26,9 @@ const UNCOMMITTED_MAX: i64 = 256;
 const UNCOMMITTED_MS_MAX: u64 = 100;
 
 const RETRY_MS: u64 = 500;
+
+/// How long the database may take to answer what there is.
+const READ_MS_MAX: u64 = 10_000;
 
 /// The reader of one partition.
 pub struct Lane {
@@ -44,6 +47,7 @@ pub struct Lane {
     committed_at: Instant,
     news: Arc<Notify>,
     revoked: CancellationToken,
+    lost: CancellationToken,
     drops: mpsc::UnboundedSender<Dropped>,
 }
 
@@ -61,6 +65,7 @@ impl Lane {
         committed: i64,
         news: Arc<Notify>,
         revoked: CancellationToken,
+        lost: CancellationToken,
         drops: mpsc::UnboundedSender<Dropped>,
     ) -> Self {
         let short = at.0.strip_prefix(&membership.prefix).unwrap_or(&at.0);
@@ -77,6 +82,7 @@ impl Lane {
             committed_at: Instant::now(),
             news,
             revoked,
+            lost,
             drops,
         }
     }
@@ -86,7 +92,8 @@ impl Lane {
         let (topic, at, from) = (self.topic.clone(), self.at.clone(), self.position);
         tokio::spawn(async move {
             let bytes_max = i64::try_from(BYTES_AHEAD_MAX).unwrap_or(i64::MAX);
-            records(&pool, &topic, &at, from, RECORDS_AHEAD_MAX, bytes_max).await
+            let read = records(&pool, &topic, &at, from, RECORDS_AHEAD_MAX, bytes_max);
+            answered(READ_MS_MAX, read).await
         })
     }
 
@@ -126,13 +133,16 @@ impl Lane {
         }
         self.committed_at = Instant::now();
         let completed = self.completed;
+        let committing = self.membership.commit(&self.at.0, self.at.1, completed);
+        // A database that does not answer does not keep what is another's by now.
         let ours = self
-            .membership
-            .commit(&self.at.0, self.at.1, completed)
+            .lost
+            .run_until_cancelled(committing)
             .await
+            .ok_or(Error::Lost)?
             .map_err(Error::unavailable)?;
         if !ours {
-            self.revoked.cancel();
+            self.lost.cancel();
             return Err(Error::Lost);
         }
         self.committed = completed;
@@ -201,6 +211,10 @@ impl Partition for Lane {
 
     fn revoked(&self) -> CancellationToken {
         self.revoked.clone()
+    }
+
+    fn lost(&self) -> CancellationToken {
+        self.lost.clone()
     }
 }
 
