@@ -68,6 +68,11 @@ pub enum Error {
     /// Nobody made the topic, or it has no such partition: trying again does not help.
     #[error("there is no topic {0}")]
     UnknownTopic(String),
+    /// It will never take a record, for this reason: it is too large or invalid, or may not be
+    /// written there. If it was a batch, that may go for one record alone: publish them one at a
+    /// time to learn which.
+    #[error("the event broker refuses a record: {0}")]
+    Refused(String),
     /// Another member has the partition now: drop it.
     #[error("the partition belongs to another member")]
     Lost,

@@ -193,7 +193,7 @@ async fn publish(
     loop {
         match broker.publish(&batch).await {
             Ok(()) => return,
-            Err(error @ Error::UnknownTopic(_)) => {
+            Err(error @ (Error::UnknownTopic(_) | Error::Refused(_))) => {
                 tracing::error!(%error, kind = job.kind, "what a timer published is lost");
                 return;
             }

@@ -8,6 +8,7 @@ mod letters;
 mod reader;
 mod reads;
 mod rebalances;
+mod refusals;
 mod replays;
 mod suite;
 

@@ -24,7 +24,7 @@ use super::{
     Broker, Error, Extent, Lag, Outgoing, Received, Subscription, partitioner, with_dead_letters,
 };
 use crate::manifest::Topic;
-use writing::{Row, Rows, Writer};
+use writing::{Fault, Row, Rows, Writer};
 
 /// Wake-ups that a slow reader may be behind before it looks everywhere.
 const WAKES_MAX: usize = 1_024;
@@ -159,7 +159,17 @@ impl Broker for Log {
         if batch.is_empty() {
             return Ok(());
         }
-        self.writer.write(self.rows(batch).await?).await
+        match self.writer.write(self.rows(batch).await?).await? {
+            Ok(()) => Ok(()),
+            Err(Fault::Unavailable(error)) => Err(Error::unavailable(error)),
+            Err(Fault::Refused(reason)) => Err(Error::Refused(reason)),
+            Err(Fault::Gone) => {
+                self.known_partitions().clear();
+                // Says which one it is; if all are there again, the next try says how that goes.
+                self.rows(batch).await?;
+                Err(Error::unavailable("a partition was gone"))
+            }
+        }
     }
 
     async fn subscribe(&self, group: &str, topics: &[String]) -> Result<Subscription, Error> {

@@ -211,6 +211,10 @@ fn to_guest(error: Error) -> wit::Error {
             tracing::error!(event.topic = topic, "the topic is gone");
             wit::Error::Unavailable
         }
+        Error::Refused(reason) => {
+            tracing::error!(reason, "the broker refuses what a component publishes");
+            wit::Error::Invalid("the event broker refuses it".to_owned())
+        }
         // Only a partition can be lost, and publishing has none.
         Error::Lost => wit::Error::Unavailable,
     }

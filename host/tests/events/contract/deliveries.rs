@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::reader::{Mode, Reader, numbers, outgoing};
 use crate::waiting::within;
 
-const COUNTER: &str = "app.counter";
+pub const COUNTER: &str = "app.counter";
 const ATTEMPTS_MAX: u32 = 4;
 
 const TERMS: Terms = Terms {
