@@ -182,6 +182,12 @@ pub trait Partition: Send {
     fn lost(&self) -> CancellationToken {
         CancellationToken::new()
     }
+
+    /// How many records `next` has left out, since this was last asked for, because they were not
+    /// kept for long enough: the group never completed them, and never will.
+    fn missed(&mut self) -> u64 {
+        0
+    }
 }
 
 /// Where the events go that were read from `topic` and given up on.

@@ -13,6 +13,7 @@ pub struct Meters {
     parked: Gauge,
     retries: Counter,
     dead_letters: Counter,
+    lost: Counter,
     done: Handled,
     retry: Handled,
     fault: Handled,
@@ -37,6 +38,7 @@ impl Meters {
             parked: metrics::gauge!("event_parked", &labels),
             retries: metrics::counter!("event_retries_total", &labels),
             dead_letters: metrics::counter!("event_dead_letters_total", &labels),
+            lost: metrics::counter!("event_lost_total", &labels),
             done: Handled::new(at, "done"),
             retry: Handled::new(at, "retry"),
             fault: Handled::new(at, "fault"),
@@ -66,6 +68,10 @@ impl Meters {
 
     pub fn retried(&self) {
         self.retries.increment(1);
+    }
+
+    pub fn lost(&self, events: u64) {
+        self.lost.increment(events);
     }
 
     pub fn gave_up(&self) {

@@ -53,6 +53,7 @@ async fn until_revoked(courier: &Courier, watch: &Watch, mut partition: Box<dyn 
     let mut alarm = Alarm::new();
     let mut is_revoked = pin!(revoked.cancelled());
     'reading: loop {
+        shown.missed(partition.missed());
         if let Some(offset) = desk.due() {
             let mut telling = partition.complete(offset);
             let told = loop {
@@ -111,6 +112,7 @@ async fn until_revoked(courier: &Courier, watch: &Watch, mut partition: Box<dyn 
             }
         }
     }
+    shown.missed(partition.missed());
     // What waits or rests is the next member's.
     let drained = async {
         while let Some(worked) = running.next().await {

@@ -260,7 +260,7 @@ impl Driver {
         let lane = Lane::new(
             self.membership.clone(),
             at.clone(),
-            held.committed,
+            held.committed..held.next_offset,
             handle.news.clone(),
             handle.revoked.clone(),
             handle.lost.clone(),

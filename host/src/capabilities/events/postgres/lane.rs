@@ -1,6 +1,7 @@
 //! One leased partition, read in order.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,6 +38,10 @@ pub struct Lane {
     topic: String,
     /// The offset to read next.
     position: i64,
+    /// Offsets before this one were there: if nothing is found, they are gone.
+    known_end: i64,
+    /// Records that were gone before they were read.
+    missed: u64,
     read: VecDeque<Received>,
     /// What was asked for: it comes, also if whoever waits for it stops waiting.
     fetching: Option<JoinHandle<sqlx::Result<Vec<Received>>>>,
@@ -62,7 +67,7 @@ impl Lane {
     pub fn new(
         membership: Membership,
         at: At,
-        committed: i64,
+        unread: Range<i64>,
         news: Arc<Notify>,
         revoked: CancellationToken,
         lost: CancellationToken,
@@ -73,12 +78,14 @@ impl Lane {
             topic: short.to_owned(),
             membership,
             at,
-            position: committed,
+            position: unread.start,
+            known_end: unread.end,
+            missed: 0,
             read: VecDeque::new(),
             fetching: None,
             is_at_end: false,
-            completed: committed,
-            committed,
+            completed: unread.start,
+            committed: unread.start,
             committed_at: Instant::now(),
             news,
             revoked,
@@ -100,9 +107,14 @@ impl Lane {
     fn take(&mut self, read: Vec<Received>) {
         let bytes: usize = read.iter().map(|read| read.record.event.data.len()).sum();
         self.is_at_end = read.len() < RECORDS_AHEAD_MAX && bytes < BYTES_AHEAD_MAX;
-        if let Some(last) = read.last() {
-            self.position = offset_column(last.offset) + 1;
-        }
+        // Offsets have no gaps: what is not there any more, retention has taken.
+        let first = read.first().map(|first| offset_column(first.offset));
+        let first = first.unwrap_or(self.known_end).max(self.position);
+        self.missed += (first - self.position).unsigned_abs();
+        self.position = match read.last() {
+            Some(last) => offset_column(last.offset) + 1,
+            None => first,
+        };
         self.read.extend(read);
     }
 
@@ -215,6 +227,10 @@ impl Partition for Lane {
 
     fn lost(&self) -> CancellationToken {
         self.lost.clone()
+    }
+
+    fn missed(&mut self) -> u64 {
+        std::mem::take(&mut self.missed)
     }
 }
 
