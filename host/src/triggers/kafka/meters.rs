@@ -20,7 +20,7 @@ pub struct Meters {
     reject: Handled,
 }
 
-/// Tries with one outcome, of all partitions of the topic.
+/// Tries with one outcome.
 struct Handled {
     seconds: Histogram,
     total: Counter,
@@ -84,6 +84,7 @@ impl Handled {
         let labels = [
             ("group", at.group.clone()),
             ("topic", at.topic.clone()),
+            ("partition", at.partition.to_string()),
             ("outcome", outcome.to_owned()),
         ];
         Self {
