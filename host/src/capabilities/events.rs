@@ -10,6 +10,7 @@ pub mod partitioner;
 pub mod postgres;
 pub mod producer;
 mod record;
+pub mod trace;
 
 use std::collections::BTreeMap;
 

@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 use super::backoff::backoff;
 use super::leader::{Leader, Office, answered};
-use crate::capabilities::events::{Broker, Error, Outgoing, Record};
+use crate::capabilities::events::{Broker, Error, Outgoing, Record, trace};
 use crate::runtime::consumer::Event;
 
 const CHANNEL: &str = "praxis_outbox";
@@ -242,7 +242,10 @@ impl Relay {
         Outgoing {
             topic: row.topic,
             partition: None,
-            record: Record::new(row.event_id, self.source.clone(), time_ms, event),
+            record: Record {
+                traceparent: Some(trace::go_on(row.traceparent, row.event_id)),
+                ..Record::new(row.event_id, self.source.clone(), time_ms, event)
+            },
         }
     }
 }
@@ -257,11 +260,21 @@ struct Row {
     stream_version: i64,
     data: String,
     created_at: DateTime<Utc>,
+    traceparent: Option<String>,
 }
 
 async fn unpublished(connection: &mut PgConnection, held: &Held) -> sqlx::Result<Vec<Row>> {
     sqlx::query_as(
-        "select id, event_id, topic, key, kind, stream_version, data::text as data, created_at
+        "select
+            id,
+            event_id,
+            topic,
+            key,
+            kind,
+            stream_version,
+            data::text as data,
+            created_at,
+            traceparent
         from outbox
         where published_at is null
             and topic <> all($1)

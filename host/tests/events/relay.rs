@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use praxis_host::capabilities::events::{
-    Broker, Error, Extent, Lag, Outgoing, Received, Subscription,
+    Broker, Error, Extent, Lag, Outgoing, Received, Subscription, trace,
 };
 use praxis_host::manifest::Topic;
 use praxis_host::triggers::relay::{Backlog, Relay, backlog};
@@ -162,6 +162,30 @@ async fn what_is_saved_is_published_in_order_with_its_own_id() {
         .map(|outgoing| outgoing.record.id)
         .collect();
     assert_eq!(published, saved);
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn an_event_goes_on_with_its_trace_or_begins_one() {
+    const TRACE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let pool = database::new().await;
+    let broker = Memory::new();
+    save(&pool, "facts", 0..2).await.unwrap();
+    sqlx::query("update outbox set traceparent = $1 where stream_version = 1")
+        .bind(TRACE)
+        .execute(&pool)
+        .await
+        .unwrap();
+    let relay = Running::start(&pool, broker.clone());
+    broker.until_published(2).await;
+    let traces: Vec<_> = broker
+        .published
+        .borrow()
+        .iter()
+        .map(|outgoing| (outgoing.record.id, outgoing.record.traceparent.clone()))
+        .collect();
+    assert_eq!(traces[0].1, Some(trace::begin(traces[0].0)));
+    assert_eq!(traces[1].1.as_deref(), Some(TRACE));
     relay.stop().await;
 }
 
