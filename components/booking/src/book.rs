@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use spin_sdk::http::StatusCode;
 use uuid::Uuid;
 
+use crate::actor::Actor;
 use crate::caller::{Caller, Once};
 use crate::offer::Wanted;
 use crate::record::{Booking, View};
@@ -39,6 +40,7 @@ struct Granted {
     wanted: Wanted,
     slot: Slot,
     patient: Uuid,
+    actor: Actor,
 }
 
 pub async fn book(request: Request) -> Result<Response, Problem> {
@@ -73,8 +75,8 @@ pub async fn hold(request: Request) -> Result<Response, Problem> {
         return Err(Problem::field("/hold_id", "belongs to a booking"));
     }
     let database = Database::open().await?;
-    let caller = Caller::load(&database, &claims, None).await?;
     let held = store::settled(async || {
+        let caller = Caller::load(&database, &claims, None).await?;
         let granted = grant(&database, &caller, &body).await?;
         let receipt = [const { ParameterValue::DbNull }; 4];
         let parameters = granted.insertion(clock::new_id(), Status::Held, receipt);
@@ -83,6 +85,10 @@ pub async fn hold(request: Request) -> Result<Response, Problem> {
             Change::NotApplied | Change::Repeated => Ok(None),
             Change::SlotTaken => Err(granted.wanted.taken(&database).await),
             Change::TooManyHolds => Err(refusal::too_many_holds()),
+            Change::Misaligned => {
+                granted.wanted.teach_zone(&database).await?;
+                Ok(None)
+            }
         }
     });
     Ok(created(&held.await?))
@@ -101,7 +107,7 @@ async fn grant(database: &Database, caller: &Caller, body: &Body) -> Result<Gran
     let (practitioner, slot_start) = slot_of(body)?;
     let wanted = Wanted::load(database, practitioner, slot_start, clock::now()).await?;
     // Before anything is told of the practitioner's time.
-    let patient = caller
+    let (patient, actor) = caller
         .books_for(database, &wanted.snapshot, body.patient_id)
         .await?;
     let slot = wanted.offered(database).await?;
@@ -109,6 +115,7 @@ async fn grant(database: &Database, caller: &Caller, body: &Body) -> Result<Gran
         wanted,
         slot,
         patient,
+        actor,
     })
 }
 
@@ -140,6 +147,10 @@ async fn insert(
         Change::NotApplied | Change::Repeated => Ok(None),
         Change::SlotTaken => Err(granted.wanted.taken(database).await),
         Change::TooManyHolds => Err(refusal::too_many_holds()),
+        Change::Misaligned => {
+            granted.wanted.teach_zone(database).await?;
+            Ok(None)
+        }
     }
 }
 
@@ -175,6 +186,7 @@ impl Granted {
         parameters.extend(receipt);
         parameters.push(ParameterValue::Int64(snapshot.profile_version));
         parameters.push(ParameterValue::Int32(HOLDS_PER_PATIENT_MAX));
+        parameters.push(self.actor.parameter());
         parameters
     }
 }
@@ -186,7 +198,7 @@ async fn confirm(
     body: &Body,
     once: &Once,
 ) -> Result<Option<View>, Problem> {
-    let held = store::visible(database, claims, hold).await?;
+    let (held, actor) = store::seen(database, claims, hold).await?;
     matches_hold(body, &held)?;
     let now = clock::now();
     booking::confirm(&held.standing(), now).map_err(refusal::refused)?;
@@ -201,11 +213,14 @@ async fn confirm(
     let mut parameters = vec![database::uuid(hold)];
     parameters.extend(once.receipt(&answer));
     parameters.push(ParameterValue::Int64(wanted.snapshot.profile_version));
+    parameters.push(actor.parameter());
     match store::change(database, sql::CONFIRM, &parameters).await? {
         Change::Done(_) => Ok(Some(answer)),
-        Change::NotApplied | Change::SlotTaken | Change::Repeated | Change::TooManyHolds => {
-            Ok(None)
-        }
+        Change::NotApplied
+        | Change::SlotTaken
+        | Change::Repeated
+        | Change::TooManyHolds
+        | Change::Misaligned => Ok(None),
     }
 }
 

@@ -1,8 +1,10 @@
 //! Bookings, holds and patients: who takes which slot.
 
+mod actor;
 mod book;
 mod caller;
 mod change;
+mod history;
 mod holds;
 mod list;
 mod offer;
@@ -46,8 +48,21 @@ async fn route(request: Request) -> Result<Response, Problem> {
             Err(Problem::method_not_allowed("POST"))
         }
 
+        (["v1", "bookings", id, "history"], Method::GET) => {
+            history::get(&request, request::id(id)?).await
+        }
+        (["v1", "bookings", _, "history"], _) => Err(Problem::method_not_allowed("GET")),
+
         (["v1", "holds"], Method::POST) => book::hold(request).await,
         (["v1", "holds"], _) => Err(Problem::method_not_allowed("POST")),
+
+        (["v1", "holds", id], Method::DELETE) => holds::release(&request, request::id(id)?).await,
+        (["v1", "holds", _], _) => Err(Problem::method_not_allowed("DELETE")),
+
+        (["v1", "holds", id, "heartbeat"], Method::POST) => {
+            holds::heartbeat(&request, request::id(id)?).await
+        }
+        (["v1", "holds", _, "heartbeat"], _) => Err(Problem::method_not_allowed("POST")),
 
         (["v1", "patients", "me"], Method::GET) => patients::get(&request).await,
         (["v1", "patients", "me"], Method::PUT) => patients::put(request).await,

@@ -70,9 +70,27 @@ pub async fn put(request: Request) -> Result<Response, Problem> {
 pub async fn erase(request: &Request) -> Result<Response, Problem> {
     let claims = patient(request)?;
     let database = Database::open().await?;
-    let subject = [database::text(&claims.sub)];
-    store::retried(async || database.row(sql::ERASE_PATIENT, subject.to_vec()).await).await?;
+    store::retried(async || try_erase(&database, &claims.sub).await).await?;
     Ok(response::no_content())
+}
+
+async fn try_erase(database: &Database, subject: &str) -> Result<(), database::Error> {
+    database.execute("begin", Vec::new()).await?;
+    let erased = lock_and_erase(database, subject).await;
+    let end = if erased.is_ok() { "commit" } else { "rollback" };
+    let ended = database.execute(end, Vec::new()).await;
+    // Why it failed counts for more than how the transaction ended.
+    erased?;
+    ended.map(drop)
+}
+
+/// The lock first: what was booked before it is there for the statements after it to see.
+async fn lock_and_erase(database: &Database, subject: &str) -> Result<(), database::Error> {
+    for statement in [sql::LOCK_PATIENT, sql::ERASE_PATIENT, sql::DROP_RECEIPTS] {
+        let parameters = vec![database::text(subject)];
+        database.rows(statement, parameters).await?;
+    }
+    Ok(())
 }
 
 fn patient(request: &Request) -> Result<Claims, Problem> {

@@ -55,6 +55,8 @@ pub fn refused(reason: Refused) -> Problem {
             "/problems/booking-not-confirmed",
             "The booking is only held",
         ),
+        Refused::NotHeld(status) => conflict("/problems/not-held", "It is no hold any more")
+            .with("booking_status", status.name()),
         Refused::HoldExpired => conflict("/problems/hold-expired", "The hold has run out"),
         Refused::VersionConflict(current) => Problem::version_conflict(current.into()),
         Refused::SameSlot => Problem::new(
