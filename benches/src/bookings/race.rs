@@ -71,7 +71,10 @@ async fn settle(request: RequestBuilder) -> anyhow::Result<Settled> {
         let again = request
             .try_clone()
             .context("a body that can't be sent again")?;
-        let answer = again.send().await?;
+        let Ok(answer) = again.send().await else {
+            // No answer, or no connection: the same again, under the same key.
+            continue;
+        };
         match answer.status() {
             StatusCode::CREATED => {
                 return Ok(Settled {

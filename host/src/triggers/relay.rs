@@ -27,6 +27,12 @@ const BATCH_ROWS_MAX: i64 = 256;
 
 /// How often the relay looks without having been woken.
 const POLL_MS: u64 = 1_000;
+/// How often it looks for a while after there was something: nobody wakes it then.
+const POLL_AWAKE_MS: u64 = 2;
+/// For so long, without anything new.
+const AWAKE_MS: u64 = 200;
+/// Held while it is awake: the function `outbox_wake` in the database looks at it.
+const AWAKE_LOCK: i64 = 5_788_045_112_600_949_587;
 const RECONNECT_MS: u64 = 1_000;
 
 const RETRY_FIRST_MS: u64 = 100;
@@ -69,6 +75,49 @@ struct Held {
     topics: BTreeSet<String>,
     /// Topics and keys of events that the broker refuses.
     keys: BTreeSet<String>,
+}
+
+/// Whether the relay looks by itself, so that nobody has to wake it: a notification at every commit
+/// would make all commits wait for each other.
+#[derive(Default)]
+struct Wake {
+    /// Set while the lock is held: until when, unless there is something new.
+    until: Option<Instant>,
+}
+
+impl Wake {
+    /// There was something: the relay stays awake.
+    async fn stay(&mut self, connection: &mut PgConnection) -> sqlx::Result<()> {
+        if self.until.is_none() {
+            // Somebody may be looking at it at this moment: the next time, then.
+            let locked: bool = sqlx::query_scalar("select pg_try_advisory_lock($1)")
+                .bind(AWAKE_LOCK)
+                .fetch_one(connection)
+                .await?;
+            if !locked {
+                return Ok(());
+            }
+        }
+        self.until = Some(Instant::now() + Duration::from_millis(AWAKE_MS));
+        Ok(())
+    }
+
+    /// How long to wait, since there is nothing; `None`: look once more before you sleep, for
+    /// what was committed while nobody had to wake the relay.
+    async fn pause(&mut self, connection: &mut PgConnection) -> sqlx::Result<Option<Duration>> {
+        match self.until {
+            None => Ok(Some(Duration::from_millis(POLL_MS))),
+            Some(until) if Instant::now() < until => Ok(Some(Duration::from_millis(POLL_AWAKE_MS))),
+            Some(_) => {
+                sqlx::query("select pg_advisory_unlock($1)")
+                    .bind(AWAKE_LOCK)
+                    .execute(connection)
+                    .await?;
+                self.until = None;
+                Ok(None)
+            }
+        }
+    }
 }
 
 /// The unpublished rows of the outbox.
@@ -134,6 +183,7 @@ impl Relay {
         let mut pauses = backoff(RETRY_FIRST_MS, RETRY_MS_MAX);
         let mut prune_at = Instant::now();
         let mut held = Held::default();
+        let mut wake = Wake::default();
         while !stop.is_cancelled() {
             if prune_at <= Instant::now() {
                 let pruned = answered(prune(&mut connection)).await?;
@@ -146,8 +196,12 @@ impl Relay {
             }
             let rows = answered(unpublished(&mut connection, &held)).await?;
             let pause = if rows.is_empty() {
-                Duration::from_millis(POLL_MS)
+                match answered(wake.pause(&mut connection)).await? {
+                    Some(pause) => pause,
+                    None => continue,
+                }
             } else {
+                answered(wake.stay(&mut connection)).await?;
                 let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
                 let batch: Vec<_> = rows.into_iter().map(|row| self.outgoing(row)).collect();
                 match self.broker.publish(&batch).await {

@@ -229,6 +229,12 @@ async fn one_that_breaks_its_batch_is_found_and_given_up_on() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn those_tried_alone_keep_the_order_of_their_key() {
+    let cluster = cluster();
+    batches::those_tried_alone_keep_the_order_of_their_key(host(&cluster).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_broker_that_is_down_is_unavailable_and_comes_back() {
     let cluster = cluster();
     suite::a_broker_that_is_down_is_unavailable_and_comes_back(

@@ -185,6 +185,11 @@ async fn one_that_breaks_its_batch_is_found_and_given_up_on() {
 }
 
 #[tokio::test]
+async fn those_tried_alone_keep_the_order_of_their_key() {
+    batches::those_tried_alone_keep_the_order_of_their_key(new().await).await;
+}
+
+#[tokio::test]
 async fn a_publication_that_is_refused_makes_its_event_a_dead_letter() {
     refusals::a_publication_that_is_refused_makes_its_event_a_dead_letter(new().await, spoil).await;
 }
