@@ -126,7 +126,8 @@ impl Caller {
         known.then_some(patient).ok_or_else(Problem::not_found)
     }
 
-    async fn own_patient(&self, database: &Database) -> Result<Uuid, database::Error> {
+    /// The caller as a patient, whom their first wish makes from the token's claims.
+    pub async fn own_patient(&self, database: &Database) -> Result<Uuid, database::Error> {
         let profile = profile(&self.claims);
         if let Some(patient) = &self.patient
             && !fills(&profile, patient)

@@ -38,7 +38,8 @@ pub async fn cancel(request: &Request, id: Uuid) -> Result<Response, Problem> {
     Ok(response::with(answer, "etag", &etag))
 }
 
-async fn try_cancel(
+/// None where it has changed in the meantime.
+pub async fn try_cancel(
     database: &Database,
     claims: &Claims,
     id: Uuid,

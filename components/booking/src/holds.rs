@@ -1,10 +1,10 @@
 //! What time takes away: holds that have run out, announced, so that their slots are free for
-//! everybody to see; and old receipts.
+//! everybody to see; old receipts; and waiting whose time is over.
 
 use praxis_platform::database::{Database, ParameterValue};
 use praxis_platform::events::Failure;
 
-use crate::sql;
+use crate::{sql, waitlist};
 
 const HOLDS_PER_STATEMENT_MAX: i32 = 100;
 const RECEIPTS_PER_STATEMENT_MAX: i32 = 1000;
@@ -23,5 +23,6 @@ pub async fn expire() -> Result<(), Failure> {
     // One statement a tick is enough, for nobody waits for it.
     let limit = ParameterValue::Int32(RECEIPTS_PER_STATEMENT_MAX);
     database.row(sql::PRUNE_RECEIPTS, vec![limit]).await?;
+    waitlist::prune(&database).await?;
     Ok(())
 }

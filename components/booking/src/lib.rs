@@ -1,5 +1,6 @@
-//! Bookings, holds and patients: who takes which slot.
+//! Bookings, holds, patients and the waitlist: who takes which slot.
 
+mod anyone;
 mod book;
 mod caller;
 mod change;
@@ -12,6 +13,7 @@ mod record;
 mod refusal;
 mod sql;
 mod store;
+mod waitlist;
 
 use praxis_domain::event;
 use praxis_platform::events::{self, Delivery, Failure};
@@ -49,6 +51,15 @@ async fn route(request: Request) -> Result<Response, Problem> {
         (["v1", "holds"], Method::POST) => book::hold(request).await,
         (["v1", "holds"], _) => Err(Problem::method_not_allowed("POST")),
 
+        (["v1", "waitlist"], Method::POST) => waitlist::add(request).await,
+        (["v1", "waitlist"], Method::GET) => waitlist::list(&request).await,
+        (["v1", "waitlist"], _) => Err(Problem::method_not_allowed("GET, POST")),
+
+        (["v1", "waitlist", id], Method::DELETE) => {
+            waitlist::withdraw(&request, request::id(id)?).await
+        }
+        (["v1", "waitlist", _], _) => Err(Problem::method_not_allowed("DELETE")),
+
         (["v1", "patients", "me"], Method::GET) => patients::get(&request).await,
         (["v1", "patients", "me"], Method::PUT) => patients::put(request).await,
         (["v1", "patients", "me"], Method::DELETE) => patients::erase(&request).await,
@@ -65,6 +76,7 @@ impl events::Guest for Consumer {
     async fn handle(delivery: Delivery) -> Result<(), Failure> {
         match (delivery.topic.as_str(), delivery.event.kind.as_str()) {
             (event::CRON, event::HOLDS_DUE) => holds::expire().await,
+            (event::BOOKING_EVENTS, _) => waitlist::hear(&delivery).await,
             _ => Err(events::unexpected(&delivery)),
         }
     }

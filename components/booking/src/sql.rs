@@ -6,8 +6,8 @@
 //! order of the versions is the order of the commits. The bumped row says whether the practitioner
 //! is still the one that was decided from (`version_unless_changed`).
 //!
-//! Locks are taken in one order: the patient, the bookings, the practitioners (by id, where there
-//! are several).
+//! Locks are taken in one order: the patient, the waitlist entries (by time), the bookings, the
+//! practitioners (by id, where there are several).
 
 /// The gate: its name is what a lost race is known by.
 pub const NO_DOUBLE_BOOK: &str = "idx_no_double_book";
@@ -88,7 +88,8 @@ pub const FILL_PATIENT: &str = include_str!("sql/fill_patient.sql");
 /// $1 a new id, $2 subject, $3 name, $4 email, $5 phone, $6 locale, $7 channels.
 pub const PUT_PATIENT: &str = include_str!("sql/put_patient.sql");
 
-/// $1 subject. What is to come is cancelled, for nobody else could give the slots back; the
+/// $1 subject. They wait for nothing any more, and what is to come is cancelled, for nobody else
+/// could give the slots back; the
 /// bookings stay, and tell of nobody. The channels are the default again: with no address, what
 /// they would have been told is on record as untold.
 pub const ERASE_PATIENT: &str = include_str!("sql/erase_patient.sql");

@@ -3,11 +3,15 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod access;
+mod anyone;
 mod daylight;
 mod faults;
 mod flow;
 mod input;
 mod ledger;
+mod offers;
 mod page;
 mod race;
 mod rules;
+mod waitlist;
+mod wishes;

@@ -6,9 +6,22 @@ with forgotten as (
     from patients
     where subject = $1::text
     for no key update
+), waits as materialized (
+    select w.id
+    from person
+    join waitlist w on w.patient_id = person.id
+    order by w.created_at, w.id
+    for update of w
+), withdrawn as (
+    delete from waitlist w
+    using waits
+    where w.id = waits.id
+    returning w.id
 ), due as (
     select b.id, b.status
     from person
+    -- Counted, so that the entries are locked before the bookings.
+    cross join (select count(*) from withdrawn) as waited_for
     join bookings b on b.patient_id = person.id
     -- A hold that has run out is left to the timer.
     where b.slot_start > now()
