@@ -6,6 +6,8 @@ mod access;
 mod daylight;
 mod faults;
 mod flow;
+mod history;
+mod holds;
 mod input;
 mod ledger;
 mod page;
