@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use spin_sdk::http::StatusCode;
 use uuid::Uuid;
 
+use crate::actor::Actor;
 use crate::book::{self, Attempt, Granted};
 use crate::caller::{Caller, Once};
 use crate::offer::Wanted;
@@ -158,7 +159,7 @@ struct Booker<'a> {
     window: Window,
     now: Timestamp,
     /// Who was looked at, and for whom the caller may book there.
-    seen: BTreeMap<Uuid, (Snapshot, Uuid)>,
+    seen: BTreeMap<Uuid, (Snapshot, Uuid, Actor)>,
     /// Why the caller may not book with somebody.
     refused: Option<Problem>,
 }
@@ -175,8 +176,8 @@ impl Booker<'_> {
             return Ok(slots);
         }
         match self.books_for(&snapshot).await {
-            Ok(patient) => {
-                self.seen.insert(practitioner, (snapshot, patient));
+            Ok((patient, actor)) => {
+                self.seen.insert(practitioner, (snapshot, patient, actor));
                 Ok(slots)
             }
             Err(refused) if refused.status() == StatusCode::NOT_FOUND => {
@@ -187,21 +188,22 @@ impl Booker<'_> {
         }
     }
 
-    async fn books_for(&self, snapshot: &Snapshot) -> Result<Uuid, Problem> {
+    async fn books_for(&self, snapshot: &Snapshot) -> Result<(Uuid, Actor), Problem> {
         // For themselves it is the same patient everywhere.
         match (self.patient, self.seen.values().next()) {
-            (None, Some((_, patient))) => Ok(*patient),
+            (None, Some((_, patient, actor))) => Ok((*patient, actor.clone())),
             (named, _) => self.caller.books_for(self.database, snapshot, named).await,
         }
     }
 
     fn grant(&self, practitioner: Uuid, slot: Slot) -> Option<Granted> {
-        let (snapshot, patient) = self.seen.get(&practitioner)?;
+        let (snapshot, patient, actor) = self.seen.get(&practitioner)?;
         let snapshot = snapshot.clone();
         Some(Granted {
             wanted: Wanted::of(practitioner, snapshot, slot.start(), self.now),
             slot,
             patient: *patient,
+            actor: actor.clone(),
         })
     }
 }
@@ -246,7 +248,9 @@ impl Search {
             (Ok(around), Ok(window)) => Ok((around, window)),
             (around, window) => {
                 let errors = [around.err(), window.err()];
-                Err(Problem::invalid(errors.into_iter().flatten().flatten().collect()))
+                Err(Problem::invalid(
+                    errors.into_iter().flatten().flatten().collect(),
+                ))
             }
         }
     }

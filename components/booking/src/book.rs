@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use spin_sdk::http::StatusCode;
 use uuid::Uuid;
 
+use crate::actor::Actor;
 use crate::anyone::{self, Search};
 use crate::caller::{Caller, Once};
 use crate::offer::Wanted;
@@ -43,6 +44,7 @@ pub struct Granted {
     pub wanted: Wanted,
     pub slot: Slot,
     pub patient: Uuid,
+    pub actor: Actor,
 }
 
 /// How it ended to book a slot that was granted.
@@ -94,8 +96,8 @@ pub async fn hold(request: Request) -> Result<Response, Problem> {
         return Err(Problem::field(*pointer, "belongs to a booking"));
     }
     let database = Database::open().await?;
-    let caller = Caller::load(&database, &claims, None).await?;
     let held = store::settled(async || {
+        let caller = Caller::load(&database, &claims, None).await?;
         let granted = grant(&database, &caller, &body).await?;
         let receipt = [const { ParameterValue::DbNull }; 4];
         let parameters = granted.insertion(clock::new_id(), Status::Held, receipt);
@@ -104,6 +106,10 @@ pub async fn hold(request: Request) -> Result<Response, Problem> {
             Change::NotApplied | Change::Repeated => Ok(None),
             Change::SlotTaken => Err(granted.wanted.taken(&database).await),
             Change::TooManyHolds => Err(refusal::too_many_holds()),
+            Change::Misaligned => {
+                granted.wanted.teach_zone(&database).await?;
+                Ok(None)
+            }
         }
     });
     Ok(created(&held.await?))
@@ -122,7 +128,7 @@ async fn grant(database: &Database, caller: &Caller, body: &Body) -> Result<Gran
     let (practitioner, slot_start) = slot_of(body)?;
     let wanted = Wanted::load(database, practitioner, slot_start, clock::now()).await?;
     // Before anything is told of the practitioner's time.
-    let patient = caller
+    let (patient, actor) = caller
         .books_for(database, &wanted.snapshot, body.patient_id)
         .await?;
     let slot = wanted.offered(database).await?;
@@ -130,6 +136,7 @@ async fn grant(database: &Database, caller: &Caller, body: &Body) -> Result<Gran
         wanted,
         slot,
         patient,
+        actor,
     })
 }
 
@@ -174,6 +181,10 @@ pub async fn attempt(
         Change::NotApplied | Change::Repeated => Ok(Attempt::Again),
         Change::SlotTaken => Ok(Attempt::Taken),
         Change::TooManyHolds => Err(refusal::too_many_holds()),
+        Change::Misaligned => {
+            granted.wanted.teach_zone(database).await?;
+            Ok(Attempt::Again)
+        }
     }
 }
 
@@ -231,6 +242,7 @@ impl Granted {
         parameters.extend(receipt);
         parameters.push(ParameterValue::Int64(snapshot.profile_version));
         parameters.push(ParameterValue::Int32(HOLDS_PER_PATIENT_MAX));
+        parameters.push(self.actor.parameter());
         parameters
     }
 }
@@ -242,7 +254,7 @@ async fn confirm(
     body: &Body,
     once: &Once,
 ) -> Result<Option<View>, Problem> {
-    let held = store::visible(database, claims, hold).await?;
+    let (held, actor) = store::seen(database, claims, hold).await?;
     matches_hold(body, &held)?;
     let now = clock::now();
     booking::confirm(&held.standing(), now).map_err(refusal::refused)?;
@@ -257,11 +269,14 @@ async fn confirm(
     let mut parameters = vec![database::uuid(hold)];
     parameters.extend(once.receipt(&answer));
     parameters.push(ParameterValue::Int64(wanted.snapshot.profile_version));
+    parameters.push(actor.parameter());
     match store::change(database, sql::CONFIRM, &parameters).await? {
         Change::Done(_) => Ok(Some(answer)),
-        Change::NotApplied | Change::SlotTaken | Change::Repeated | Change::TooManyHolds => {
-            Ok(None)
-        }
+        Change::NotApplied
+        | Change::SlotTaken
+        | Change::Repeated
+        | Change::TooManyHolds
+        | Change::Misaligned => Ok(None),
     }
 }
 

@@ -1,9 +1,11 @@
 //! Bookings, holds, patients and the waitlist: who takes which slot.
 
+mod actor;
 mod anyone;
 mod book;
 mod caller;
 mod change;
+mod history;
 mod holds;
 mod list;
 mod offer;
@@ -48,8 +50,21 @@ async fn route(request: Request) -> Result<Response, Problem> {
             Err(Problem::method_not_allowed("POST"))
         }
 
+        (["v1", "bookings", id, "history"], Method::GET) => {
+            history::get(&request, request::id(id)?).await
+        }
+        (["v1", "bookings", _, "history"], _) => Err(Problem::method_not_allowed("GET")),
+
         (["v1", "holds"], Method::POST) => book::hold(request).await,
         (["v1", "holds"], _) => Err(Problem::method_not_allowed("POST")),
+
+        (["v1", "holds", id], Method::DELETE) => holds::release(&request, request::id(id)?).await,
+        (["v1", "holds", _], _) => Err(Problem::method_not_allowed("DELETE")),
+
+        (["v1", "holds", id, "heartbeat"], Method::POST) => {
+            holds::heartbeat(&request, request::id(id)?).await
+        }
+        (["v1", "holds", _, "heartbeat"], _) => Err(Problem::method_not_allowed("POST")),
 
         (["v1", "waitlist"], Method::POST) => waitlist::add(request).await,
         (["v1", "waitlist"], Method::GET) => waitlist::list(&request).await,

@@ -8,6 +8,7 @@ use praxis_domain::zone::Zone;
 use praxis_platform::database::{self, Database};
 use praxis_platform::problem::Problem;
 use praxis_platform::snapshot::Snapshot;
+use praxis_platform::zones;
 use uuid::Uuid;
 
 use crate::{precheck, refusal};
@@ -85,6 +86,11 @@ impl Wanted {
             self.now,
         );
         offered.map_err(refusal::not_offered)
+    }
+
+    /// Tells the database the rules of the practitioner's zone, which it had not, or otherwise.
+    pub async fn teach_zone(&self, database: &Database) -> Result<(), database::Error> {
+        zones::keep(database, [self.snapshot.zone()], self.now).await
     }
 
     /// 409, with what is free instead at this moment.

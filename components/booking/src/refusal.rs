@@ -56,6 +56,8 @@ pub fn refused(reason: Refused) -> Problem {
             "/problems/booking-not-confirmed",
             "The booking is only held",
         ),
+        Refused::NotHeld(status) => conflict("/problems/not-held", "It is no hold any more")
+            .with("booking_status", status.name()),
         Refused::HoldExpired => conflict("/problems/hold-expired", "The hold has run out"),
         Refused::VersionConflict(current) => Problem::version_conflict(current.into()),
         Refused::SameSlot => Problem::new(
@@ -94,7 +96,9 @@ pub fn too_many_entries() -> Problem {
         StatusCode::TOO_MANY_REQUESTS,
         "/problems/too-many-waiting",
         "Too many entries wait",
-        format!("{ENTRIES_PER_PATIENT_MAX} at a time: withdraw one, or wait until its time is over"),
+        format!(
+            "{ENTRIES_PER_PATIENT_MAX} at a time: withdraw one, or wait until its time is over"
+        ),
     )
 }
 

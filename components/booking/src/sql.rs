@@ -6,11 +6,16 @@
 //! order of the versions is the order of the commits. The bumped row says whether the practitioner
 //! is still the one that was decided from (`version_unless_changed`).
 //!
-//! Locks are taken in one order: the patient, the waitlist entries (by time), the bookings, the
-//! practitioners (by id, where there are several).
+//! Locks are taken in one order: the patient (`may_book`), the waitlist entries (by time), the turn to move
+//! (`may_move`), the bookings, the practitioners (by id, where there are several), the receipt. So no
+//! two changes wait for each other.
+//!
+//! Each change says who makes it (`changed_by`, see `actor`); a trigger writes it into the history.
 
 /// The gate: its name is what a lost race is known by.
 pub const NO_DOUBLE_BOOK: &str = "idx_no_double_book";
+/// The slot is not the first occurrence of a full local hour, as far as the database knows the zone.
+pub const SLOT_ALIGNED: &str = "bookings_slot_aligned";
 /// As many slots are held for the patient as may be.
 pub const HOLDS_PER_PATIENT: &str = "holds_per_patient";
 /// The same request came twice at the same moment.
@@ -23,23 +28,29 @@ pub const CALLER: &str = include_str!("sql/caller.sql");
 /// $1 id, $2 practitioner, $3 tenant, $4 patient, $5 slot start (seconds), $6 local date,
 /// $7 local hour, $8 zone, $9 status, $10 seconds of a hold or null, $11 calendar uid, $12 event;
 /// $13 subject, $14 key, $15 request hash, $16 response: the receipt, or nulls for none;
-/// $17 the profile version that was decided from, $18 how many holds the patient may have.
-/// No row: the practitioner has changed in the meantime.
+/// $17 the profile version that was decided from, $18 how many holds the patient may have, $19 who.
+/// No row: the practitioner has changed in the meantime, or the patient was erased.
 pub const BOOK: &str = include_str!("sql/book.sql");
 
 /// $1 the hold, $2 subject, $3 key, $4 request hash, $5 response, $6 the profile version that was
-/// decided from. No row: it is no hold any more, or has run out, or the practitioner has changed.
+/// decided from, $7 who. No row: it is no hold any more, or has run out, or the practitioner has
+/// changed.
 pub const CONFIRM: &str = include_str!("sql/confirm.sql");
 
-/// $1 the booking, $2 the version that the caller has seen, $3 event.
+/// $1 the booking, $2 the version that the caller has seen, $3 event, $4 who.
 /// No row: it has changed in the meantime.
 pub const CANCEL: &str = include_str!("sql/cancel.sql");
 
 /// $1 the old booking, $2 the version that the caller has seen, $3 the new id, $4 slot start
 /// (seconds), $5 local date, $6 local hour, $7 zone; $8 subject, $9 key, $10 request hash,
-/// $11 response, $12 the profile version that was decided from.
+/// $11 response, $12 the profile version that was decided from, $13 who.
 /// No row: the old booking or the practitioner has changed in the meantime.
 pub const RESCHEDULE: &str = include_str!("sql/reschedule.sql");
+
+/// $1 the hold, $2 the version that was decided from, $3 for how many seconds from now, $4 for how many
+/// since it began at most, $5 who. Nothing is announced: the slot is held as before.
+/// No row: it has changed or run out in the meantime.
+pub const EXTEND_HOLD: &str = include_str!("sql/extend_hold.sql");
 
 /// $1 how many at most. One row: how many holds were expired.
 pub const EXPIRE_HOLDS: &str = include_str!("sql/expire_holds.sql");
@@ -49,7 +60,8 @@ pub const EXPIRE_HOLDS: &str = include_str!("sql/expire_holds.sql");
 pub const PRUNE_RECEIPTS: &str = include_str!("sql/prune_receipts.sql");
 
 /// $1 the booking; $2 the subject as a patient, $3 as a practitioner, $4 the tenant as staff,
-/// each null where the caller has not that role. No row: not there, or not for the caller.
+/// each null where the caller has not that role. One row with the `role` in which the caller sees it;
+/// no row: not there, or not for the caller.
 pub const VISIBLE: &str = include_str!("sql/visible.sql");
 
 /// A page of a caller's bookings: the first of those that each of their roles sees. $1 from and
@@ -78,8 +90,13 @@ const PAGE: &str = "(
     limit $6::int
 )";
 
-/// $1 the patient. One row, if there is one who is not erased.
-pub const PATIENT: &str = include_str!("sql/patient.sql");
+/// $1 the booking, $2 the tenant, $3 how many at most. Its last changes, the last one first; none of a
+/// booking that is not the tenant's.
+pub const HISTORY: &str = include_str!("sql/history.sql");
+
+/// $1 the patient, $2 the tenant. One row, if there is one who is not erased and has, or had, a booking
+/// with the tenant.
+pub const KNOWN_PATIENT: &str = include_str!("sql/known_patient.sql");
 
 /// $1 a new id, $2 subject, $3 name, $4 email, $5 phone, $6 locale: what is missing is filled,
 /// what is there stays.
@@ -88,8 +105,17 @@ pub const FILL_PATIENT: &str = include_str!("sql/fill_patient.sql");
 /// $1 a new id, $2 subject, $3 name, $4 email, $5 phone, $6 locale, $7 channels.
 pub const PUT_PATIENT: &str = include_str!("sql/put_patient.sql");
 
-/// $1 subject. They wait for nothing any more, and what is to come is cancelled, for nobody else
-/// could give the slots back; the
+/// $1 subject. Before `ERASE_PATIENT`, in its transaction: what was booked until then is there for that
+/// statement to see, and nobody books for the patient after it.
+pub const LOCK_PATIENT: &str = include_str!("sql/lock_patient.sql");
+
+/// $1 subject. What they wait for.
+pub const DROP_WAITING: &str = include_str!("sql/drop_waiting.sql");
+
+/// $1 subject. What is to come is cancelled, for nobody else could give the slots back; the
 /// bookings stay, and tell of nobody. The channels are the default again: with no address, what
 /// they would have been told is on record as untold.
 pub const ERASE_PATIENT: &str = include_str!("sql/erase_patient.sql");
+
+/// $1 subject. What they were answered.
+pub const DROP_RECEIPTS: &str = include_str!("sql/drop_receipts.sql");

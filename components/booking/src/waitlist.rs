@@ -107,11 +107,11 @@ async fn give_back(
     claims: &Claims,
     hold: Uuid,
 ) -> Result<Option<()>, Problem> {
-    let held = store::visible(database, claims, hold).await?;
+    let (held, actor) = store::seen(database, claims, hold).await?;
     match held.status {
         Status::Held => {
-            let cancelled = change::try_cancel(database, claims, hold, held.version).await?;
-            Ok(cancelled.map(|_| ()))
+            let released = change::give_back(database, &held, &actor).await?;
+            Ok(released.map(|_| ()))
         }
         Status::Confirmed | Status::Cancelled | Status::Rescheduled | Status::Expired => {
             Ok(Some(()))
@@ -160,7 +160,10 @@ impl Body {
         let mut errors = Vec::new();
         match (&self.practitioner_id, &self.search) {
             (Some(_), Some(_)) => {
-                errors.push(FieldError::new("/search", "does not go with practitioner_id"));
+                errors.push(FieldError::new(
+                    "/search",
+                    "does not go with practitioner_id",
+                ));
             }
             (None, None) => {
                 let detail = "is missing: say whom you wait for, here or with search";

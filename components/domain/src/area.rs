@@ -23,8 +23,9 @@ impl Area {
     /// Everything that is wrong, by its place under the pointer `at`.
     pub fn around(&self, at: &str) -> Result<Around, Vec<FieldError>> {
         let mut errors = Vec::new();
-        let mut error =
-            |field: &str, detail: String| errors.push(FieldError::new(format!("{at}/{field}"), detail));
+        let mut error = |field: &str, detail: String| {
+            errors.push(FieldError::new(format!("{at}/{field}"), detail))
+        };
         for (field, value, most) in [("lat", self.lat, 90.0), ("lon", self.lon, 180.0)] {
             if !(-most..=most).contains(&value) {
                 error(field, format!("must be a number from -{most} to {most}"));

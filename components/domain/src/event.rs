@@ -32,6 +32,8 @@ pub const AVAILABILITY_CHANGED: &str = "AvailabilityChanged";
 
 /// Timer: holds that have run out are to be expired.
 pub const HOLDS_DUE: &str = "HoldsDue";
+/// Timer: the rules of the zones in use are to be written down anew.
+pub const ZONES_DUE: &str = "ZonesDue";
 /// Timer: next free slots that lie in the past are to be computed anew.
 pub const NEXT_SLOTS_DUE: &str = "NextSlotsDue";
 

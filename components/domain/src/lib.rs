@@ -9,6 +9,7 @@ pub mod bitmap;
 pub mod booking;
 pub mod calendar;
 pub mod event;
+pub mod hold;
 pub mod idempotency;
 pub mod mask;
 pub mod notice;

@@ -89,7 +89,11 @@ impl Status {
             (Self::Offered, booking::Status::Cancelled | booking::Status::Expired) => Self::Waiting,
             (Self::Offered, booking::Status::Held) => {
                 let is_over = offer.hold_expires_at.is_some_and(|end| end <= now);
-                if is_over { Self::Waiting } else { Self::Offered }
+                if is_over {
+                    Self::Waiting
+                } else {
+                    Self::Offered
+                }
             }
         }
     }

@@ -59,7 +59,9 @@ async fn of_many_at_once_each_gets_a_slot_of_their_own_until_nothing_is_left() {
             one
         })
         .collect();
-    world.import(&practitioners.iter().collect::<Vec<_>>()).await;
+    world
+        .import(&practitioners.iter().collect::<Vec<_>>())
+        .await;
     let clients =
         join_all((0..CLIENTS).map(async |n| world.api().patient(&format!("any-{n}")).await)).await;
     // One day of them: 3 × 6 slots for 30.
@@ -68,9 +70,8 @@ async fn of_many_at_once_each_gets_a_slot_of_their_own_until_nothing_is_left() {
     wish["to"] = json!(slots[6]);
     let answers = join_all(clients.iter().map(|client| book(client, &wish))).await;
 
-    let (won, lost): (Vec<_>, Vec<_>) = answers
-        .into_iter()
-        .partition(|answer| answer.status == 201);
+    let (won, lost): (Vec<_>, Vec<_>) =
+        answers.into_iter().partition(|answer| answer.status == 201);
     assert_eq!((won.len(), lost.len()), (18, CLIENTS - 18));
     for answer in lost {
         answer.expect_problem(409, "none-free");
@@ -79,7 +80,8 @@ async fn of_many_at_once_each_gets_a_slot_of_their_own_until_nothing_is_left() {
     for answer in &won {
         let slot = slot_of(&answer.json());
         assert!(slot < slots[6], "{slot} is not within the window");
-        *had.entry((answer.text_of("practitioner_id"), slot)).or_default() += 1;
+        *had.entry((answer.text_of("practitioner_id"), slot))
+            .or_default() += 1;
     }
     assert!(had.values().all(|times| *times == 1), "{had:?}");
     world.settle().await;

@@ -7,6 +7,8 @@ mod anyone;
 mod daylight;
 mod faults;
 mod flow;
+mod history;
+mod holds;
 mod input;
 mod ledger;
 mod offers;

@@ -30,9 +30,9 @@ async fn of_many_hosts_that_offer_the_same_slots_each_goes_to_one_and_the_first_
             waiting.push(patient);
         }
         let slots = &slots[round * FREED..][..FREED];
-        let offers = slots.iter().flat_map(|slot| {
-            (0..HOSTS).map(|_| try_offer(&world, &offer, practitioner.id, slot))
-        });
+        let offers = slots
+            .iter()
+            .flat_map(|slot| (0..HOSTS).map(|_| try_offer(&world, &offer, practitioner.id, slot)));
         let offered: usize = join_all(offers).await.into_iter().sum();
         assert_eq!(offered, FREED);
         let all: Vec<_> = waiting.iter().collect();
@@ -79,7 +79,9 @@ async fn try_offer(world: &World, offer: &str, practitioner: Uuid, slot: &str) -
     match offered {
         Ok(row) => usize::from(row.is_some()),
         Err(error) => {
-            let constraint = error.as_database_error().and_then(|error| error.constraint());
+            let constraint = error
+                .as_database_error()
+                .and_then(|error| error.constraint());
             assert_eq!(constraint, Some("idx_no_double_book"), "{error}");
             0
         }

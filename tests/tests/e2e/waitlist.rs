@@ -43,7 +43,11 @@ async fn offered_and_booked(services: Services) {
         .await
         .expect_problem(409, "slot-taken");
     let told = mail::wait_for(&bob, "bob@patients.example", 1).await;
-    assert!(told.text.unwrap().contains("came free"), "{:?}", told.subject);
+    assert!(
+        told.text.unwrap().contains("came free"),
+        "{:?}",
+        told.subject
+    );
 
     let booked = confirm(&bob, &hold).await.expect(201);
     assert_eq!(booked.json()["status"], "confirmed");
@@ -126,7 +130,15 @@ async fn an_offer_is_for_whom_it_suits() {
     let practitioner = Practitioner::in_berlin("Suited");
     let other = Practitioner::in_berlin("Other");
     world.import(&[&practitioner, &other]).await;
-    let people = ["alice", "other", "early", "late", "away", "elsewhere", "near"];
+    let people = [
+        "alice",
+        "other",
+        "early",
+        "late",
+        "away",
+        "elsewhere",
+        "near",
+    ];
     let people = patients(&world, people).await;
     let [alice, of_other, early, late, away, dentist, near] = &people;
     let (slots, _) = practitioner.free_slots(alice).await;

@@ -81,7 +81,9 @@ async fn bad_wishes_are_refused_by_name() {
     let headers = [("idempotency-key", "never-stored")];
     let book = async |body: Value| {
         let body = Some(body.to_string());
-        alice.send(Method::POST, "/v1/bookings", &headers, body).await
+        alice
+            .send(Method::POST, "/v1/bookings", &headers, body)
+            .await
     };
     let both = json!({ "search": near, "practitioner_id": id, "slot_start": LATE, "hold_id": id });
     assert_eq!(

@@ -4,11 +4,12 @@ with offering as materialized (
     where id = $2::uuid
         and active
         and profile_version = $17::bigint
-        and case when $9::text = 'held' then may_hold($4::uuid, $18::int) else true end
+        and case $9::text when 'held' then may_hold($4::uuid, $18::int) else may_book($4::uuid) end
 ), expired as (
     -- A hold that has run out gives way.
     update bookings b
-    set status = 'expired', version = version + 1, hold_expires_at = null, updated_at = now()
+    set status = 'expired', version = version + 1, hold_expires_at = null, updated_at = now(),
+        changed_by = 'system:holds'
     from offering
     where b.practitioner_id = offering.id
         and b.slot_start = to_timestamp($5::bigint)
@@ -18,12 +19,12 @@ with offering as materialized (
 ), booked as (
     insert into bookings as b (
         id, practitioner_id, tenant_id, patient_id, slot_start, local_date, local_hour, time_zone,
-        status, hold_expires_at, calendar_uid
+        status, hold_expires_at, calendar_uid, changed_by
     )
     select
         $1::uuid, offering.id, $3::text, $4::uuid, to_timestamp($5::bigint), $6::date, $7::int,
         $8::text, $9::text, date_trunc('second', now()) + make_interval(secs => $10::int),
-        $11::uuid
+        $11::uuid, $19::text
     -- Counted, so that the hold has given way before the slot is asked for.
     from offering, (select count(*) from expired) as given_way
     returning b as booking

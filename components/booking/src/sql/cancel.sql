@@ -1,7 +1,7 @@
 with cancelled as (
     update bookings b
     set status = 'cancelled', version = version + 1, hold_expires_at = null,
-        calendar_sequence = calendar_sequence + 1, updated_at = now()
+        calendar_sequence = calendar_sequence + 1, updated_at = now(), changed_by = $4::text
     where id = $1::uuid
         and version = $2::int
         and status in ('held', 'confirmed')

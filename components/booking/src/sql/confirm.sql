@@ -1,6 +1,7 @@
 with confirmed as (
     update bookings b
-    set status = 'confirmed', version = b.version + 1, hold_expires_at = null, updated_at = now()
+    set status = 'confirmed', version = b.version + 1, hold_expires_at = null, updated_at = now(),
+        changed_by = $7::text
     from practitioners p
     where b.id = $1::uuid
         and b.status = 'held'

@@ -1,27 +1,10 @@
-with forgotten as (
-    delete from idempotency_receipts
-    where subject = $1::text
-), person as materialized (
+with person as materialized (
     select id
     from patients
     where subject = $1::text
-    for no key update
-), waits as materialized (
-    select w.id
-    from person
-    join waitlist w on w.patient_id = person.id
-    order by w.created_at, w.id
-    for update of w
-), withdrawn as (
-    delete from waitlist w
-    using waits
-    where w.id = waits.id
-    returning w.id
 ), due as (
     select b.id, b.status
     from person
-    -- Counted, so that the entries are locked before the bookings.
-    cross join (select count(*) from withdrawn) as waited_for
     join bookings b on b.patient_id = person.id
     -- A hold that has run out is left to the timer.
     where b.slot_start > now()
@@ -31,7 +14,8 @@ with forgotten as (
 ), cancelled as (
     update bookings b
     set status = 'cancelled', version = version + 1, hold_expires_at = null,
-        calendar_sequence = calendar_sequence + 1, updated_at = now()
+        calendar_sequence = calendar_sequence + 1, updated_at = now(),
+        changed_by = 'patient:' || b.patient_id
     from due
     where b.id = due.id
     -- Nobody was told of a hold, so nobody is told that it is gone.

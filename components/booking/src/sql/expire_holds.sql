@@ -7,7 +7,8 @@ with due as (
     for update skip locked
 ), expired as (
     update bookings b
-    set status = 'expired', version = version + 1, hold_expires_at = null, updated_at = now()
+    set status = 'expired', version = version + 1, hold_expires_at = null, updated_at = now(),
+        changed_by = 'system:holds'
     from due
     where b.id = due.id
     returning b as booking

@@ -9,10 +9,12 @@ use praxis_platform::clock;
 use praxis_platform::database::{self, Database, ParameterValue};
 use praxis_platform::events::{self, Delivery, Failure};
 use praxis_platform::snapshot::Snapshot;
+use praxis_platform::zones;
 use uuid::Uuid;
 
 use super::sql;
-use crate::{offer, store};
+use crate::offer;
+use crate::store::{self, Change};
 
 /// An event about a booking. Heard again, it changes nothing: an entry follows only the booking that
 /// it names, and a slot that is taken is not offered.
@@ -68,16 +70,22 @@ async fn pass_on(
         return Ok(());
     };
     let offered = booking::offer(slot_start, &snapshot.schedule, snapshot.active, now);
-    let Some(slot) = offered
-        .ok()
-        .filter(|slot| waitlist::is_offered(slot, now))
-    else {
+    let Some(slot) = offered.ok().filter(|slot| waitlist::is_offered(slot, now)) else {
         return Ok(());
     };
     let parameters = offering(practitioner, &snapshot, &slot);
-    // Whatever it says: either somebody has the slot now, or nobody waits for it.
-    store::change(database, &sql::offer(), &parameters).await?;
-    Ok(())
+    match store::change(database, &sql::offer(), &parameters).await? {
+        Change::Misaligned => {
+            zones::keep(database, [snapshot.zone()], now).await?;
+            Err(database::Error::Contention)
+        }
+        // Offered; or nobody waits for it, or somebody has it.
+        Change::Done(_)
+        | Change::NotApplied
+        | Change::SlotTaken
+        | Change::Repeated
+        | Change::TooManyHolds => Ok(()),
+    }
 }
 
 /// The parameters of `sql::offer`.

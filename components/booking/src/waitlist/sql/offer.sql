@@ -5,10 +5,13 @@ with entry as materialized (
     limit 1
     -- Whoever comes second waits here, and then sees that the entry has its offer.
     for no key update of w
+    -- Whoever is being erased is passed over: to wait for them could end in a circle.
+    for key share of t skip locked
 ), expired as (
     -- A hold that has run out gives way.
     update bookings b
-    set status = 'expired', version = version + 1, hold_expires_at = null, updated_at = now()
+    set status = 'expired', version = version + 1, hold_expires_at = null, updated_at = now(),
+        changed_by = 'system:holds'
     from entry
     where b.practitioner_id = entry.practitioner_id
         and b.slot_start = to_timestamp($3::bigint)
@@ -18,12 +21,13 @@ with entry as materialized (
 ), booked as (
     insert into bookings as b (
         id, practitioner_id, tenant_id, patient_id, slot_start, local_date, local_hour, time_zone,
-        status, hold_expires_at, calendar_uid
+        status, hold_expires_at, calendar_uid, changed_by
     )
     select
         $1::uuid, entry.practitioner_id, entry.tenant_id, entry.patient_id,
         to_timestamp($3::bigint), $4::date, $5::int, $6::text, 'held',
-        date_trunc('second', now()) + make_interval(secs => $7::int), $8::uuid
+        date_trunc('second', now()) + make_interval(secs => $7::int), $8::uuid,
+        'system:waitlist'
     -- Counted, so that the hold has given way before the slot is asked for.
     from entry, (select count(*) from expired) as given_way
     returning b as booking
