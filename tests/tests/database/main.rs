@@ -7,5 +7,6 @@ mod alignment;
 mod crossing;
 mod history;
 mod holds;
+mod offers;
 mod practice;
 mod storm;

@@ -16,6 +16,7 @@ const RESCHEDULE: &str = include_str!("../../../components/booking/src/sql/resch
 const EXTEND_HOLD: &str = include_str!("../../../components/booking/src/sql/extend_hold.sql");
 const EXPIRE_HOLDS: &str = include_str!("../../../components/booking/src/sql/expire_holds.sql");
 const LOCK_PATIENT: &str = include_str!("../../../components/booking/src/sql/lock_patient.sql");
+const DROP_WAITING: &str = include_str!("../../../components/booking/src/sql/drop_waiting.sql");
 const ERASE_PATIENT: &str = include_str!("../../../components/booking/src/sql/erase_patient.sql");
 const DROP_RECEIPTS: &str = include_str!("../../../components/booking/src/sql/drop_receipts.sql");
 
@@ -248,7 +249,7 @@ impl Practice {
 
     pub async fn erase(&self, patient: Uuid) -> Result<(), String> {
         let mut change = self.pool.begin().await.unwrap();
-        for statement in [LOCK_PATIENT, ERASE_PATIENT, DROP_RECEIPTS] {
+        for statement in [LOCK_PATIENT, DROP_WAITING, ERASE_PATIENT, DROP_RECEIPTS] {
             sqlx::query(statement)
                 .bind(patient.to_string())
                 .execute(&mut *change)
@@ -293,7 +294,7 @@ impl Practice {
             .unwrap()
     }
 
-    async fn end(&self, query: Query<'_, Postgres, PgArguments>) -> End {
+    pub async fn end(&self, query: Query<'_, Postgres, PgArguments>) -> End {
         match query.fetch_optional(&self.pool).await {
             Ok(Some(row)) => {
                 let booking: Value = row.get("booking");

@@ -11,7 +11,6 @@ mod history;
 mod holds;
 mod input;
 mod ledger;
-mod offers;
 mod page;
 mod race;
 mod rules;
