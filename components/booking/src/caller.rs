@@ -140,7 +140,8 @@ impl Caller {
         is_practitioner.then(|| Actor::practitioner(&self.claims))
     }
 
-    async fn own_patient(&self, database: &Database) -> Result<Uuid, database::Error> {
+    /// The caller as a patient, whom their first wish makes from the token's claims.
+    pub async fn own_patient(&self, database: &Database) -> Result<Uuid, database::Error> {
         let profile = profile(&self.claims);
         if let Some(patient) = &self.patient
             && !fills(&profile, patient)

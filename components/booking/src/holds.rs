@@ -1,5 +1,6 @@
 //! `POST /v1/holds/{id}/heartbeat` and `DELETE /v1/holds/{id}`; and what time takes away: holds that have
-//! run out, announced, so that their slots are free for everybody to see, and old receipts.
+//! run out, announced, so that their slots are free for everybody to see; old receipts; and waiting
+//! whose time is over.
 
 use praxis_domain::booking::HOLD_SECONDS;
 use praxis_domain::hold::{self, HOLD_SECONDS_MAX};
@@ -16,7 +17,7 @@ use uuid::Uuid;
 use crate::book::BOOKERS;
 use crate::record::{Booking, View};
 use crate::store::{self, Change};
-use crate::{change, refusal, sql};
+use crate::{change, refusal, sql, waitlist};
 
 const HOLDS_PER_STATEMENT_MAX: i32 = 100;
 const RECEIPTS_PER_STATEMENT_MAX: i32 = 1000;
@@ -90,5 +91,6 @@ pub async fn expire() -> Result<(), Failure> {
     // One statement a tick is enough, for nobody waits for it.
     let limit = ParameterValue::Int32(RECEIPTS_PER_STATEMENT_MAX);
     database.row(sql::PRUNE_RECEIPTS, vec![limit]).await?;
+    waitlist::prune(&database).await?;
     Ok(())
 }

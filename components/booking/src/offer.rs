@@ -47,6 +47,22 @@ impl Wanted {
         })
     }
 
+    /// As `load`, from what was loaded already.
+    pub fn of(
+        practitioner: Uuid,
+        snapshot: Snapshot,
+        slot_start: Timestamp,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            practitioner,
+            snapshot,
+            slot_start,
+            now,
+            is_whole: false,
+        }
+    }
+
     /// The slot, if it is offered and nobody has it; else 422 or 409.
     pub async fn offered(&self, database: &Database) -> Result<Slot, Problem> {
         let snapshot = &self.snapshot;
@@ -87,8 +103,8 @@ impl Wanted {
     }
 }
 
-/// The local date is within a day of the one in UTC. What can't be booked anyway is not looked up.
-async fn around(
+/// A practitioner's time around a slot: the local date is within a day of the one in UTC. What can't be booked anyway is not looked up.
+pub async fn around(
     database: &Database,
     practitioner: Uuid,
     slot_start: Timestamp,

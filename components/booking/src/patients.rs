@@ -66,7 +66,7 @@ pub async fn put(request: Request) -> Result<Response, Problem> {
     Ok(response::json(StatusCode::OK, &View::from(&patient)))
 }
 
-/// Forgets the person, and cancels what is to come. Their bookings stay, and tell of nobody.
+/// Forgets the person and what they wait for, and cancels what is to come. Their bookings stay, and tell of nobody.
 pub async fn erase(request: &Request) -> Result<Response, Problem> {
     let claims = patient(request)?;
     let database = Database::open().await?;
@@ -86,7 +86,13 @@ async fn try_erase(database: &Database, subject: &str) -> Result<(), database::E
 
 /// The lock first: what was booked before it is there for the statements after it to see.
 async fn lock_and_erase(database: &Database, subject: &str) -> Result<(), database::Error> {
-    for statement in [sql::LOCK_PATIENT, sql::ERASE_PATIENT, sql::DROP_RECEIPTS] {
+    let statements = [
+        sql::LOCK_PATIENT,
+        sql::DROP_WAITING,
+        sql::ERASE_PATIENT,
+        sql::DROP_RECEIPTS,
+    ];
+    for statement in statements {
         let parameters = vec![database::text(subject)];
         database.rows(statement, parameters).await?;
     }

@@ -6,9 +6,9 @@
 //! order of the versions is the order of the commits. The bumped row says whether the practitioner
 //! is still the one that was decided from (`version_unless_changed`).
 //!
-//! Locks are taken in one order: the patient (`may_book`), the turn to move (`may_move`), the bookings,
-//! the practitioners (by id, where there are several), the receipt. So no two changes wait for each
-//! other.
+//! Locks are taken in one order: the patient (`may_book`), the waitlist entries (by time), the turn to move
+//! (`may_move`), the bookings, the practitioners (by id, where there are several), the receipt. So no
+//! two changes wait for each other.
 //!
 //! Each change says who makes it (`changed_by`, see `actor`); a trigger writes it into the history.
 
@@ -108,6 +108,9 @@ pub const PUT_PATIENT: &str = include_str!("sql/put_patient.sql");
 /// $1 subject. Before `ERASE_PATIENT`, in its transaction: what was booked until then is there for that
 /// statement to see, and nobody books for the patient after it.
 pub const LOCK_PATIENT: &str = include_str!("sql/lock_patient.sql");
+
+/// $1 subject. What they wait for.
+pub const DROP_WAITING: &str = include_str!("sql/drop_waiting.sql");
 
 /// $1 subject. What is to come is cancelled, for nobody else could give the slots back; the
 /// bookings stay, and tell of nobody. The channels are the default again: with no address, what

@@ -3,6 +3,8 @@
 //! Nothing here reads a clock, makes an id or talks to anything; time and ids are parameters.
 //! The components load what a decision needs, ask, and save what it says.
 
+pub mod anyone;
+pub mod area;
 pub mod bitmap;
 pub mod booking;
 pub mod calendar;
@@ -17,6 +19,7 @@ pub mod schedule;
 pub mod search;
 pub mod slot;
 pub mod sqlstate;
+pub mod waitlist;
 pub mod zone;
 
 /// What is wrong with one field of an input.
