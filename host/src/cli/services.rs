@@ -269,6 +269,12 @@ impl Services {
         if let (Some(pool), Some(_)) = (&self.pool, &self.broker) {
             let ask = |pool: PgPool| async move {
                 let waiting = backlog(&pool).await.map_err(text)?;
+                if waiting.refused > 0 {
+                    return Err(format!(
+                        "the event broker refuses {} of its {} events: outbox.refused says why",
+                        waiting.refused, waiting.events
+                    ));
+                }
                 Ok(json!({ "events": waiting.events, "oldest_ms": waiting.oldest_ms }))
             };
             add("outbox", false, probe(pool.clone(), ask));
