@@ -37,7 +37,6 @@ fn view() -> View {
         previous: Some(time("Friday, 20 November 2026", "14:00", "15:00")),
         offered_until: None,
         public_url: "https://praxis.example".to_owned(),
-        offered_until: None,
     }
 }
 
