@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use praxis_tests::wait;
 use serde::Serialize;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -13,7 +14,7 @@ use crate::plan::{self, Planned};
 use crate::report::{Injection, Report};
 use crate::script::Script;
 use crate::world::World;
-use crate::{generator, wait};
+use crate::generator;
 
 /// How long the last events may take: one that is tried as often as it may holds up those behind it
 /// for 25 s, and there are a few.
