@@ -9,12 +9,12 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::checker::{self, Lag, Seen};
+use crate::generator;
 use crate::manifest::PARTITIONS;
 use crate::plan::{self, Planned};
 use crate::report::{Injection, Report};
 use crate::script::Script;
 use crate::world::World;
-use crate::generator;
 
 /// How long the last events may take: one that is tried as often as it may holds up those behind it
 /// for 25 s, and there are a few.

@@ -122,7 +122,11 @@ impl Client {
         let Some(slot) = slots.choose(&mut self.chance).copied() else {
             return;
         };
-        let deed = if is_held { Deed::Hold { slot } } else { Deed::Book { slot } };
+        let deed = if is_held {
+            Deed::Hold { slot }
+        } else {
+            Deed::Book { slot }
+        };
         if let Outcome::Done(made) = self.perform(&subject, deed).await {
             self.remember(made, subject, slot, is_held);
         }
@@ -278,7 +282,11 @@ impl Client {
         let outcome = loop {
             let base = self.crowd.api.bases.choose(&mut self.chance).cloned();
             let base = base.unwrap_or_default();
-            let heard = self.crowd.api.attempt(&base, subject, &deed, key.as_deref()).await;
+            let heard = self
+                .crowd
+                .api
+                .attempt(&base, subject, &deed, key.as_deref())
+                .await;
             tries += u32::from(!matches!(heard, Heard::NotSent));
             match heard {
                 Heard::Done(made) => break Outcome::Done(made),

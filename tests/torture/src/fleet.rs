@@ -95,7 +95,11 @@ impl Host {
         let what = format!("{} becomes ready", self.name());
         let url = format!("{}/health/ready", self.base);
         let ready = wait::until(&what, within, async || {
-            if self.ended().map_err(|error| format!("{error:#}"))?.is_some() {
+            if self
+                .ended()
+                .map_err(|error| format!("{error:#}"))?
+                .is_some()
+            {
                 self.spawn().map_err(|error| format!("{error:#}"))?;
             }
             let answer = client.get(&url).send().await;

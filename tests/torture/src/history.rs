@@ -92,9 +92,10 @@ impl Deed {
         match *self {
             Self::Book { .. } | Self::Hold { .. } => None,
             Self::Confirm { hold } => Some((hold, 1)),
-            Self::Cancel { booking, version } | Self::Move { booking, version, .. } => {
-                Some((booking, version))
-            }
+            Self::Cancel { booking, version }
+            | Self::Move {
+                booking, version, ..
+            } => Some((booking, version)),
         }
     }
 

@@ -82,10 +82,18 @@ impl Trap {
         *self.armed() = Some(point);
         let mut sprung = self.sprung.subscribe();
         let caught = tokio::time::timeout(within, sprung.wait_for(Option::is_some)).await;
-        let caught = caught.ok().and_then(|caught| caught.ok().and_then(|host| *host));
+        let caught = caught
+            .ok()
+            .and_then(|caught| caught.ok().and_then(|host| *host));
         // Not after all, if it is caught just now.
         let was_armed = self.armed().take().is_some();
-        caught.or_else(|| if was_armed { None } else { *self.sprung.borrow() })
+        caught.or_else(|| {
+            if was_armed {
+                None
+            } else {
+                *self.sprung.borrow()
+            }
+        })
     }
 
     pub fn passed(&self) -> BTreeMap<Point, u64> {

@@ -62,7 +62,10 @@ pub async fn read(world: &World, town: &Town) -> anyhow::Result<Seen> {
     Ok(seen)
 }
 
-type Models = (BTreeMap<Uuid, (BTreeSet<i64>, String)>, BTreeMap<Uuid, Option<i64>>);
+type Models = (
+    BTreeMap<Uuid, (BTreeSet<i64>, String)>,
+    BTreeMap<Uuid, Option<i64>>,
+);
 
 async fn models(world: &World, town: &Town) -> anyhow::Result<Models> {
     let mut free = BTreeMap::new();
@@ -109,26 +112,38 @@ async fn availability(
     Ok((starts, source))
 }
 
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: Uuid,
+    subject: String,
+    practitioner_id: Uuid,
+    start: i64,
+    status: String,
+    version: i32,
+    rescheduled_from: Option<Uuid>,
+}
+
 async fn bookings(connection: &mut PgConnection) -> anyhow::Result<Vec<Booking>> {
-    let rows: Vec<(Uuid, String, Uuid, i64, String, i32, Option<Uuid>)> = sqlx::query_as(
-        "select b.id, coalesce(p.subject, ''), b.practitioner_id,
-            extract(epoch from b.slot_start)::bigint, b.status, b.version, b.rescheduled_from
+    let rows: Vec<Row> = sqlx::query_as(
+        "select b.id, coalesce(p.subject, '') as subject, b.practitioner_id,
+            extract(epoch from b.slot_start)::bigint as start, b.status, b.version,
+            b.rescheduled_from
         from bookings b
         join patients p on p.id = b.patient_id
         order by b.created_at, b.id",
     )
     .fetch_all(connection)
     .await?;
-    let booking = |(id, subject, practitioner, start, status, version, rescheduled_from)| Booking {
-        id,
-        subject,
+    let booking = |row: Row| Booking {
+        id: row.id,
+        subject: row.subject,
         slot: Slot {
-            practitioner,
-            start,
+            practitioner: row.practitioner_id,
+            start: row.start,
         },
-        status,
-        version,
-        rescheduled_from,
+        status: row.status,
+        version: row.version,
+        rescheduled_from: row.rescheduled_from,
     };
     Ok(rows.into_iter().map(booking).collect())
 }
@@ -224,7 +239,10 @@ async fn published(world: &World, topic: &str) -> anyhow::Result<Vec<Published>>
 }
 
 fn event_of(event: Published) -> anyhow::Result<Event> {
-    let key = event.key.parse().context("the key is a practitioner's id")?;
+    let key = event
+        .key
+        .parse()
+        .context("the key is a practitioner's id")?;
     let facts = match event.topic == BOOKING_EVENTS {
         true => Some(facts(key, &event.data)?),
         false => None,

@@ -53,7 +53,9 @@ pub struct Tally {
 impl Report {
     pub fn operations_in_all(&self) -> u64 {
         let tallies = self.operations.values();
-        tallies.map(|one| one.done + one.refused + one.unknown).sum()
+        tallies
+            .map(|one| one.done + one.refused + one.unknown)
+            .sum()
     }
 
     pub fn faults_in_all(&self) -> usize {
@@ -127,7 +129,11 @@ impl Display for Report {
         }
         list(f, "refused", &self.refusals)?;
         list(f, "unclear answers", &self.unclear)?;
-        writeln!(f, "  the hours of practitioners changed {} times", self.profile_changes)?;
+        writeln!(
+            f,
+            "  the hours of practitioners changed {} times",
+            self.profile_changes
+        )?;
         writeln!(f, "injected: {} faults", self.faults_in_all())?;
         for (kind, times) in &self.faults {
             writeln!(f, "  {times:>5} {kind}")?;

@@ -1,6 +1,7 @@
 //! A run, from an empty folder to a report.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use rand::SeedableRng as _;
@@ -44,6 +45,10 @@ pub struct Options {
     /// Break nothing: no kills, no outages.
     #[arg(long)]
     pub calm: bool,
+    /// Once all faults are over, let claims on mails that nobody works on age at once: they are kept
+    /// for 90 s.
+    #[arg(long)]
+    pub hasten: bool,
     /// Take away what a promise rests on, to see that it is found.
     #[arg(long = "break")]
     pub broken: Option<Mutation>,
@@ -79,7 +84,7 @@ pub async fn run(options: &Options, adapter: Adapter) -> anyhow::Result<Report> 
     let mut chance = ChaCha8Rng::seed_from_u64(options.seed);
     let town = Arc::new(Town::build(&mut chance)?);
     let world = World::start(options, adapter, &town).await?;
-    settle::settle(&world).await?;
+    settle::settle(&world, false).await?;
     let (stop, stopped) = watch::channel(false);
     let (held_up, is_held_up) = watch::channel(false);
     let crowd = Arc::new(Crowd {
@@ -98,7 +103,7 @@ pub async fn run(options: &Options, adapter: Adapter) -> anyhow::Result<Report> 
         if !options.calm {
             script.play(options.seed).await;
         }
-        tokio::time::sleep_until(began + std::time::Duration::from_secs(options.seconds)).await;
+        tokio::time::sleep_until(began + Duration::from_secs(options.seconds)).await;
         stop.send_replace(true);
         world.post.be_reliable();
     };
@@ -108,20 +113,20 @@ pub async fn run(options: &Options, adapter: Adapter) -> anyhow::Result<Report> 
         () = settle::watch_lag(&world, held_up) => Err(anyhow::anyhow!("nobody acts")),
     };
     let seconds = began.elapsed().as_secs_f64();
-    let mut overdue: Vec<String> = script.overdue.lock().map_or_else(
-        |error| vec![error.to_string()],
-        |overdue| overdue.clone(),
-    );
+    let mut overdue: Vec<String> = script
+        .overdue
+        .lock()
+        .map_or_else(|error| vec![error.to_string()], |overdue| overdue.clone());
     overdue.extend(world.fallen()?);
     let since = Instant::now();
-    let settled = settle::settle(&world).await;
+    let settled = settle::settle(&world, options.hasten).await;
     overdue.extend(settled.err().map(|error| format!("{error:#}")));
     let settled_seconds = since.elapsed().as_secs_f64();
     let mut seen = read::read(&world, &town).await?;
     seen.operations = crowd.recorder.take();
-    for host in &world.hosts {
-        overdue.extend(host.stop().await.err().map(|error| format!("{error:#}")));
-    }
+    let stopped = futures::future::join_all(world.hosts.iter().map(|host| host.stop())).await;
+    let stopped = stopped.into_iter().filter_map(Result::err);
+    overdue.extend(stopped.map(|error| format!("{error:#}")));
     seen.overdue = overdue;
     Ok(Report {
         adapter,

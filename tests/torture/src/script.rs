@@ -223,7 +223,10 @@ impl<'a> Script<'a> {
                 host.proxy.cut();
             }
             Outage::PostgresIsSlow => {
-                self.note("PostgreSQL delayed", format!("{}, {delay_ms} ms", host.name()));
+                self.note(
+                    "PostgreSQL delayed",
+                    format!("{}, {delay_ms} ms", host.name()),
+                );
                 host.proxy.delay(delay_ms);
                 sleep(delayed).await;
                 host.proxy.delay(0);

@@ -17,6 +17,7 @@ const SHORT: Options = Options {
     clients: 10,
     pause_ms: 80,
     calm: false,
+    hasten: true,
     broken: None,
 };
 

@@ -65,9 +65,7 @@ pub fn check(seen: &Seen, violations: &mut Vec<Violation>) {
                     at_us: span.from,
                 });
             }
-            longest = longest
-                .filter(|before| before.to >= span.to)
-                .or(Some(span));
+            longest = longest.filter(|before| before.to >= span.to).or(Some(span));
         }
     }
 }

@@ -25,12 +25,13 @@ pub fn check(seen: &Seen, violations: &mut Vec<Violation>) -> usize {
     sent(seen, violations)
 }
 
-fn told(
-    seen: &Seen,
-    ledger: &HashMap<(&str, &str), &Delivery>,
-    violations: &mut Vec<Violation>,
-) {
-    let told = |kind: &str| matches!(kind, "BookingCreated" | "BookingCancelled" | "BookingRescheduled");
+fn told(seen: &Seen, ledger: &HashMap<(&str, &str), &Delivery>, violations: &mut Vec<Violation>) {
+    let told = |kind: &str| {
+        matches!(
+            kind,
+            "BookingCreated" | "BookingCancelled" | "BookingRescheduled"
+        )
+    };
     for event in seen.saved.iter().filter(|event| told(&event.kind)) {
         let id = event.id.to_string();
         for audience in AUDIENCES {
@@ -55,7 +56,11 @@ fn sent(seen: &Seen, violations: &mut Vec<Violation>) -> usize {
     }
     let mut known = HashSet::new();
     let mut again = 0;
-    for delivery in seen.deliveries.iter().filter(|entry| entry.status == "sent") {
+    for delivery in seen
+        .deliveries
+        .iter()
+        .filter(|entry| entry.status == "sent")
+    {
         let message = delivery.message.as_deref().unwrap_or_default();
         known.insert(message);
         let copies = copies.get(message).copied().unwrap_or_default();

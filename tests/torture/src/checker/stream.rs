@@ -30,12 +30,17 @@ fn versions(seen: &Seen, violations: &mut Vec<Violation>) {
             .or_default() += 1;
     }
     for practitioner in &seen.practitioners {
-        for (is_availability, end) in
-            [(false, practitioner.version), (true, practitioner.announced)]
-        {
+        for (is_availability, end) in [
+            (false, practitioner.version),
+            (true, practitioner.announced),
+        ] {
             let found = streams.remove(&(practitioner.id, is_availability));
             let found = found.unwrap_or_default();
-            let stream = if is_availability { AVAILABILITY } else { "bookings and profile" };
+            let stream = if is_availability {
+                AVAILABILITY
+            } else {
+                "bookings and profile"
+            };
             let missing = (1..=end).filter(|version| !found.contains_key(version));
             violations.extend(missing.map(|version| Violation::Gap {
                 practitioner: practitioner.id,

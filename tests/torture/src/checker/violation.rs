@@ -183,7 +183,10 @@ impl Display for Violation {
                 slot,
                 bookings: (first, second),
                 version,
-            } => write!(f, "{slot} was {first}'s when {second} took it, at version {version}"),
+            } => write!(
+                f,
+                "{slot} was {first}'s when {second} took it, at version {version}"
+            ),
             Self::TwoRows {
                 slot,
                 bookings: (first, second),
@@ -196,7 +199,9 @@ impl Display for Violation {
                 f,
                 "{slot} was {first}'s for one client and {second}'s for another, {at_us} µs after the start"
             ),
-            Self::Lost { deed, booking, why } => write!(f, "{deed} of {booking} was acknowledged: {why}"),
+            Self::Lost { deed, booking, why } => {
+                write!(f, "{deed} of {booking} was acknowledged: {why}")
+            }
             Self::RefusedButThere { deed, booking } => {
                 write!(f, "a {deed} was refused, and {booking} is there")
             }
@@ -209,12 +214,21 @@ impl Display for Violation {
                 booking,
                 status,
                 version,
-            } => write!(f, "{booking} is {status} at version {version}, and nobody asked for that"),
+            } => write!(
+                f,
+                "{booking} is {status} at version {version}, and nobody asked for that"
+            ),
             Self::AnsweredTwice { key, booking } => {
-                write!(f, "the key {key} was answered with {booking} and with another answer")
+                write!(
+                    f,
+                    "the key {key} was answered with {booking} and with another answer"
+                )
             }
             Self::NoReceipt { key, booking } => {
-                write!(f, "the key {key} was answered with {booking}, and no receipt says so")
+                write!(
+                    f,
+                    "the key {key} was answered with {booking}, and no receipt says so"
+                )
             }
             Self::ChangedTwice {
                 booking,
@@ -234,7 +248,10 @@ impl Display for Violation {
                 stream,
                 version,
                 times,
-            } => write!(f, "{stream} of {practitioner} has version {version}, {times} times"),
+            } => write!(
+                f,
+                "{stream} of {practitioner} has version {version}, {times} times"
+            ),
             Self::EventsOfOneCommit {
                 booking,
                 version,
@@ -264,7 +281,10 @@ impl Display for Violation {
                 topic,
                 version,
                 after,
-            } => write!(f, "{topic} of {practitioner} has version {version} after {after}"),
+            } => write!(
+                f,
+                "{topic} of {practitioner} has version {version} after {after}"
+            ),
             Self::Bitmap {
                 practitioner,
                 source,
@@ -278,7 +298,10 @@ impl Display for Violation {
                 practitioner,
                 next,
                 found,
-            } => write!(f, "of {practitioner} has {found:?} as the next slot, it is {next:?}"),
+            } => write!(
+                f,
+                "of {practitioner} has {found:?} as the next slot, it is {next:?}"
+            ),
             Self::Untold {
                 event,
                 kind,
@@ -291,7 +314,10 @@ impl Display for Violation {
                 audience,
                 copies,
                 attempts,
-            } => write!(f, "the {audience} of {event}: {copies} mails, {attempts} claims"),
+            } => write!(
+                f,
+                "the {audience} of {event}: {copies} mails, {attempts} claims"
+            ),
             Self::StrangeMail { message } => f.write_str(message),
             Self::GivenUp { events } => write!(f, "{events} events are dead letters"),
             Self::Overdue { what } => f.write_str(what),

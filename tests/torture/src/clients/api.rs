@@ -72,7 +72,9 @@ impl Api {
         let url = format!("{}/dev/token", self.bases[0]);
         let answer = self.client.post(url).json(&claims).send().await?;
         let answer: Value = answer.error_for_status()?.json().await?;
-        let token = answer["token"].as_str().context("the issuer gives a token")?;
+        let token = answer["token"]
+            .as_str()
+            .context("the issuer gives a token")?;
         self.tokens.insert(subject.to_owned(), token.to_owned());
         Ok(())
     }
@@ -87,7 +89,10 @@ impl Api {
     }
 
     pub async fn get(&self, base: &str, path: &str, subject: &str) -> anyhow::Result<Value> {
-        let answer = self.request(Method::GET, base, path, subject).send().await?;
+        let answer = self
+            .request(Method::GET, base, path, subject)
+            .send()
+            .await?;
         let status = answer.status();
         let text = answer.text().await?;
         ensure!(status.is_success(), "{path}: {status}: {text}");
@@ -95,14 +100,25 @@ impl Api {
     }
 
     /// A page of somebody's bookings.
-    pub async fn list(&self, base: &str, subject: &str, status: &str) -> anyhow::Result<Vec<Listed>> {
+    pub async fn list(
+        &self,
+        base: &str,
+        subject: &str,
+        status: &str,
+    ) -> anyhow::Result<Vec<Listed>> {
         let path = format!("/v1/bookings?status={status}");
         let Items { items } = serde_json::from_value(self.get(base, &path, subject).await?)?;
         Ok(items)
     }
 
     /// Tries it once.
-    pub async fn attempt(&self, base: &str, subject: &str, deed: &Deed, key: Option<&str>) -> Heard {
+    pub async fn attempt(
+        &self,
+        base: &str,
+        subject: &str,
+        deed: &Deed,
+        key: Option<&str>,
+    ) -> Heard {
         let (path, body, version) = request_of(deed);
         let mut request = self.request(Method::POST, base, &path, subject);
         if let Some(body) = body {
@@ -117,7 +133,7 @@ impl Api {
         match request.send().await {
             Ok(answer) => heard(answer).await,
             Err(error) if error.is_connect() => Heard::NotSent,
-            Err(error) => Heard::Nothing(error.to_string()),
+            Err(error) => Heard::Nothing(error.without_url().to_string()),
         }
     }
 }
@@ -146,9 +162,11 @@ fn request_of(deed: &Deed) -> (String, Option<Value>, Option<i32>) {
             Some(json!({ "hold_id": hold })),
             None,
         ),
-        Deed::Cancel { booking, version } => {
-            (format!("/v1/bookings/{booking}/cancel"), None, Some(version))
-        }
+        Deed::Cancel { booking, version } => (
+            format!("/v1/bookings/{booking}/cancel"),
+            None,
+            Some(version),
+        ),
         Deed::Move {
             booking,
             version,

@@ -186,14 +186,25 @@ mod tests {
     fn a_booking_is_known_by_its_prepared_name() {
         let mut session = Session::default();
         prepare(&mut session, "s1", "select 1");
-        prepare(&mut session, "s2", "with x as (insert into bookings as b …) select 1");
+        prepare(
+            &mut session,
+            "s2",
+            "with x as (insert into bookings as b …) select 1",
+        );
         assert_eq!(run(&mut session, "s1"), None);
         assert_eq!(run(&mut session, "s2"), None);
         assert_eq!(session.answer(&framed(b'D', b"")), None);
-        assert_eq!(session.answer(&framed(b'Z', b"I")), None, "that was the first");
+        assert_eq!(
+            session.answer(&framed(b'Z', b"I")),
+            None,
+            "that was the first"
+        );
         assert!(session.withholds());
         assert_eq!(session.answer(&framed(b'D', b"")), None);
-        assert_eq!(session.answer(&framed(b'Z', b"I")), Some(Point::AfterInsert));
+        assert_eq!(
+            session.answer(&framed(b'Z', b"I")),
+            Some(Point::AfterInsert)
+        );
         assert!(!session.withholds());
     }
 
@@ -208,8 +219,16 @@ mod tests {
     #[test]
     fn what_is_noted_has_its_point_before_it_is_passed_on() {
         let mut session = Session::default();
-        prepare(&mut session, "a", "update outbox\n set published_at = now()");
-        prepare(&mut session, "b", "update event_groups\n set committed = $5");
+        prepare(
+            &mut session,
+            "a",
+            "update outbox\n set published_at = now()",
+        );
+        prepare(
+            &mut session,
+            "b",
+            "update event_groups\n set committed = $5",
+        );
         prepare(&mut session, "c", "\n update deliveries set\n status = $4");
         assert_eq!(run(&mut session, "a"), Some(Point::AfterPublish));
         assert_eq!(run(&mut session, "b"), Some(Point::BeforeOffset));
