@@ -14,8 +14,9 @@ pub const TOPICS: [&str; 3] = [
     "practitioner-events",
 ];
 /// The host's groups: the application's name and the component's.
-const GROUPS: [&str; 3] = [
+const GROUPS: [&str; 4] = [
     "praxis.availability",
+    "praxis.booking",
     "praxis.notification",
     "praxis.search",
 ];

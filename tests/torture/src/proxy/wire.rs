@@ -34,8 +34,8 @@ impl Text {
     fn of(sql: &str) -> Option<Self> {
         let known = [
             (Self::Book, "insert into bookings"),
-            (Self::Outbox, "where published_at is null and topic <> all"),
-            (Self::Stamp, "update outbox"),
+            (Self::Outbox, "and topic <> all("),
+            (Self::Stamp, "set published_at = now()"),
             (Self::Offset, "set committed ="),
             (Self::Sent, "update deliveries set"),
         ];
