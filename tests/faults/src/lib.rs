@@ -17,5 +17,4 @@ mod manifest;
 mod operations;
 mod place;
 mod script;
-mod wait;
 mod world;

@@ -3,17 +3,18 @@
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use praxis_tests::wait;
 use serde::Serialize;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::checker::{self, Lag, Seen};
+use crate::generator;
 use crate::manifest::PARTITIONS;
 use crate::plan::{self, Planned};
 use crate::report::{Injection, Report};
 use crate::script::Script;
 use crate::world::World;
-use crate::{generator, wait};
 
 /// How long the last events may take: one that is tried as often as it may holds up those behind it
 /// for 25 s, and there are a few.

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use praxis_tests::wait;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
 use crate::brokers::Brokers;
 use crate::report::Injection;
-use crate::wait;
 use crate::world::World;
 
 /// How long a share of the events may take.
