@@ -5,9 +5,9 @@ mod pgbench;
 mod race;
 
 use std::path::Path;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use chrono::{DateTime, SecondsFormat, Utc};
 use praxis_servers::{Durability, postgres, redis};
 use serde_json::{Value, json};
@@ -48,6 +48,18 @@ from generate_series(0, {patients} - 1) n;
 analyze practitioners, patients;
 ";
 
+const LEVEL_WITHIN: Duration = Duration::from_secs(120);
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+const BEHIND: &str = "
+select exists (select from outbox where published_at is null)
+    or exists (
+        select
+        from event_groups g
+        join event_partitions p using (topic, partition)
+        where g.committed < p.next_offset
+    )
+";
+
 /// Which slots nobody has booked yet.
 struct Calendar {
     /// Seconds since 1970.
@@ -69,10 +81,28 @@ pub async fn measure(
     place.migrate(&services)?;
     let url = database.url();
     fill(&url, clients.max(PATIENTS)).await?;
+    // Nobody is told of what the statement alone books: no host knows this database.
+    let mut connection = PgConnection::connect(&url).await?;
+    sqlx::raw_sql("create database alone")
+        .execute(&mut connection)
+        .await?;
+    let (server, _) = url.rsplit_once('/').context("no database in the address")?;
+    let alone = format!("{server}/alone");
+    place.migrate(&[("DATABASE_URL", alone.clone())])?;
+    fill(&alone, PATIENTS).await?;
     let manifest = place.root.join("spin.toml").canonicalize()?;
     let host = Contestant::praxis("praxis", place, folder.path(), &manifest, "/", &services)?;
     let mut calendar = Calendar::from_now();
-    let through = throughput(folder.path(), &host, &url, &mut calendar, rounds, seconds).await?;
+    let through = throughput(
+        folder.path(),
+        &host,
+        (&mut connection, &alone),
+        &mut calendar,
+        rounds,
+        seconds,
+    );
+    let through = through.await?;
+
     let race = race::measure(&host, &mut calendar, clients, rounds).await?;
     drop(host);
     cache.stop().await?;
@@ -83,7 +113,7 @@ pub async fn measure(
 async fn throughput(
     folder: &Path,
     host: &Contestant,
-    url: &str,
+    (connection, alone_url): (&mut PgConnection, &str),
     calendar: &mut Calendar,
     rounds: usize,
     seconds: u32,
@@ -93,7 +123,8 @@ async fn throughput(
     let (mut ours, mut alone) = (Vec::new(), Vec::new());
     for round in 0..=rounds {
         let booked = load::scripted(host, seconds, SCRIPT, &calendar.arguments(&tokens))?;
-        let executed = statement.run(url, seconds, calendar.round())?;
+        until_level(connection).await?;
+        let executed = statement.run(alone_url, seconds, calendar.round())?;
         if round > 0 {
             ours.push(booked);
             alone.push(executed);
@@ -119,6 +150,24 @@ async fn throughput(
             ),
         ],
     })
+}
+
+/// Waits until everybody has been told of every booking.
+async fn until_level(connection: &mut PgConnection) -> anyhow::Result<()> {
+    let started = Instant::now();
+    loop {
+        let behind: bool = sqlx::query_scalar(BEHIND)
+            .fetch_one(&mut *connection)
+            .await?;
+        if !behind {
+            return Ok(());
+        }
+        ensure!(
+            started.elapsed() < LEVEL_WITHIN,
+            "the consumers do not get on"
+        );
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
 }
 
 fn timed(name: &str, samples: &[Sample]) -> Row {
