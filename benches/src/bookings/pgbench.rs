@@ -1,4 +1,4 @@
-//! The booking statement as PostgreSQL's own load generator runs it: prepared, and each time for
+//! The statement of the ordinary booking as PostgreSQL's own load generator runs it: prepared, and each time for
 //! another slot.
 
 use std::fs;
@@ -8,34 +8,29 @@ use std::process::Command;
 use anyhow::{Context as _, ensure};
 use praxis_servers::postgres;
 
-use super::{PATIENTS, PRACTITIONERS};
+use super::{PATIENTS, PRACTITIONERS, edition};
 use crate::load::{CONNECTIONS, Sample};
 
 /// As the booking component has it.
-const BOOK: &str = include_str!("../../../components/booking/src/sql/book.sql");
+const BOOK: &str = include_str!("../../../components/booking/src/sql/book_at_once.sql");
 
 /// What stands for `$1` and so on. `n` counts the slots, as in `bookings.lua`.
-const VALUES: [&str; 19] = [
+const VALUES: [&str; 14] = [
     "gen_random_uuid()",
     "('00000000-0000-0000-0000-' || lpad(to_hex(:n::bigint % :practitioners::bigint), 12, '0'))",
-    "'bench'",
-    "('00000000-0000-0000-0001-' || lpad(to_hex(:n::bigint % :patients::bigint), 12, '0'))",
     "(:first::bigint + 3600 * (:n::bigint / :practitioners::bigint))",
-    "to_timestamp(:first::bigint + 3600 * (:n::bigint / :practitioners::bigint))",
-    "(:n::bigint / :practitioners::bigint % 24)",
-    "'UTC'",
-    "'confirmed'",
-    "null",
-    "gen_random_uuid()",
-    "'BookingCreated'",
     "('bench-' || (:n::bigint % :patients::bigint))",
     "('pgbench-' || :n::bigint)",
     "'0000000000000000000000000000000000000000000000000000000000000000'",
-    // About as long as an answer is.
-    "to_jsonb(repeat('x', 350))",
-    "0",
-    "3",
-    "('patient' || chr(58) || (:n::bigint % :patients::bigint))",
+    "extract(epoch from now())",
+    "(current_date + 60)",
+    "'{edition}'",
+    // The token says nothing that the patient lacks.
+    "null",
+    "null",
+    "null",
+    "null",
+    "gen_random_uuid()",
 ];
 
 /// A script for `pgbench`.
@@ -47,13 +42,13 @@ pub struct Script {
 
 impl Script {
     pub fn write(folder: &Path, first: u64) -> anyhow::Result<Self> {
-        // A name in quotes would be taken for a variable.
-        let mut statement = BOOK
-            .trim()
-            .replace("'system:holds'", "('system' || chr(58) || 'holds')");
+        let mut statement = BOOK.trim().to_owned();
         // The last first: $1 is how $18 begins.
         for (at, value) in VALUES.iter().enumerate().rev() {
-            statement = statement.replace(&format!("${}", at + 1), value);
+            statement = statement.replace(
+                &format!("${}", at + 1),
+                &value.replace("{edition}", edition()),
+            );
         }
         let script = format!(
             "\\set i :i + 1\n\\set n :base + :i * {CONNECTIONS} + :client_id\n{statement};\n"

@@ -17,6 +17,7 @@ use uuid::Uuid;
 
 use crate::actor::Actor;
 use crate::anyone::{self, Search};
+use crate::at_once::{self, Wish};
 use crate::caller::{Caller, Once};
 use crate::offer::Wanted;
 use crate::record::{Booking, View};
@@ -64,8 +65,19 @@ pub async fn book(request: Request) -> Result<Response, Problem> {
     body.check()?;
     let once = Once::new(&claims, key, "book", &body);
     let database = Database::open().await?;
+    let mut known = None;
+    if let Some(wish) = body.ordinary(&claims) {
+        match at_once::book(&database, &claims, &wish, &once).await? {
+            at_once::Attempt::Booked(answer) => return Ok(created(&answer)),
+            at_once::Attempt::Undecided(caller) => known = Some(caller),
+            at_once::Attempt::Again => {}
+        }
+    }
     let booked = store::settled(async || {
-        let caller = Caller::load(&database, &claims, Some(&once)).await?;
+        let caller = match known.take() {
+            Some(caller) => caller,
+            None => Caller::load(&database, &claims, Some(&once)).await?,
+        };
         if let Some(answer) = caller.answered(&once)? {
             return Ok(Some(answer));
         }
@@ -189,6 +201,14 @@ pub async fn attempt(
 }
 
 impl Body {
+    /// A slot that its caller wants for themselves.
+    fn ordinary(&self, claims: &Claims) -> Option<Wish> {
+        if self.patient_id.is_some() || self.hold_id.is_some() || self.search.is_some() {
+            return None;
+        }
+        Wish::of(claims, self.practitioner_id, self.slot_start)
+    }
+
     /// A search stands alone; 400 at what is there beside it.
     fn check(&self) -> Result<(), Problem> {
         if self.search.is_none() {

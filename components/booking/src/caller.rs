@@ -4,7 +4,7 @@
 use praxis_domain::{idempotency, patient};
 use praxis_platform::auth::{Claims, Role};
 use praxis_platform::clock;
-use praxis_platform::database::{self, Database, ParameterValue};
+use praxis_platform::database::{self, Database, ParameterValue, Row};
 use praxis_platform::problem::Problem;
 use praxis_platform::snapshot::Snapshot;
 use serde::{Deserialize, Serialize};
@@ -70,6 +70,11 @@ impl Caller {
         ];
         let row = database.row(sql::CALLER, parameters).await?;
         let row = row.ok_or_else(|| database::Error::Broken("no row for the caller".into()))?;
+        Self::read(claims, &row)
+    }
+
+    /// From a row with the columns of `sql::CALLER`.
+    pub fn read(claims: &Claims, row: &Row) -> Result<Self, database::Error> {
         Ok(Self {
             claims: claims.clone(),
             patient: row.optional_json("patient")?,

@@ -2,6 +2,7 @@
 
 mod actor;
 mod anyone;
+mod at_once;
 mod book;
 mod caller;
 mod change;

@@ -32,6 +32,12 @@ pub const CALLER: &str = include_str!("sql/caller.sql");
 /// No row: the practitioner has changed in the meantime, or the patient was erased.
 pub const BOOK: &str = include_str!("sql/book.sql");
 
+/// $1 id, $2 practitioner, $3 slot start (seconds), $4 the caller's subject, $5 key, $6 request hash,
+/// $7 now (seconds), $8 the last local date that can be booked everywhere, $9 the edition of the zones'
+/// rules; $10 name, $11 email, $12 phone and $13 locale of the caller's token, or nulls; $14 calendar uid.
+/// One row: the `booking` if it was made, and what `CALLER` says.
+pub const BOOK_AT_ONCE: &str = include_str!("sql/book_at_once.sql");
+
 /// $1 the hold, $2 subject, $3 key, $4 request hash, $5 response, $6 the profile version that was
 /// decided from, $7 who. No row: it is no hold any more, or has run out, or the practitioner has
 /// changed.

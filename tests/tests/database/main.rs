@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod alignment;
+mod at_once;
 mod crossing;
 mod history;
 mod holds;

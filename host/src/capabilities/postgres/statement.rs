@@ -71,7 +71,10 @@ fn is(word: &str, other: &str) -> bool {
 /// Whether a query may make a temporary table, as `select … into temp t` does. What only looks like
 /// it, in a text or a name, counts too: that costs a connection, and nothing else.
 fn may_make_temporary_table(sql: &str) -> bool {
-    sql.match_indices(['i', 'I']).any(|(at, _)| {
+    let bytes = sql.as_bytes().iter().enumerate();
+    // Every statement comes by here: nothing is compared that does not begin well.
+    let mut beginnings = bytes.filter(|(_, byte)| matches!(byte, b'i' | b'I'));
+    beginnings.any(|(at, _)| {
         let is_into = sql.get(at..at + 4).is_some_and(|word| is(word, "into"));
         is_into && Words(&sql[at + 4..]).next().is_some_and(is_temporary)
     })
@@ -84,10 +87,14 @@ fn is_temporary(word: &str) -> bool {
 }
 
 fn calls_marking_function(sql: &str) -> bool {
-    MARKING_FUNCTIONS.iter().any(|name| {
-        sql.as_bytes()
-            .windows(name.len())
-            .any(|window| window.eq_ignore_ascii_case(name.as_bytes()))
+    let bytes = sql.as_bytes();
+    let begins = |byte: u8| matches!(byte, b'p' | b'P' | b's' | b'S');
+    (0..bytes.len()).any(|at| {
+        begins(bytes[at])
+            && MARKING_FUNCTIONS.iter().any(|name| {
+                let called = bytes.get(at..at + name.len());
+                called.is_some_and(|called| called.eq_ignore_ascii_case(name.as_bytes()))
+            })
     })
 }
 
