@@ -1,10 +1,11 @@
-//! Bookings through the whole application, against its booking statement alone; and how long it
-//! takes until thousands who want one slot have their answers.
+//! Bookings through the whole application, and with nobody who hears of them, against the booking
+//! statement alone; and how long it takes until thousands who want one slot have their answers.
 
 mod pgbench;
 mod race;
 
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use anyhow::{Context as _, ensure};
@@ -81,21 +82,26 @@ pub async fn measure(
     place.migrate(&services)?;
     let url = database.url();
     fill(&url, clients.max(PATIENTS)).await?;
-    // Nobody is told of what the statement alone books: no host knows this database.
     let mut connection = PgConnection::connect(&url).await?;
-    sqlx::raw_sql("create database alone")
-        .execute(&mut connection)
-        .await?;
-    let (server, _) = url.rsplit_once('/').context("no database in the address")?;
-    let alone = format!("{server}/alone");
-    place.migrate(&[("DATABASE_URL", alone.clone())])?;
-    fill(&alone, PATIENTS).await?;
+    // Nobody is told of what the statement alone books: no host knows this database.
+    let alone = another(place, &mut connection, &url, "alone").await?;
     let manifest = place.root.join("spin.toml").canonicalize()?;
     let host = Contestant::praxis("praxis", place, folder.path(), &manifest, "/", &services)?;
+    let manifest = without_consumers(&manifest, folder.path())?;
+    let unheard = another(place, &mut connection, &url, "unheard").await?;
+    let services = [("DATABASE_URL", unheard), ("REDIS_URL", cache.url())];
+    let unheard = Contestant::praxis(
+        "praxis without consumers",
+        place,
+        folder.path(),
+        &manifest,
+        "/",
+        &services,
+    )?;
     let mut calendar = Calendar::from_now();
     let through = throughput(
         folder.path(),
-        &host,
+        [&host, &unheard],
         (&mut connection, &alone),
         &mut calendar,
         rounds,
@@ -103,6 +109,7 @@ pub async fn measure(
     );
     let through = through.await?;
 
+    drop(unheard);
     let race = race::measure(&host, &mut calendar, clients, rounds).await?;
     drop(host);
     cache.stop().await?;
@@ -112,21 +119,25 @@ pub async fn measure(
 
 async fn throughput(
     folder: &Path,
-    host: &Contestant,
+    [host, unheard]: [&Contestant; 2],
     (connection, alone_url): (&mut PgConnection, &str),
     calendar: &mut Calendar,
     rounds: usize,
     seconds: u32,
 ) -> anyhow::Result<Report> {
     let tokens = race::tokens(host, PATIENTS).await?;
+    let unheard_tokens = race::tokens(unheard, PATIENTS).await?;
     let statement = pgbench::Script::write(folder, calendar.first)?;
-    let (mut ours, mut alone) = (Vec::new(), Vec::new());
+    let (mut ours, mut unheards, mut alone) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..=rounds {
         let booked = load::scripted(host, seconds, SCRIPT, &calendar.arguments(&tokens))?;
         until_level(connection).await?;
+        let arguments = calendar.arguments(&unheard_tokens);
+        let answered = load::scripted(unheard, seconds, SCRIPT, &arguments)?;
         let executed = statement.run(alone_url, seconds, calendar.round())?;
         if round > 0 {
             ours.push(booked);
+            unheards.push(answered);
             alone.push(executed);
         }
     }
@@ -135,6 +146,7 @@ async fn throughput(
         columns: vec!["bookings/s", "p50 µs", "p99 µs"],
         rows: vec![
             timed("praxis", &ours),
+            timed("praxis without consumers", &unheards),
             timed("pgbench, the statement", &alone),
         ],
         findings: vec![
@@ -144,12 +156,49 @@ async fn throughput(
                 Some(Goal::AtLeast(AT_LEAST)),
             ),
             Finding::new(
+                "bookings/s, praxis without consumers : pgbench",
+                pairwise(&unheards, &alone, |a, b| a.per_second / b.per_second),
+                None,
+            ),
+            Finding::new(
                 "p99, praxis - pgbench, µs",
                 pairwise(&ours, &alone, |a, b| a.p99_us - b.p99_us),
                 None,
             ),
         ],
     })
+}
+
+/// A database of the same server, with the same directory.
+async fn another(
+    place: &Place,
+    connection: &mut PgConnection,
+    url: &str,
+    name: &str,
+) -> anyhow::Result<String> {
+    sqlx::raw_sql(AssertSqlSafe(format!("create database {name}")))
+        .execute(connection)
+        .await?;
+    let (server, _) = url.rsplit_once('/').context("no database in the address")?;
+    let url = format!("{server}/{name}");
+    place.migrate(&[("DATABASE_URL", url.clone())])?;
+    fill(&url, PATIENTS).await?;
+    Ok(url)
+}
+
+/// The application, but nobody hears of a booking: what the answer itself costs.
+fn without_consumers(manifest: &Path, folder: &Path) -> anyhow::Result<PathBuf> {
+    let root = manifest.parent().context("a manifest has a folder")?;
+    let text = fs::read_to_string(manifest)?;
+    let kept = text
+        .split("\n\n")
+        .filter(|paragraph| !paragraph.contains("[[trigger.kafka]]"));
+    let kept: Vec<&str> = kept.collect();
+    let source = format!("source = \"{}/target/", root.display());
+    let text = kept.join("\n\n").replace("source = \"target/", &source);
+    let path = folder.join("without-consumers.toml");
+    fs::write(&path, text)?;
+    Ok(path)
 }
 
 /// Waits until everybody has been told of every booking.

@@ -4,6 +4,8 @@
 //! mail has a file of its own and a layout around it. A template that names what is not there
 //! fails: better no mail than half of one.
 
+use std::cell::RefCell;
+
 use minijinja::value::Serde;
 use minijinja::{Environment, UndefinedBehavior, Value, context};
 use praxis_domain::notice::View;
@@ -75,12 +77,25 @@ fn render(name: &str, context: Value) -> Result<String, Error> {
         .iter()
         .find(|(known, _)| *known == name)
         .ok_or_else(|| error(name, "there is no such template"))?;
+    let rendered = ENVIRONMENT.with_borrow_mut(|environment| {
+        if environment.get_template(name).is_err() {
+            // The name decides what is escaped: `.html.jinja` is.
+            environment.add_template(name, source)?;
+        }
+        environment.get_template(name)?.render(context)
+    });
+    rendered.map_err(|cause| error(name, &cause.to_string()))
+}
+
+thread_local! {
+    /// With the templates that were used: an instance sends many mails, and reads each template once.
+    static ENVIRONMENT: RefCell<Environment<'static>> = RefCell::new(environment());
+}
+
+fn environment() -> Environment<'static> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    // The name decides what is escaped: `.html.jinja` is.
     environment
-        .render_named_str(name, source, context)
-        .map_err(|cause| error(name, &cause.to_string()))
 }
 
 fn error(template: &str, cause: &str) -> Error {
