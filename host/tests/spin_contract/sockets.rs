@@ -107,3 +107,19 @@ async fn names_are_looked_up_only_for_those_who_may_connect() {
         assert_eq!(seen == "found", is_found, "{grant}: {seen}");
     }
 }
+
+/// Two of the places are those of the folders that `files` shows.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_instance_opens_as_many_sockets_and_files_as_it_may() {
+    let (guest, _http, _folder) = component(PROBE, &["*://*:*".to_owned()], &[]);
+    for (kind, why) in [
+        ("udp", "No file descriptors available"),
+        ("tcp-03", "as many sockets and files open as it may"),
+        ("udp-03", "as many sockets and files open as it may"),
+        ("file", "Quota exceeded"),
+    ] {
+        let seen = see(&guest, "/sockets/many", Some(kind)).await;
+        assert!(seen.starts_with("126, again 126: "), "{kind}: {seen}");
+        assert!(seen.contains(why), "{kind}: {seen}");
+    }
+}
