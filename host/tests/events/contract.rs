@@ -3,10 +3,12 @@
 mod batches;
 mod deliveries;
 mod keys;
+mod leases;
 mod letters;
 mod reader;
 mod reads;
 mod rebalances;
+mod refusals;
 mod replays;
 mod suite;
 

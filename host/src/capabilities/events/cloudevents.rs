@@ -43,6 +43,8 @@ pub fn headers(record: &Record) -> Vec<(&'static str, String)> {
             ("deadletter-partition", dead.partition.to_string()),
             ("deadletter-offset", dead.offset.to_string()),
         ]);
+        let cut = dead.cut_bytes;
+        headers.extend(cut.map(|bytes| ("deadletter-cut-bytes", bytes.to_string())));
     }
     if let Some(resolution) = &record.resolution {
         let outcome = match resolution.outcome {
@@ -146,6 +148,7 @@ struct Found<'a> {
     topic: Option<&'a str>,
     partition: Option<&'a str>,
     offset: Option<&'a str>,
+    cut_bytes: Option<&'a str>,
     resolution: Option<&'a str>,
     resolves: Option<&'a str>,
     replay_group: Option<&'a str>,
@@ -172,6 +175,7 @@ impl<'a> Found<'a> {
                 "deadletter-topic" => &mut found.topic,
                 "deadletter-partition" => &mut found.partition,
                 "deadletter-offset" => &mut found.offset,
+                "deadletter-cut-bytes" => &mut found.cut_bytes,
                 "deadletter-resolution" => &mut found.resolution,
                 "deadletter-resolves" => &mut found.resolves,
                 "praxis-replay-group" => &mut found.replay_group,
@@ -194,6 +198,7 @@ impl<'a> Found<'a> {
             topic: self.topic?.to_owned(),
             partition: number(self.partition)?,
             offset: number(self.offset)?,
+            cut_bytes: number(self.cut_bytes),
         })
     }
 
@@ -264,6 +269,7 @@ mod tests {
                 topic: "facts".to_owned(),
                 partition: 1,
                 offset: 9,
+                cut_bytes: Some(70_000),
             }),
             resolution: Some(Resolution {
                 outcome: Resolved::Discarded,

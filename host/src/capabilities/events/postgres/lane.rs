@@ -1,6 +1,7 @@
 //! One leased partition, read in order.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,8 +14,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::driver::At;
 use super::group::Membership;
-use super::offset_column;
 use super::reading::records;
+use super::{answered, offset_column};
 use crate::capabilities::events::{Error, Partition, Received};
 
 /// What is read ahead of a partition: no further once either is reached.
@@ -27,6 +28,9 @@ const UNCOMMITTED_MS_MAX: u64 = 100;
 
 const RETRY_MS: u64 = 500;
 
+/// How long the database may take to answer what there is.
+const READ_MS_MAX: u64 = 10_000;
+
 /// The reader of one partition.
 pub struct Lane {
     membership: Membership,
@@ -34,6 +38,10 @@ pub struct Lane {
     topic: String,
     /// The offset to read next.
     position: i64,
+    /// Offsets before this one were there: if nothing is found, they are gone.
+    known_end: i64,
+    /// Records that were gone before they were read.
+    missed: u64,
     read: VecDeque<Received>,
     /// What was asked for: it comes, also if whoever waits for it stops waiting.
     fetching: Option<JoinHandle<sqlx::Result<Vec<Received>>>>,
@@ -44,6 +52,7 @@ pub struct Lane {
     committed_at: Instant,
     news: Arc<Notify>,
     revoked: CancellationToken,
+    lost: CancellationToken,
     drops: mpsc::UnboundedSender<Dropped>,
 }
 
@@ -58,9 +67,10 @@ impl Lane {
     pub fn new(
         membership: Membership,
         at: At,
-        committed: i64,
+        unread: Range<i64>,
         news: Arc<Notify>,
         revoked: CancellationToken,
+        lost: CancellationToken,
         drops: mpsc::UnboundedSender<Dropped>,
     ) -> Self {
         let short = at.0.strip_prefix(&membership.prefix).unwrap_or(&at.0);
@@ -68,15 +78,18 @@ impl Lane {
             topic: short.to_owned(),
             membership,
             at,
-            position: committed,
+            position: unread.start,
+            known_end: unread.end,
+            missed: 0,
             read: VecDeque::new(),
             fetching: None,
             is_at_end: false,
-            completed: committed,
-            committed,
+            completed: unread.start,
+            committed: unread.start,
             committed_at: Instant::now(),
             news,
             revoked,
+            lost,
             drops,
         }
     }
@@ -86,16 +99,22 @@ impl Lane {
         let (topic, at, from) = (self.topic.clone(), self.at.clone(), self.position);
         tokio::spawn(async move {
             let bytes_max = i64::try_from(BYTES_AHEAD_MAX).unwrap_or(i64::MAX);
-            records(&pool, &topic, &at, from, RECORDS_AHEAD_MAX, bytes_max).await
+            let read = records(&pool, &topic, &at, from, RECORDS_AHEAD_MAX, bytes_max);
+            answered(READ_MS_MAX, read).await
         })
     }
 
     fn take(&mut self, read: Vec<Received>) {
         let bytes: usize = read.iter().map(|read| read.record.event.data.len()).sum();
         self.is_at_end = read.len() < RECORDS_AHEAD_MAX && bytes < BYTES_AHEAD_MAX;
-        if let Some(last) = read.last() {
-            self.position = offset_column(last.offset) + 1;
-        }
+        // Offsets have no gaps: what is not there any more, retention has taken.
+        let first = read.first().map(|first| offset_column(first.offset));
+        let first = first.unwrap_or(self.known_end).max(self.position);
+        self.missed += (first - self.position).unsigned_abs();
+        self.position = match read.last() {
+            Some(last) => offset_column(last.offset) + 1,
+            None => first,
+        };
         self.read.extend(read);
     }
 
@@ -126,13 +145,16 @@ impl Lane {
         }
         self.committed_at = Instant::now();
         let completed = self.completed;
+        let committing = self.membership.commit(&self.at.0, self.at.1, completed);
+        // A database that does not answer does not keep what is another's by now.
         let ours = self
-            .membership
-            .commit(&self.at.0, self.at.1, completed)
+            .lost
+            .run_until_cancelled(committing)
             .await
+            .ok_or(Error::Lost)?
             .map_err(Error::unavailable)?;
         if !ours {
-            self.revoked.cancel();
+            self.lost.cancel();
             return Err(Error::Lost);
         }
         self.committed = completed;
@@ -201,6 +223,14 @@ impl Partition for Lane {
 
     fn revoked(&self) -> CancellationToken {
         self.revoked.clone()
+    }
+
+    fn lost(&self) -> CancellationToken {
+        self.lost.clone()
+    }
+
+    fn missed(&mut self) -> u64 {
+        std::mem::take(&mut self.missed)
     }
 }
 
