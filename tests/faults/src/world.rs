@@ -16,6 +16,9 @@ use crate::records::Record;
 use crate::run::{Adapter, Options};
 use crate::{manifest, records};
 
+/// The mock coordinator lets members wait for each other nearly that long at every rebalance.
+const SESSION_SHORT_MS: u64 = 2_000;
+
 pub struct World {
     pub postgres: Server,
     pub brokers: Option<Brokers>,
@@ -57,6 +60,10 @@ impl World {
         ];
         if let Some(brokers) = &brokers {
             environment.push(("KAFKA_BROKERS", brokers.bootstrap.clone()));
+            if options.short {
+                let session_ms = SESSION_SHORT_MS.to_string();
+                environment.push(("KAFKA_SESSION_TIMEOUT_MS", session_ms));
+            }
         }
         let setup = Setup {
             praxis: place.praxis,
