@@ -1,5 +1,5 @@
-# `make up` runs Praxis, `make test` tests it, `make bench` measures it, `make faults` hurts it. Each
-# installs what it needs.
+# `make up` runs Praxis, `make test` tests it, `make bench` measures it, `make faults` hurts it, and
+# `make torture` hurts it while it books. Each installs what it needs.
 
 CARGO ?= cargo
 COMPONENTS := practitioner availability search booking notification web
@@ -13,7 +13,7 @@ GUEST := --profile guest --target wasm32-wasip2
 DENY := target/tools/bin/cargo-deny --log-level error check
 ADVISORIES_SECONDS_MAX := 20
 
-.PHONY: up test bench faults check components host setup-run setup-test setup-bench fmt lint deny clean
+.PHONY: up test bench faults torture check components host setup-run setup-test setup-bench fmt lint deny clean
 
 up: setup-run components host
 	target/release/praxis up
@@ -31,6 +31,11 @@ bench: setup-bench components component-hello component-noop component-noops com
 faults: setup-run component-batcher component-recorder host
 	$(CARGO) build $(NATIVE) --bin praxis-faults
 	target/release/praxis-faults $(FAULTS)
+
+# Books from all sides, hurts hosts, servers and connections, and says whether any promise was broken.
+torture: setup-test components host
+	$(CARGO) build $(NATIVE) --bin praxis-torture
+	target/release/praxis-torture $(TORTURE)
 
 check: fmt deny lint
 

@@ -9,6 +9,8 @@ use clap::Args;
 
 pub use kafka::KafkaSecurity;
 
+use crate::capabilities::events::kafka::{POLL_MS_MAX, SESSION_MS, SESSION_MS_MIN};
+
 /// What every command that opens services needs.
 #[derive(Debug, Clone, Args)]
 pub struct Config {
@@ -40,6 +42,15 @@ pub struct Config {
     pub kafka_brokers: Option<String>,
     #[command(flatten)]
     pub kafka_security: KafkaSecurity,
+    /// After how many milliseconds of silence a host's partitions go to others. A cluster has bounds of
+    /// its own, 6,000 to 1,800,000 unless it is told otherwise.
+    #[arg(
+        long,
+        env = "KAFKA_SESSION_TIMEOUT_MS",
+        default_value_t = SESSION_MS,
+        value_parser = clap::value_parser!(u64).range(SESSION_MS_MIN..=POLL_MS_MAX)
+    )]
+    pub kafka_session_timeout_ms: u64,
     /// Put before every topic and group.
     #[arg(long, env = "PRAXIS_TOPIC_PREFIX", default_value = "")]
     pub topic_prefix: String,

@@ -4,14 +4,23 @@
 use std::sync::mpsc;
 use std::thread;
 
-use rdkafka::mocking::MockCluster;
+use rdkafka::error::KafkaResult;
+use rdkafka::mocking::{MockCluster, MockCoordinator};
+use rdkafka::producer::DefaultProducerContext;
 
 pub const TOPICS: [&str; 3] = [
     "booking-events",
     "availability-events",
     "practitioner-events",
 ];
-const BROKERS: i32 = 3;
+/// The host's groups: the application's name and the component's.
+const GROUPS: [&str; 4] = [
+    "praxis.availability",
+    "praxis.booking",
+    "praxis.notification",
+    "praxis.search",
+];
+pub const BROKERS: i32 = 3;
 const PARTITIONS: i32 = 6;
 
 /// Dropped: the brokers end.
@@ -20,9 +29,16 @@ pub struct Brokers {
     orders: mpsc::Sender<Order>,
 }
 
+type Cluster = MockCluster<'static, DefaultProducerContext>;
+
 enum Order {
     Down(mpsc::Sender<()>),
     Up(mpsc::Sender<()>),
+    One {
+        broker: i32,
+        up: bool,
+        done: mpsc::Sender<()>,
+    },
 }
 
 impl Brokers {
@@ -53,6 +69,10 @@ impl Brokers {
                         each(|broker| cluster.broker_up(broker));
                         done
                     }
+                    Order::One { broker, up, done } => {
+                        switch(&cluster, broker, up).expect("a mock broker obeys");
+                        done
+                    }
                 };
                 done.send(()).expect("somebody waits for it");
             }
@@ -70,7 +90,25 @@ impl Brokers {
         self.order(Order::Up);
     }
 
-    fn order(&self, order: fn(mpsc::Sender<()>) -> Order) {
+    /// Takes one of them down, from 1 to `BROKERS`: the next one leads what it led.
+    pub fn one_down(&self, broker: i32) {
+        self.order(|done| Order::One {
+            broker,
+            up: false,
+            done,
+        });
+    }
+
+    /// It is back, and leads what it led.
+    pub fn one_up(&self, broker: i32) {
+        self.order(|done| Order::One {
+            broker,
+            up: true,
+            done,
+        });
+    }
+
+    fn order(&self, order: impl FnOnce(mpsc::Sender<()>) -> Order) {
         let (done, wait) = mpsc::channel();
         self.orders
             .send(order(done))
@@ -79,7 +117,34 @@ impl Brokers {
     }
 }
 
-fn each(mut act: impl FnMut(i32) -> rdkafka::error::KafkaResult<()>) {
+fn switch(cluster: &Cluster, broker: i32, up: bool) -> KafkaResult<()> {
+    if up {
+        cluster.broker_up(broker)?;
+        lead(cluster, broker, broker)
+    } else {
+        cluster.broker_down(broker)?;
+        lead(cluster, broker, broker % BROKERS + 1)
+    }
+}
+
+/// Has what belongs to one broker led by another: a mock cluster elects no leaders by itself.
+fn lead(cluster: &Cluster, own: i32, by: i32) -> KafkaResult<()> {
+    let belongs = |number: i32| number % BROKERS + 1 == own;
+    for topic in TOPICS {
+        for partition in (0..PARTITIONS).filter(|partition| belongs(*partition)) {
+            cluster.partition_leader(topic, partition, Some(by))?;
+            cluster.partition_leader(&format!("{topic}.dlq"), partition, Some(by))?;
+        }
+    }
+    for (number, group) in (0..).zip(GROUPS) {
+        if belongs(number) {
+            cluster.coordinator(MockCoordinator::Group(group.to_owned()), by)?;
+        }
+    }
+    Ok(())
+}
+
+fn each(mut act: impl FnMut(i32) -> KafkaResult<()>) {
     for broker in 1..=BROKERS {
         act(broker).expect("a mock broker obeys");
     }

@@ -8,6 +8,8 @@ use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::message::{BorrowedMessage, Headers as _};
 use serde_json::Value;
+use sqlx::PgPool;
+use uuid::Uuid;
 
 use crate::World;
 
@@ -17,6 +19,7 @@ const DEAD_LETTERS: &str = ".dlq";
 /// An event as it was published.
 #[derive(Debug, Clone)]
 pub struct Published {
+    pub id: Uuid,
     pub topic: String,
     pub kind: String,
     pub key: String,
@@ -27,8 +30,8 @@ pub struct Published {
 /// All events of a topic, in the order of their partitions.
 pub async fn of_topic(world: &World, topic: &str) -> Vec<Published> {
     match &world.brokers {
-        None => of_topic_in_postgres(world, topic).await,
-        Some(brokers) => read(&brokers.bootstrap, topic),
+        None => in_postgres(&world.database, topic).await,
+        Some(brokers) => in_kafka(&brokers.bootstrap, topic),
     }
 }
 
@@ -69,7 +72,8 @@ pub fn lag(consumers: &Value) -> u64 {
         .sum()
 }
 
-async fn of_topic_in_postgres(world: &World, topic: &str) -> Vec<Published> {
+/// All events of a topic of the log in PostgreSQL.
+pub async fn in_postgres(database: &PgPool, topic: &str) -> Vec<Published> {
     let rows: Vec<(String, Value, Vec<u8>)> = sqlx::query_as(
         r#"
         select key, headers, data
@@ -79,7 +83,7 @@ async fn of_topic_in_postgres(world: &World, topic: &str) -> Vec<Published> {
         "#,
     )
     .bind(topic)
-    .fetch_all(&world.database)
+    .fetch_all(database)
     .await
     .expect("the log can be read");
     rows.into_iter()
@@ -100,7 +104,8 @@ fn header(headers: &Value, name: &str) -> String {
         .to_owned()
 }
 
-fn read(bootstrap: &str, topic: &str) -> Vec<Published> {
+/// All events of a topic in Kafka. Blocks.
+pub fn in_kafka(bootstrap: &str, topic: &str) -> Vec<Published> {
     let consumer = consumer(bootstrap);
     let metadata = consumer
         .fetch_metadata(Some(topic), BROKER_MS_MAX)
@@ -156,6 +161,7 @@ fn of_message(topic: &str, message: &BorrowedMessage<'_>) -> Published {
 
 fn published(topic: &str, key: String, header: &dyn Fn(&str) -> String, data: &[u8]) -> Published {
     Published {
+        id: header("ce_id").parse().expect("an id is a UUID"),
         topic: topic.to_owned(),
         kind: header("ce_type"),
         key,

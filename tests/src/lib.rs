@@ -11,6 +11,7 @@ pub mod gate;
 pub mod host;
 pub mod mail;
 pub mod place;
+pub mod wait;
 pub mod world;
 
 pub use api::{Answer, Api};

@@ -35,8 +35,8 @@ fn view() -> View {
         },
         slot: time("Monday, 23 November 2026", "09:00", "10:00"),
         previous: Some(time("Friday, 20 November 2026", "14:00", "15:00")),
-        public_url: "https://praxis.example".to_owned(),
         offered_until: None,
+        public_url: "https://praxis.example".to_owned(),
     }
 }
 
@@ -115,6 +115,31 @@ fn a_reschedule_tells_when_it_was() {
          To move it again or cancel it: https://praxis.example\n\
          Booking 00000000-0000-0000-0000-000000000007\n"
     );
+}
+
+#[test]
+fn an_offer_says_until_when_on_every_channel() {
+    let until = "Sunday, 22 November 2026, 17:15";
+    for view in [view(), bare()] {
+        let view = View {
+            offered_until: Some(until.to_owned()),
+            ..view
+        };
+        let mail = templates::email("hold-offered.patient.email", &view).unwrap();
+        let sms = templates::sms("hold-offered.patient.sms", &view).unwrap();
+        let push = templates::push("hold-offered.patient.push", &view).unwrap();
+        for text in [&mail.text, &mail.html, &sms, &push.text] {
+            assert!(text.contains(until), "{text}");
+            assert!(
+                text.contains("Monday, 23 November 2026, 09:00–10:00"),
+                "{text}"
+            );
+        }
+        for text in [&sms, &push.title, &push.text] {
+            assert!(!text.contains("Anna"), "{text}");
+        }
+        assert!(!mail.text.contains("\n\n\n"), "{}", mail.text);
+    }
 }
 
 #[test]

@@ -24,4 +24,7 @@ pub enum Durability {
     Durable,
     /// Everything: for tests, where speed matters more.
     Scratch,
+    /// Everything; but a kill of the server alone takes nothing that was acknowledged. Made anew at
+    /// the start, as `Scratch` is.
+    Killable,
 }

@@ -21,7 +21,7 @@ const CONNECTIONS_MAX: u32 = 300;
 const INSTALLED: &str = "/usr/lib/postgresql";
 
 /// Starts a server on the data in the folder, which are made if they are not there, and always made
-/// anew when they are `Scratch`: a user and a database `praxis`, open to whoever reaches 127.0.0.1.
+/// anew unless they are `Durable`: a user and a database `praxis`, open to whoever reaches 127.0.0.1.
 /// As root it runs as the user `postgres`, and where that one may not enter the folder, under
 /// `/var/lib/praxis` instead.
 pub async fn start(folder: &Path, durability: Durability) -> anyhow::Result<Server> {
@@ -36,7 +36,7 @@ pub async fn start(folder: &Path, durability: Durability) -> anyhow::Result<Serv
         account.own(&folder)?;
     }
     let data = folder.join("data");
-    if durability == Durability::Scratch {
+    if durability != Durability::Durable {
         orphan::stop(&folder).await?;
         remove(&data)?;
     }
@@ -75,9 +75,11 @@ pub fn installed_program(name: &str) -> anyhow::Result<PathBuf> {
 }
 
 fn command(postgres: &Path, data: &Path, port: u16, durability: Durability) -> Vec<OsString> {
-    let safe = match durability {
-        Durability::Durable => "on",
-        Durability::Scratch => "off",
+    // What the kernel has been handed outlives the server, synced or not.
+    let (safe, handed) = match durability {
+        Durability::Durable => ("on", "on"),
+        Durability::Killable => ("off", "on"),
+        Durability::Scratch => ("off", "off"),
     };
     let settings = [
         "listen_addresses=127.0.0.1".to_owned(),
@@ -89,7 +91,7 @@ fn command(postgres: &Path, data: &Path, port: u16, durability: Durability) -> V
         "log_timezone=UTC".to_owned(),
         "jit=off".to_owned(),
         format!("fsync={safe}"),
-        format!("synchronous_commit={safe}"),
+        format!("synchronous_commit={handed}"),
         format!("full_page_writes={safe}"),
     ];
     let mut line = vec![postgres.into(), "-D".into(), data.into()];

@@ -35,7 +35,7 @@ pub async fn start(folder: &Path, durability: Durability) -> anyhow::Result<Serv
 fn command(data: &Path, port: u16, durability: Durability) -> Vec<OsString> {
     let append_only = match durability {
         Durability::Durable => "yes",
-        Durability::Scratch => "no",
+        Durability::Scratch | Durability::Killable => "no",
     };
     let mut line: Vec<OsString> = vec!["redis-server".into(), "--dir".into(), data.into()];
     let settings = [

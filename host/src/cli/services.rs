@@ -75,9 +75,17 @@ impl Services {
     ) -> anyhow::Result<Self> {
         let pool = settings.database_url.as_deref().map(pool).transpose()?;
         let broker: Option<Arc<dyn Broker>> = match (&settings.events, &pool) {
-            (Some(Events::Kafka { brokers, security }), _) => {
+            (
+                Some(Events::Kafka {
+                    brokers,
+                    security,
+                    session_ms,
+                }),
+                _,
+            ) => {
                 let options = kafka::Options {
                     security: security.clone(),
+                    session_ms: *session_ms,
                     ..kafka::Options::new(brokers, &config.topic_prefix)
                 };
                 Some(Arc::new(Kafka::new(options)?))

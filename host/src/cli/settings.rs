@@ -27,6 +27,7 @@ pub enum Events {
         /// The bootstrap servers.
         brokers: String,
         security: Security,
+        session_ms: u64,
     },
     /// A log in the application's database.
     Postgres,
@@ -104,6 +105,7 @@ impl Settings {
             (Some(brokers), _) => Some(Events::Kafka {
                 brokers: brokers.clone(),
                 security: config.kafka_security.resolve()?,
+                session_ms: config.kafka_session_timeout_ms,
             }),
             (None, _) if config.kafka_security.is_set() => anyhow::bail!(
                 "it is set how to talk to Kafka, and KAFKA_BROKERS, where it is, is not"
@@ -174,6 +176,7 @@ mod tests {
             redis_url: None,
             kafka_brokers: None,
             kafka_security: KafkaSecurity::default(),
+            kafka_session_timeout_ms: 10_000,
             topic_prefix: String::new(),
             opensearch_url: None,
             index_prefix: String::new(),

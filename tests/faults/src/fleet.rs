@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use praxis_tests::wait;
 use tokio::time::Instant;
 
 use crate::host::{Host, Setup};
 use crate::operations::{Consumed, Operations};
-use crate::wait;
 
 /// How long the others may take to go on with what a host left behind: a dead member of a Kafka
 /// group is noticed after 10 s, and an event that is tried again and again holds up the offset.

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
+use praxis_tests::wait;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
 use crate::database::Database;
 use crate::plan::Planned;
-use crate::wait;
 
 const CHUNK_EVENTS: usize = 500;
 const SAVED_MS_MAX: u64 = 60_000;

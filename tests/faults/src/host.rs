@@ -6,11 +6,11 @@ use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use praxis_tests::wait;
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
 use crate::operations::Operations;
-use crate::wait;
 
 const READY_MS_MAX: u64 = 90_000;
 /// It may drain for 25 s.

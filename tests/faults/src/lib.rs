@@ -17,5 +17,4 @@ mod operations;
 mod place;
 mod records;
 mod script;
-mod wait;
 mod world;

@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use praxis_tests::wait;
 use serde::Serialize;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::checker::{self, Exposure, Lag, Seen, Terms};
+use crate::generator;
 use crate::manifest::{
     BATCH_EVENTS_MAX, Component, DEAD_LETTERS, EVENT_TIMEOUT_MS, FOLLOW_UP_PARTITIONS, FOLLOW_UPS,
     IN_FLIGHT_MAX, PARTITIONS,
@@ -18,7 +20,6 @@ use crate::records::Record;
 use crate::report::{Found, Injection, Report};
 use crate::script::Script;
 use crate::world::World;
-use crate::{generator, wait};
 
 /// How long the last events may take: one that is tried as often as it may holds up those behind it
 /// for 25 s, and there are a few.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
+use praxis_tests::wait;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
@@ -10,7 +11,6 @@ use crate::brokers::Brokers;
 use crate::manifest::Component;
 use crate::operations::Range;
 use crate::report::Injection;
-use crate::wait;
 use crate::world::World;
 
 /// How long a share of the events may take.

@@ -29,11 +29,14 @@ use security::Security;
 const DELIVERY_MS_MAX: u64 = 10_000;
 
 /// A member that is not heard of for so long is dead.
-const SESSION_MS: u64 = 10_000;
+pub const SESSION_MS: u64 = 10_000;
+
+/// A shorter silence may be a busy machine.
+pub const SESSION_MS_MIN: u64 = 1_000;
 
 /// A member that is alive, but reads nothing and leaves a rebalance unanswered for so long, is as
 /// good as dead. It reads also while a handler takes its time.
-const POLL_MS_MAX: u64 = 120_000;
+pub const POLL_MS_MAX: u64 = 120_000;
 
 /// How long the broker may take to answer a question.
 const ANSWER_MS_MAX: u64 = 5_000;

@@ -1,0 +1,72 @@
+//! What must hold when all is over: a pure function over histories and what was read from the stores.
+
+mod fates;
+mod instants;
+mod models;
+mod notices;
+mod seen;
+mod stream;
+mod violation;
+
+use std::collections::HashMap;
+
+use serde::Serialize;
+
+pub use seen::{Booking, Delivery, Event, Facts, Mail, Profile, Receipt, Seen, Standing};
+pub use violation::Violation;
+
+/// What was found.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Findings {
+    pub bookings: usize,
+    pub events: usize,
+    /// Events that were published more than once: allowed, since nobody has them twice in effect.
+    pub published_again: usize,
+    pub mails: usize,
+    /// Mails that were sent again under their Message-ID, each known to the ledger: allowed.
+    pub mails_again: usize,
+    pub violations: Vec<Violation>,
+}
+
+/// Holds everything against everything.
+pub fn check(seen: &Seen) -> Findings {
+    let mut violations = Vec::new();
+    fates::check(seen, &mut violations);
+    instants::check(seen, &mut violations);
+    stream::check(seen, &mut violations);
+    models::check(seen, &mut violations);
+    let mails_again = notices::check(seen, &mut violations);
+    ends(seen, &mut violations);
+    let mut copies: HashMap<_, usize> = HashMap::new();
+    for event in &seen.published {
+        *copies.entry(event.id).or_default() += 1;
+    }
+    Findings {
+        bookings: seen.bookings.len(),
+        events: seen.saved.len(),
+        published_again: seen.published.len() - copies.len(),
+        mails: seen.mails.len(),
+        mails_again,
+        violations,
+    }
+}
+
+/// In how many ways bitmap and search differ from what they should be.
+pub fn models_differ(seen: &Seen) -> usize {
+    let mut violations = Vec::new();
+    models::check(seen, &mut violations);
+    violations.len()
+}
+
+/// Nothing is left to do, and all that was to happen did in time.
+fn ends(seen: &Seen, violations: &mut Vec<Violation>) {
+    if seen.dead_letters > 0 {
+        let events = seen.dead_letters;
+        violations.push(Violation::GivenUp { events });
+    }
+    let overdue = seen.overdue.iter().cloned();
+    violations.extend(overdue.map(|what| Violation::Overdue { what }));
+}
+
+#[cfg(test)]
+mod tests;
