@@ -107,10 +107,7 @@ fn one(contestant: &Contestant, events: u64) -> anyhow::Result<Sample> {
     let mut from = Mark::at(contestant, &mut client, first)?;
     let mut to = Mark::at(contestant, &mut client, last)?;
     if contestant.name == BARE {
-        (from, to) = (
-            from.as_told(contestant, first)?,
-            to.as_told(contestant, last)?,
-        );
+        (from, to) = (from.told(contestant, first)?, to.told(contestant, last)?);
     }
     let done = (to.handled - from.handled) as f64;
     let seconds = (to.at - from.at).as_secs_f64();
@@ -162,7 +159,7 @@ impl Mark {
     }
 
     /// The same, as the bare loop noted it itself at exactly so many.
-    fn as_told(self, contestant: &Contestant, handled: u64) -> anyhow::Result<Self> {
+    fn told(self, contestant: &Contestant, handled: u64) -> anyhow::Result<Self> {
         let log = fs::read_to_string(&contestant.log)?;
         let told = format!("mark {handled} ");
         let line = log.lines().find_map(|line| line.strip_prefix(&told));

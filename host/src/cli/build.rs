@@ -188,4 +188,31 @@ mod tests {
         let process = PathBuf::from(format!("/proc/{}/cwd", pid.trim()));
         wait_for(&process, false).await;
     }
+
+    #[tokio::test]
+    async fn the_commands_of_a_list_run_one_after_the_other_until_one_fails() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("inside")).unwrap();
+        let path = folder.path().join("spin.toml");
+        let build_with = async |commands: &str| {
+            let text = format!(
+                "spin_manifest_version = 2\n[application]\nname = \"a\"\n\
+                 [component.a]\nsource = \"inside/a.wasm\"\n\
+                 [component.a.build]\nworkdir = \"inside\"\ncommand = {commands}\n"
+            );
+            std::fs::write(&path, text).unwrap();
+            let manifest = Manifest::load(&path).unwrap();
+            build(&manifest, manifest.component("a")).await
+        };
+        // Each needs what the one before it has made.
+        let commands = r#"["echo made > first", "mv first a.wasm"]"#;
+        build_with(commands).await.unwrap();
+        let made = folder.path().join("inside/a.wasm");
+        assert_eq!(std::fs::read_to_string(made).unwrap(), "made\n");
+
+        let commands = r#"["test -e first", "touch never"]"#;
+        let failed = build_with(commands).await.unwrap_err().to_string();
+        assert!(failed.contains("\"test -e first\" ended with"), "{failed}");
+        assert!(!folder.path().join("inside/never").exists());
+    }
 }

@@ -201,3 +201,19 @@ async fn the_host_of_a_request_is_said_once_and_clearly() {
     }
     assert!(all.is_empty(), "{}", all.join("\n"));
 }
+
+#[tokio::test]
+async fn a_component_is_written_inside_its_trigger() {
+    let manifest = "[[trigger.http]]\nroute = \"/one\"\ncomponent = { source = \"hello.wasm\" }\n\
+                    [[trigger.http]]\nid = \"second\"\nroute = \"/two\"\n\
+                    component = { source = \"hello.wasm\", tool.praxis.body_bytes_max = 1 }\n";
+    let host = host::run(manifest).await;
+    assert_eq!(host.get("/one").await, (200, "Hello".into()));
+    assert_eq!(host.get("/two").await, (200, "Hello".into()));
+    // Each has a table of its own.
+    for (path, expected) in [("/one", 200), ("/two", 413)] {
+        let url = format!("http://{}{path}", host.address);
+        let answer = host.client.post(url).body("too much").send().await.unwrap();
+        assert_eq!(answer.status(), expected, "{path}");
+    }
+}

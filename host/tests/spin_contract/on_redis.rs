@@ -266,7 +266,10 @@ async fn a_reply_has_as_many_bytes_as_the_manifest_says() {
             "{line:?}: {refused:?}"
         );
         // The next has a connection of its own.
-        assert_eq!(answer(&server, &["STRLEN", "short"]).await, "[Int64(9000)]");
+        assert_eq!(
+            answer(&server, &["STRLEN", "short"]).await,
+            "[RedisResult::Int64(9000)]"
+        );
     }
     // Many replies one after the other are no long one.
     let short = (0..50).map(|_| execute(&server, &["GET", "short"]));

@@ -16,6 +16,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::guest::{self, Product, SUBSCRIBER, logged};
 
+/// What the manifest's template comes to.
 const CHANNEL: &str = "told";
 
 /// The component behind its channel, and a connection to see what it did.
@@ -40,7 +41,8 @@ impl Subscribed {
              [component.probe.variables]\nredis_url = \"{{{{ redis_url }}}}\"\n\
              [component.probe.tool.praxis]\n{limits}\n\
              [application.trigger.redis]\naddress = \"{{{{ redis_url }}}}\"\n\
-             [[trigger.redis]]\nchannel = \"{CHANNEL}\"\ncomponent = \"probe\"\n"
+             [[trigger.redis]]\nchannel = \"to{{{{ ending }}}}\"\ncomponent = \"probe\"\n\
+             [variables.ending]\ndefault = \"ld\"\n"
         );
         let manifest = guest::manifest(folder.path(), SUBSCRIBER, &grants);
         let variables =

@@ -124,7 +124,7 @@ async fn the_history_can_only_grow() {
         "update booking_history set actor = 'somebody else'",
         "delete from booking_history",
         "truncate booking_history",
-        "truncate bookings",
+        "truncate bookings cascade",
         "truncate practitioners cascade",
     ] {
         let refused = sqlx::query(statement).execute(&practice.pool).await;

@@ -151,7 +151,9 @@ async fn an_offer_is_for_whom_it_suits() {
     let wish = json!({ "practitioner_id": id, "from": slots[4], "to": LATE });
     late.post("/v1/waitlist", &wish).await.expect(201);
     let area = |lat: f64, specialty: &str| {
-        let search = json!({ "lat": lat, "lon": 13.405, "radius_km": 5, "specialty": specialty });
+        // As a person would write it.
+        let lat = (lat * 1e3).round() / 1e3;
+        let search = json!({ "lat": lat, "lon": 13.405, "radius_km": 5.0, "specialty": specialty });
         json!({ "search": search, "from": slots[3], "to": slots[4] })
     };
     // Six kilometres, and four.
