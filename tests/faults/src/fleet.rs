@@ -63,12 +63,15 @@ impl Fleet {
         self.hosts.insert(self.started, host);
     }
 
-    /// How far the group is, as any of the hosts says.
-    pub async fn consumed(&self) -> anyhow::Result<Vec<Consumed>> {
+    /// Asks one host after the other until one answers.
+    pub async fn ask<T>(
+        &self,
+        question: impl AsyncFn(&Operations, &str) -> anyhow::Result<T>,
+    ) -> anyhow::Result<T> {
         let mut failure = None;
         for host in self.hosts.values() {
-            match self.operations.consumed(&host.base).await {
-                Ok(consumed) => return Ok(consumed),
+            match question(&self.operations, &host.base).await {
+                Ok(answer) => return Ok(answer),
                 Err(error) => failure = Some(error),
             }
         }
@@ -78,16 +81,32 @@ impl Fleet {
         }
     }
 
-    /// The same, asked until one answers.
-    pub async fn consumed_soon(&self) -> anyhow::Result<Vec<Consumed>> {
+    /// The same, again and again.
+    pub async fn ask_soon<T>(
+        &self,
+        what: &str,
+        question: impl AsyncFn(&Operations, &str) -> anyhow::Result<T>,
+    ) -> anyhow::Result<T> {
         let within = Duration::from_millis(ANSWER_MS_MAX);
-        wait::until("a host tells how far the group is", within, async || {
-            self.consumed().await
+        wait::until(&format!("a host {what}"), within, async || {
+            self.ask(&question).await
         })
         .await
     }
 
-    /// Waits until the group goes on in every partition that had something left to do, whoever had
+    /// How far the groups are, as any of the hosts says.
+    pub async fn consumed(&self) -> anyhow::Result<Vec<Consumed>> {
+        self.ask(async |operations, base| operations.consumed(base).await)
+            .await
+    }
+
+    pub async fn consumed_soon(&self) -> anyhow::Result<Vec<Consumed>> {
+        let question = async |operations: &Operations, base: &str| operations.consumed(base).await;
+        self.ask_soon("tells how far the groups are", question)
+            .await
+    }
+
+    /// Waits until both groups go on in every partition that had something left to do, whoever had
     /// it; says how long that took.
     pub async fn taken_over(&self) -> anyhow::Result<Duration> {
         let since = Instant::now();
@@ -101,7 +120,10 @@ impl Fleet {
                 .map_err(|error| format!("{error:#}"))?;
             let goes_on = |then: &Consumed| {
                 let mut now = consumed.iter();
-                now.any(|now| now.partition == then.partition && now.committed > then.committed)
+                now.any(|now| {
+                    (&now.group, now.partition) == (&then.group, then.partition)
+                        && now.committed > then.committed
+                })
             };
             waiting.retain(|then| !goes_on(then));
             match waiting.len() {

@@ -7,14 +7,17 @@ use anyhow::Context as _;
 use praxis_servers::{Durability, Server, postgres};
 
 use crate::brokers::Brokers;
-use crate::checker::Letter;
 use crate::database::Database;
 use crate::fleet::Fleet;
 use crate::host::Setup;
 use crate::operations::Operations;
 use crate::place::Place;
+use crate::records::Record;
 use crate::run::{Adapter, Options};
-use crate::{letters, manifest};
+use crate::{manifest, records};
+
+/// The mock coordinator lets members wait for each other nearly that long at every rebalance.
+const SESSION_SHORT_MS: u64 = 2_000;
 
 pub struct World {
     pub postgres: Server,
@@ -42,7 +45,7 @@ impl World {
             Adapter::Postgres => None,
         };
         let file = place.folder.join("spin.toml");
-        fs::write(&file, manifest::manifest(&place.recorder))
+        fs::write(&file, manifest::manifest(&place))
             .with_context(|| format!("could not write {}", file.display()))?;
         let mut environment = vec![
             ("DATABASE_URL", postgres.url()),
@@ -57,6 +60,10 @@ impl World {
         ];
         if let Some(brokers) = &brokers {
             environment.push(("KAFKA_BROKERS", brokers.bootstrap.clone()));
+            if options.short {
+                let session_ms = SESSION_SHORT_MS.to_string();
+                environment.push(("KAFKA_SESSION_TIMEOUT_MS", session_ms));
+            }
         }
         let setup = Setup {
             praxis: place.praxis,
@@ -82,13 +89,19 @@ impl World {
         })
     }
 
-    pub async fn letters(&self) -> anyhow::Result<Vec<Letter>> {
+    /// All records of a topic, by partition and offset.
+    pub async fn records(
+        &self,
+        topic: &'static str,
+        partitions: u32,
+    ) -> anyhow::Result<Vec<Record>> {
         match &self.brokers {
             Some(brokers) => {
                 let bootstrap = brokers.bootstrap.clone();
-                tokio::task::spawn_blocking(move || letters::in_kafka(&bootstrap)).await?
+                let read = move || records::in_kafka(&bootstrap, topic, partitions);
+                tokio::task::spawn_blocking(read).await?
             }
-            None => letters::in_postgres(&self.database.pool).await,
+            None => records::in_postgres(&self.database.pool, topic).await,
         }
     }
 }
