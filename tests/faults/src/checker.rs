@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::operations::Range;
 use crate::plan::{Fate, Planned, Step};
 pub use follow_ups::FollowUp;
-pub use redeliveries::{Exposure, Redelivery, Tally};
+pub use redeliveries::{Disturbance, Exposure, Redelivery, Tally};
 pub use violation::Violation;
 
 /// The guest's total of a key is made of its sequence numbers, in their order.
@@ -84,8 +84,7 @@ pub struct Terms {
     pub partitions: usize,
     /// What each disturbance may have delivered again.
     pub exposure: Exposure,
-    /// When partitions may have lost their reader, since the run began.
-    pub disturbed_at_ms: Vec<u64>,
+    pub disturbances: Vec<Disturbance>,
 }
 
 /// What was found.

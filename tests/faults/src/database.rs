@@ -143,6 +143,18 @@ impl Database {
         Ok(())
     }
 
+    /// What a clock showed, in ms since the run began.
+    pub async fn times(&self, shown: Vec<String>) -> sqlx::Result<Vec<i64>> {
+        sqlx::query_scalar(
+            "select (extract(epoch from shown::timestamptz - beginning.at) * 1000)::bigint
+            from beginning, unnest($1::text[]) with ordinality as time (shown, place)
+            order by place",
+        )
+        .bind(shown)
+        .fetch_all(&self.pool)
+        .await
+    }
+
     /// Saves events in the outbox, as a component does; the hosts publish them. Saved again, they
     /// are there once.
     pub async fn publish(&self, events: &[Planned]) -> sqlx::Result<()> {

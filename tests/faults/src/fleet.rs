@@ -1,13 +1,14 @@
 //! The hosts of a run: some die, some come.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use praxis_tests::wait;
 use tokio::time::Instant;
 
-use crate::host::{Host, Setup};
+use crate::host::{self, Host, Setup};
 use crate::operations::{Consumed, Operations};
 
 /// How long the others may take to go on with what a host left behind: a dead member of a Kafka
@@ -20,6 +21,8 @@ pub struct Fleet {
     operations: Operations,
     hosts: BTreeMap<usize, Host>,
     started: usize,
+    /// Of all hosts that were started.
+    names: Vec<String>,
     /// Hosts that ended without being told to.
     pub fallen: Vec<String>,
 }
@@ -31,6 +34,7 @@ impl Fleet {
             operations,
             hosts: BTreeMap::new(),
             started: 0,
+            names: Vec::new(),
             fallen: Vec::new(),
         }
     }
@@ -39,6 +43,7 @@ impl Fleet {
     pub async fn start(&mut self) -> anyhow::Result<String> {
         self.started += 1;
         let name = format!("host-{}", self.started);
+        self.names.push(name.clone());
         let host = Host::start(&self.setup, &name, &self.operations).await?;
         self.hosts.insert(self.started, host);
         Ok(name)
@@ -143,6 +148,17 @@ impl Fleet {
             }
         }
         Err("all hosts say that they are ready".to_owned())
+    }
+
+    /// What each host of the run has written, by its name.
+    pub fn logs(&self) -> anyhow::Result<Vec<(String, String)>> {
+        let read = |name: String| {
+            let log = host::log(&self.setup, &name);
+            let text = fs::read_to_string(&log);
+            let text = text.with_context(|| format!("could not read {}", log.display()))?;
+            Ok((name, text))
+        };
+        self.names.iter().cloned().map(read).collect()
     }
 
     /// Notes the hosts that ended by themselves.

@@ -12,6 +12,7 @@ mod database;
 mod fleet;
 mod generator;
 mod host;
+mod losses;
 mod manifest;
 mod operations;
 mod place;

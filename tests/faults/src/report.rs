@@ -31,6 +31,8 @@ pub struct Report {
 #[derive(Debug, Clone, Serialize)]
 pub struct Found {
     pub component: &'static str,
+    /// How often a host said that it lost partitions, whoever was to blame.
+    pub losses: usize,
     #[serde(flatten)]
     pub findings: Findings,
 }
@@ -164,6 +166,11 @@ impl Found {
             findings.replayed,
         )?;
         let redeliveries = &findings.redeliveries;
+        writeln!(
+            f,
+            "    hosts lost partitions and said so: {} times",
+            self.losses
+        )?;
         writeln!(
             f,
             "    again without harm: {} deliveries (at most {}), of one event {} (at most {}); {} dead letters",

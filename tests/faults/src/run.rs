@@ -8,8 +8,9 @@ use serde::Serialize;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::checker::{self, Exposure, Lag, Seen, Terms};
+use crate::checker::{self, Disturbance, Exposure, Lag, Seen, Terms};
 use crate::generator;
+use crate::losses::{self, Loss};
 use crate::manifest::{
     BATCH_EVENTS_MAX, Component, DEAD_LETTERS, EVENT_TIMEOUT_MS, FOLLOW_UP_PARTITIONS, FOLLOW_UPS,
     IN_FLIGHT_MAX, PARTITIONS,
@@ -28,6 +29,11 @@ const SETTLED_MS_MAX: u64 = 180_000;
 /// How often hosts commit what is done: what was handled since is delivered again after a kill.
 const KAFKA_COMMIT_MS: u64 = 1_000;
 const POSTGRES_COMMIT_MS: u64 = 100;
+/// How long a host may be silent before the others have its partitions.
+const KAFKA_SESSION_MS: u64 = 10_000;
+/// The mock coordinator lets members wait for each other nearly that long at every rebalance.
+const KAFKA_SESSION_SHORT_MS: u64 = 2_000;
+const POSTGRES_LEASE_MS: u64 = 6_000;
 /// The pause before a second try: 200 ms, and as much again by chance.
 const FIRST_PAUSE_MS_MAX: u64 = 400;
 
@@ -108,6 +114,20 @@ impl Adapter {
     }
 }
 
+impl Loss {
+    /// It went on for as long as it was not missed, and takes as long at most to be back.
+    fn disturbance(&self, options: &Options, adapter: Adapter) -> Disturbance {
+        let silent_ms = match adapter {
+            Adapter::Kafka => options.session_ms(),
+            Adapter::Postgres => POSTGRES_LEASE_MS,
+        };
+        Disturbance {
+            from_ms: self.at_ms.saturating_sub(silent_ms),
+            to_ms: self.at_ms + silent_ms,
+        }
+    }
+}
+
 impl Options {
     /// Of the run's folder.
     pub(crate) fn name(&self, adapter: Adapter) -> &'static str {
@@ -116,6 +136,14 @@ impl Options {
             (Adapter::Postgres, false) => "postgres",
             (Adapter::Kafka, true) => "kafka-broken",
             (Adapter::Postgres, true) => "postgres-broken",
+        }
+    }
+
+    /// How long Kafka's groups wait for a member.
+    pub(crate) fn session_ms(&self) -> u64 {
+        match self.short {
+            true => KAFKA_SESSION_SHORT_MS,
+            false => KAFKA_SESSION_MS,
         }
     }
 
@@ -137,7 +165,8 @@ impl Options {
 #[derive(Default)]
 struct Injected {
     injections: Vec<Injection>,
-    disturbed_at_ms: Vec<u64>,
+    disturbances: Vec<Disturbance>,
+    hung: Vec<String>,
     replays: Vec<(Component, Range)>,
     /// What did not happen in time.
     overdue: Vec<String>,
@@ -164,19 +193,25 @@ pub async fn run(options: &Options, adapter: Adapter) -> anyhow::Result<Report> 
     let seconds = began.elapsed().as_secs_f64();
     let unpublished = world.database.unpublished().await?;
     let seen = read(&world, &injected).await?;
+    let losses = world.losses().await?;
     counter.await?;
     overdue.extend(world.fleet.stop().await);
     overdue.append(&mut world.fleet.fallen);
     world.postgres.stop().await?;
+    overdue.extend(silent(&injected.hung, &losses));
     count_redeliveries(&mut injected.injections, &seen);
     let found = seen.iter().map(|(component, seen)| {
+        let losses = losses::of(*component, &losses);
+        let by_themselves = losses.iter().map(|loss| loss.disturbance(options, adapter));
+        let injected = injected.disturbances.iter().copied();
         let terms = Terms {
             partitions: PARTITIONS as usize,
             exposure: adapter.exposure(*component),
-            disturbed_at_ms: injected.disturbed_at_ms.clone(),
+            disturbances: injected.chain(by_themselves).collect(),
         };
         Found {
             component: component.name(),
+            losses: losses.len(),
             findings: checker::check(&planned, &terms, seen),
         }
     });
@@ -209,7 +244,8 @@ async fn inject(
     let overdue = played.err().map(|error| format!("{error:#}"));
     Injected {
         injections: script.injected,
-        disturbed_at_ms: script.disturbed_at_ms,
+        disturbances: script.disturbances,
+        hung: script.hung,
         replays: script.replays,
         overdue: overdue.into_iter().collect(),
     }
@@ -283,6 +319,16 @@ async fn read(world: &World, injected: &Injected) -> anyhow::Result<Vec<(Compone
         all.push((component, seen));
     }
     Ok(all)
+}
+
+/// Hosts that hung until the others had their partitions, and never said so: then nobody would know
+/// of what is lost otherwise either.
+fn silent(hung: &[String], losses: &[Loss]) -> Vec<String> {
+    let is_silent = |host: &&String| losses.iter().all(|loss| loss.host != **host);
+    let silent = hung.iter().filter(is_silent);
+    silent
+        .map(|host| format!("{host} hung, and did not say that it lost its partitions"))
+        .collect()
 }
 
 /// Which injection is followed by how many redeliveries.

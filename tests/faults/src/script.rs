@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
 use crate::brokers::Brokers;
+use crate::checker::Disturbance;
 use crate::manifest::Component;
 use crate::operations::Range;
 use crate::report::Injection;
@@ -16,8 +17,6 @@ use crate::world::World;
 /// How long a share of the events may take.
 const SHARE_MS_MAX: u64 = 240_000;
 const NOTICED_MS_MAX: u64 = 30_000;
-/// How long a host that hung may go on before it knows that others have its partitions.
-const NOTICE_MS_MAX: u64 = 2_000;
 /// How long after a host is ready its group may take to settle.
 const JOIN_MS_MAX: u64 = 2_000;
 /// The broker that has the most to lose.
@@ -71,8 +70,9 @@ enum Step {
 
 pub struct Script<'a> {
     pub injected: Vec<Injection>,
-    /// When partitions may have lost their reader, since the run began.
-    pub disturbed_at_ms: Vec<u64>,
+    pub disturbances: Vec<Disturbance>,
+    /// Hosts that hung until the others had their partitions.
+    pub hung: Vec<String>,
     /// What was to be handled again.
     pub replays: Vec<(Component, Range)>,
     world: &'a mut World,
@@ -93,7 +93,8 @@ impl<'a> Script<'a> {
     ) -> Self {
         Self {
             injected: Vec::new(),
-            disturbed_at_ms: Vec::new(),
+            disturbances: Vec::new(),
+            hung: Vec::new(),
             replays: Vec::new(),
             world,
             events,
@@ -215,7 +216,8 @@ impl<'a> Script<'a> {
         self.disturbed(0);
         let taken_over = self.world.fleet.taken_over().await;
         host.resume().await?;
-        self.disturbed(NOTICE_MS_MAX);
+        // It says itself when it learns that it lost them.
+        self.hung.push(host.name.clone());
         self.world.fleet.put_back(host);
         let took = seconds(taken_over?);
         let outcome = format!("the others had taken over after {took}; then it went on");
@@ -290,7 +292,11 @@ impl<'a> Script<'a> {
 
     /// Partitions may have lost their reader, at the latest so much later.
     fn disturbed(&mut self, later_ms: u64) {
-        self.disturbed_at_ms.push(self.now_ms() + later_ms);
+        let at_ms = self.now_ms() + later_ms;
+        self.disturbances.push(Disturbance {
+            from_ms: at_ms,
+            to_ms: at_ms,
+        });
     }
 
     fn now_ms(&self) -> u64 {

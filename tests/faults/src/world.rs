@@ -10,14 +10,12 @@ use crate::brokers::Brokers;
 use crate::database::Database;
 use crate::fleet::Fleet;
 use crate::host::Setup;
+use crate::losses::{self, Loss, Warning};
 use crate::operations::Operations;
 use crate::place::Place;
 use crate::records::Record;
 use crate::run::{Adapter, Options};
 use crate::{manifest, records};
-
-/// The mock coordinator lets members wait for each other nearly that long at every rebalance.
-const SESSION_SHORT_MS: u64 = 2_000;
 
 pub struct World {
     pub postgres: Server,
@@ -57,13 +55,13 @@ impl World {
                 std::env::var("RUST_LOG").unwrap_or_else(|_| "warn".to_owned()),
             ),
             ("RUST_BACKTRACE", "0".to_owned()),
+            // The logs are read by this program, too.
+            ("NO_COLOR", "1".to_owned()),
         ];
         if let Some(brokers) = &brokers {
             environment.push(("KAFKA_BROKERS", brokers.bootstrap.clone()));
-            if options.short {
-                let session_ms = SESSION_SHORT_MS.to_string();
-                environment.push(("KAFKA_SESSION_TIMEOUT_MS", session_ms));
-            }
+            let session_ms = options.session_ms().to_string();
+            environment.push(("KAFKA_SESSION_TIMEOUT_MS", session_ms));
         }
         let setup = Setup {
             praxis: place.praxis,
@@ -87,6 +85,22 @@ impl World {
             fleet,
             database,
         })
+    }
+
+    /// What hosts said since the first event that they lost, those that are gone as well.
+    pub async fn losses(&self) -> anyhow::Result<Vec<Loss>> {
+        let mut warnings = Vec::new();
+        for (host, log) in self.fleet.logs()? {
+            warnings.extend(losses::warnings(&host, &log));
+        }
+        let written = warnings.iter().map(|warning| warning.written.clone());
+        let times = self.database.times(written.collect()).await?;
+        let losses = warnings.into_iter().zip(times);
+        let losses = losses.filter_map(|(Warning { host, group, .. }, at_ms)| {
+            let at_ms = u64::try_from(at_ms).ok()?;
+            Some(Loss { host, at_ms, group })
+        });
+        Ok(losses.collect())
     }
 
     /// All records of a topic, by partition and offset.

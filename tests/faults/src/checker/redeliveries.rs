@@ -21,12 +21,19 @@ pub struct Redelivery {
     pub at_ms: u64,
 }
 
+/// When partitions may have lost their reader, since the run began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Disturbance {
+    pub from_ms: u64,
+    pub to_ms: u64,
+}
+
 /// What is lost of a host's work when its partitions move.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Exposure {
     /// Events that were being handled.
     pub in_flight: u64,
-    /// What was handled for so long before may not be committed.
+    /// What was handled meanwhile and for so long before may not be committed.
     pub uncommitted_ms: u64,
     /// Events that one call may handle, where a call that fails has its events delivered again.
     pub call_events: u64,
@@ -74,8 +81,8 @@ pub fn check(terms: &Terms, seen: &Seen, violations: &mut Vec<Violation>) -> Tal
     tally
 }
 
-/// For each disturbance what was in flight, and what was handled too shortly before to be
-/// committed; for each replay what it was to repeat; for each call that failed after its effects,
+/// For each disturbance what was in flight, and what was handled meanwhile or too shortly before to
+/// be committed; for each replay what it was to repeat; for each call that failed after its effects,
 /// its events.
 fn events_max(terms: &Terms, seen: &Seen) -> u64 {
     let Exposure {
@@ -88,16 +95,17 @@ fn events_max(terms: &Terms, seen: &Seen) -> u64 {
     let mut handled: Vec<u64> = effects.chain(redeliveries).collect();
     handled.sort_unstable();
     let before = |at_ms: u64| handled.partition_point(|handled| *handled < at_ms) as u64;
-    let of_disturbance =
-        |at_ms: &u64| in_flight + before(*at_ms) - before(at_ms.saturating_sub(uncommitted_ms));
-    let disturbances: u64 = terms.disturbed_at_ms.iter().map(of_disturbance).sum();
+    let of_disturbance = |Disturbance { from_ms, to_ms }: &Disturbance| {
+        in_flight + before(*to_ms) - before(from_ms.saturating_sub(uncommitted_ms))
+    };
+    let disturbances: u64 = terms.disturbances.iter().map(of_disturbance).sum();
     let replays = seen.replays.iter().map(|range| range.to - range.from);
     let calls = failed_calls(seen) * call_events;
     disturbances + REPLAYS_MAX * replays.sum::<u64>() + calls
 }
 
 fn of_one_max(terms: &Terms, seen: &Seen) -> u64 {
-    let disturbances = terms.disturbed_at_ms.len() as u64;
+    let disturbances = terms.disturbances.len() as u64;
     let replays = seen.replays.len() as u64;
     // It may be called together with one that fails again and again.
     let calls = match terms.exposure.call_events {

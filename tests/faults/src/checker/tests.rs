@@ -10,7 +10,7 @@ const TERMS: Terms = Terms {
         uncommitted_ms: 10,
         call_events: 0,
     },
-    disturbed_at_ms: Vec::new(),
+    disturbances: Vec::new(),
 };
 
 /// Events and what a perfect consumer makes of them.
@@ -155,7 +155,10 @@ fn deliver_again(seen: &mut Seen, place: usize, times: usize) {
 /// With one disturbance, long after all was committed.
 fn disturbed() -> Terms {
     Terms {
-        disturbed_at_ms: vec![100],
+        disturbances: vec![Disturbance {
+            from_ms: 100,
+            to_ms: 100,
+        }],
         ..TERMS
     }
 }
