@@ -31,8 +31,9 @@ const KAFKA_COMMIT_MS: u64 = 1_000;
 const POSTGRES_COMMIT_MS: u64 = 100;
 /// How long a host may be silent before the others have its partitions.
 const KAFKA_SESSION_MS: u64 = 10_000;
-/// The mock coordinator lets members wait for each other nearly that long at every rebalance.
-const KAFKA_SESSION_SHORT_MS: u64 = 2_000;
+/// The mock coordinator lets members wait for each other nearly that long at every rebalance. It lets
+/// the first ones wait for 3 s, and misses them meanwhile if that is longer.
+const KAFKA_SESSION_SHORT_MS: u64 = 4_000;
 const POSTGRES_LEASE_MS: u64 = 6_000;
 /// The pause before a second try: 200 ms, and as much again by chance.
 const FIRST_PAUSE_MS_MAX: u64 = 400;
