@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use praxis_tests::wait;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use crate::host::{self, Host, Setup};
 use crate::operations::{Consumed, Operations};
@@ -15,6 +15,8 @@ use crate::operations::{Consumed, Operations};
 /// group is noticed after 10 s, and an event that is tried again and again holds up the offset.
 const TAKEN_OVER_MS_MAX: u64 = 90_000;
 const ANSWER_MS_MAX: u64 = 30_000;
+/// What a host had sent when it was hurt, its last commit for one, has arrived by then.
+const SENT_MS_MAX: u64 = 1_000;
 
 pub struct Fleet {
     setup: Setup,
@@ -115,6 +117,7 @@ impl Fleet {
     /// it; says how long that took.
     pub async fn taken_over(&self) -> anyhow::Result<Duration> {
         let since = Instant::now();
+        sleep(Duration::from_millis(SENT_MS_MAX)).await;
         let mut waiting = self.consumed_soon().await?;
         waiting.retain(|partition| partition.lag > 0);
         let within = Duration::from_millis(TAKEN_OVER_MS_MAX);
