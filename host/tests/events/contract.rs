@@ -4,6 +4,7 @@ mod batches;
 mod deliveries;
 mod keys;
 mod letters;
+mod progress;
 mod reader;
 mod reads;
 mod rebalances;

@@ -33,13 +33,13 @@ pub async fn read(courier: &Courier, watch: &Watch, mut partition: Box<dyn Parti
         shown: &shown,
         revoked: &revoked,
     };
-    let mut desk = Desk::new(courier, terms, &shown);
+    let mut desk = Desk::new(courier, terms, &shown, partition.progress().clone());
     let mut running = FuturesUnordered::new();
     let mut alarm = Alarm::new();
     let mut is_revoked = pin!(revoked.cancelled());
     'reading: loop {
-        if let Some(offset) = desk.due() {
-            let mut telling = partition.complete(offset);
+        if let Some(progress) = desk.due() {
+            let mut telling = partition.complete(progress);
             let told = loop {
                 while let Some(work) = desk.start() {
                     running.push(work.run(courier, lane));
@@ -51,7 +51,7 @@ pub async fn read(courier: &Courier, watch: &Watch, mut partition: Box<dyn Parti
                 }
             };
             drop(telling);
-            if !desk.told(told, offset, &*partition) {
+            if !desk.told(told, &*partition) {
                 // Another member has it: what runs here is dropped with this.
                 return;
             }
@@ -110,9 +110,9 @@ pub async fn read(courier: &Courier, watch: &Watch, mut partition: Box<dyn Parti
              they will be delivered again"
         );
     }
-    if let Some(offset) = desk.last() {
-        let told = partition.complete(offset).await;
-        desk.told(told, offset, &*partition);
+    if let Some(progress) = desk.last() {
+        let told = partition.complete(progress).await;
+        desk.told(told, &*partition);
     }
     // Makes durable what was told.
     while partition.next().await.is_some() {}

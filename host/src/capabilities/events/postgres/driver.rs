@@ -78,7 +78,7 @@ impl Driver {
     /// Commits what a lane completed before it was dropped. Its partition is shared again.
     async fn close(&mut self, Dropped { at, completed }: Dropped) -> bool {
         if let Some(completed) = completed {
-            let committed = self.membership.commit(&at.0, at.1, completed).await;
+            let committed = self.membership.commit(&at.0, at.1, &completed).await;
             if let Err(error) = committed {
                 tracing::debug!(%error, event.topic = at.0, "could not commit what is done");
             }
@@ -202,7 +202,7 @@ impl Driver {
         let lane = Lane::new(
             self.membership.clone(),
             at.clone(),
-            held.committed,
+            held.progress,
             handle.news.clone(),
             handle.revoked.clone(),
             self.drops.clone(),

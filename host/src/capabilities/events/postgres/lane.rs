@@ -15,14 +15,14 @@ use super::driver::At;
 use super::group::Membership;
 use super::offset_column;
 use super::reading::records;
-use crate::capabilities::events::{Error, Partition, Received};
+use crate::capabilities::events::{Error, Partition, Progress, Received};
 
 /// What is read ahead of a partition: no further once either is reached.
 const RECORDS_AHEAD_MAX: usize = 256;
 const BYTES_AHEAD_MAX: usize = 1024 * 1024;
 
 /// Completions that may wait for their commit, and how long.
-const UNCOMMITTED_MAX: i64 = 256;
+const UNCOMMITTED_MAX: u64 = 256;
 const UNCOMMITTED_MS_MAX: u64 = 100;
 
 const RETRY_MS: u64 = 500;
@@ -39,8 +39,10 @@ pub struct Lane {
     fetching: Option<JoinHandle<sqlx::Result<Vec<Received>>>>,
     /// There was no more, and there is no news since.
     is_at_end: bool,
-    completed: i64,
-    committed: i64,
+    /// How far the group had got.
+    before: Progress,
+    completed: Progress,
+    committed: Progress,
     committed_at: Instant,
     news: Arc<Notify>,
     revoked: CancellationToken,
@@ -51,14 +53,14 @@ pub struct Lane {
 pub struct Dropped {
     pub at: At,
     /// How far it got, if that is not committed.
-    pub completed: Option<i64>,
+    pub completed: Option<Progress>,
 }
 
 impl Lane {
     pub fn new(
         membership: Membership,
         at: At,
-        committed: i64,
+        before: Progress,
         news: Arc<Notify>,
         revoked: CancellationToken,
         drops: mpsc::UnboundedSender<Dropped>,
@@ -68,12 +70,13 @@ impl Lane {
             topic: short.to_owned(),
             membership,
             at,
-            position: committed,
+            position: offset_column(before.next),
             read: VecDeque::new(),
             fetching: None,
             is_at_end: false,
-            completed: committed,
-            committed,
+            completed: before.clone(),
+            committed: before.clone(),
+            before,
             committed_at: Instant::now(),
             news,
             revoked,
@@ -125,10 +128,10 @@ impl Lane {
             return Ok(());
         }
         self.committed_at = Instant::now();
-        let completed = self.completed;
+        let completed = self.completed.clone();
         let ours = self
             .membership
-            .commit(&self.at.0, self.at.1, completed)
+            .commit(&self.at.0, self.at.1, &completed)
             .await
             .map_err(Error::unavailable)?;
         if !ours {
@@ -148,6 +151,10 @@ impl Partition for Lane {
 
     fn index(&self) -> u32 {
         self.at.1.unsigned_abs()
+    }
+
+    fn progress(&self) -> &Progress {
+        &self.before
     }
 
     async fn next(&mut self) -> Option<Received> {
@@ -190,10 +197,14 @@ impl Partition for Lane {
         }
     }
 
-    async fn complete(&mut self, offset: u64) -> Result<(), Error> {
-        self.completed = self.completed.max(offset_column(offset) + 1);
+    async fn complete(&mut self, progress: Progress) -> Result<(), Error> {
+        self.completed = progress;
         let is_due = self.committed_at.elapsed() >= Duration::from_millis(UNCOMMITTED_MS_MAX);
-        if is_due || self.completed - self.committed >= UNCOMMITTED_MAX {
+        let waiting = self
+            .completed
+            .count()
+            .saturating_sub(self.committed.count());
+        if is_due || waiting >= UNCOMMITTED_MAX {
             self.commit().await?;
         }
         Ok(())
@@ -209,7 +220,7 @@ impl Drop for Lane {
         // The driver may be gone: then the lease runs out.
         let _ = self.drops.send(Dropped {
             at: self.at.clone(),
-            completed: (self.completed > self.committed).then_some(self.completed),
+            completed: (self.completed != self.committed).then(|| self.completed.clone()),
         });
     }
 }
