@@ -5,6 +5,7 @@ use std::hint::black_box;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use anyhow::Context as _;
 use bytes::Bytes;
@@ -19,6 +20,7 @@ use rdkafka::message::{Headers as _, Message as _};
 use tokio::net::TcpListener;
 
 use crate::clock;
+use crate::contestant::own_processor_time;
 
 #[derive(Debug, Args)]
 pub struct Arguments {
@@ -33,6 +35,10 @@ pub struct Arguments {
     /// Print the stream version of each event, and when it came.
     #[arg(long)]
     timed: bool,
+    /// At so many events, print the time that has passed and the processor time that was used: who asks
+    /// from outside would be late, since all is read in less than a second.
+    #[arg(long, value_delimiter = ',')]
+    marks: Vec<u64>,
 }
 
 /// Reads the topic from its beginning, and says at `/metrics` how far it is, as the host does.
@@ -51,7 +57,9 @@ pub async fn consume(arguments: Arguments) -> anyhow::Result<()> {
         .set("fetch.wait.max.ms", "100")
         .create()?;
     consumer.subscribe(&[&arguments.topic])?;
+    let started = Instant::now();
     let read = async move {
+        let mut marks = arguments.marks.into_iter().peekable();
         loop {
             let message = consumer.recv().await?;
             black_box((message.key(), message.payload()));
@@ -73,7 +81,11 @@ pub async fn consume(arguments: Arguments) -> anyhow::Result<()> {
                 );
             }
             consumer.store_offset_from_message(&message)?;
-            handled.fetch_add(1, Ordering::Relaxed);
+            let before = handled.fetch_add(1, Ordering::Relaxed);
+            if let Some(mark) = marks.next_if(|mark| *mark == before + 1) {
+                let (passed, used) = (started.elapsed(), own_processor_time()?);
+                println!("mark {mark} {} {}", passed.as_nanos(), used.as_nanos());
+            }
         }
     };
     // On a worker, where the host reads, too.

@@ -9,9 +9,8 @@ mod throughput;
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
-use anyhow::{Context as _, ensure};
+use anyhow::Context as _;
 use praxis_servers::{Durability, Server, postgres};
 
 use crate::client::Client;
@@ -86,22 +85,12 @@ impl Bench<'_> {
         events: u64,
         backlog: u64,
     ) -> anyhow::Result<Vec<Report>> {
-        self.migrate(&database.url())?;
+        self.place.migrate(&[("DATABASE_URL", database.url())])?;
         Ok(vec![
             throughput::measure(self, rounds, events)?,
             latency::measure(self).await?,
             backlog::measure(self, backlog).await?,
         ])
-    }
-
-    fn migrate(&self, url: &str) -> anyhow::Result<()> {
-        let migrated = Command::new(&self.place.host)
-            .arg("migrate")
-            .env("DATABASE_URL", url)
-            .output()
-            .context("could not run praxis migrate")?;
-        ensure!(migrated.status.success(), "praxis migrate: {migrated:?}");
-        Ok(())
     }
 
     fn start(&self, application: Application<'_>) -> anyhow::Result<Contestant> {

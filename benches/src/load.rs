@@ -9,7 +9,10 @@ use crate::client::Client;
 use crate::contestant::Contestant;
 
 /// Connections that always have a request under way.
-const CONNECTIONS: u32 = 16;
+pub const CONNECTIONS: u32 = 16;
+/// `wrk` counts a request that takes longer as failed. On a busy machine a process may wait for a second
+/// until it runs.
+const ANSWER_SECONDS_MAX: u32 = 30;
 const REPORT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/report.lua");
 /// On the slow connection: this many requests, so far apart.
 const SLOW_REQUESTS: usize = 100;
@@ -46,12 +49,35 @@ pub fn in_turn<T, const N: usize>(
 
 /// Loads a contestant for some seconds.
 pub fn many(contestant: &Contestant, path: &str, seconds: u32) -> anyhow::Result<Sample> {
+    wrk(contestant, path, seconds, REPORT, &[])
+}
+
+/// The same with the requests that a script of `wrk` makes, which reports as `report.lua` does.
+pub fn scripted(
+    contestant: &Contestant,
+    seconds: u32,
+    script: &str,
+    arguments: &[String],
+) -> anyhow::Result<Sample> {
+    wrk(contestant, "/", seconds, script, arguments)
+}
+
+fn wrk(
+    contestant: &Contestant,
+    path: &str,
+    seconds: u32,
+    script: &str,
+    arguments: &[String],
+) -> anyhow::Result<Sample> {
     let before = contestant.processor_time()?;
     let output = Command::new("wrk")
         .args(["--threads=1", &format!("--connections={CONNECTIONS}")])
         .arg(format!("--duration={seconds}s"))
-        .args(["--script", REPORT])
+        .arg(format!("--timeout={ANSWER_SECONDS_MAX}s"))
+        .args(["--script", script])
         .arg(format!("http://127.0.0.1:{}{path}", contestant.port))
+        .arg("--")
+        .args(arguments)
         .output()
         .context("could not run wrk")?;
     let used = contestant.processor_time()? - before;

@@ -4,6 +4,7 @@
 //! that becomes slower becomes slower for all; what counts is the ratio within a round.
 
 mod bare;
+mod bookings;
 mod client;
 mod clock;
 mod contestant;
@@ -57,6 +58,9 @@ struct Cli {
     /// How many events wait for a host, to see what memory that takes.
     #[arg(long, default_value_t = 1_000_000)]
     backlog: u64,
+    /// How many clients want the same slot.
+    #[arg(long, default_value_t = 10_000)]
+    clients: u64,
     /// Write the figures here too.
     #[arg(long)]
     json: Option<PathBuf>,
@@ -81,6 +85,9 @@ enum Bench {
     Start,
     /// Events, against a consumer without a host.
     Events,
+    /// Bookings through the whole application, against the statement alone; and thousands of clients
+    /// for one slot.
+    Bookings,
 }
 
 #[derive(Debug, Subcommand)]
@@ -120,6 +127,9 @@ async fn measure(cli: &Cli) -> anyhow::Result<()> {
             Bench::Many => many::measure(&place, cli.components, cli.small_components),
             Bench::Start => start::measure(&place, cli.rounds).await,
             Bench::Events => events::measure(&place, cli.rounds, cli.events, cli.backlog).await,
+            Bench::Bookings => {
+                bookings::measure(&place, cli.rounds, cli.seconds, cli.clients).await
+            }
         };
         let made = report.with_context(|| format!("could not measure {bench:?}"))?;
         for report in made {

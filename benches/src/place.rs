@@ -1,8 +1,9 @@
 //! Where what is measured was built.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
 
 /// Programs and components, all of them there.
 pub struct Place {
@@ -29,6 +30,17 @@ impl Place {
             );
         }
         Ok(place)
+    }
+
+    /// Brings a database up to date.
+    pub fn migrate(&self, services: &[(&str, String)]) -> anyhow::Result<()> {
+        let migrated = Command::new(&self.host)
+            .arg("migrate")
+            .envs(services.iter().map(|(name, value)| (name, value)))
+            .output()
+            .context("could not run praxis migrate")?;
+        ensure!(migrated.status.success(), "praxis migrate: {migrated:?}");
+        Ok(())
     }
 
     pub fn component(&self, name: &str) -> anyhow::Result<PathBuf> {

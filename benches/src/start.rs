@@ -1,9 +1,7 @@
 //! From nothing to the first answer: the whole application, its servers already running.
 
-use std::process::Command;
 use std::time::Instant;
 
-use anyhow::{Context as _, ensure};
 use praxis_servers::{Durability, postgres, redis};
 
 use crate::contestant::Contestant;
@@ -18,12 +16,7 @@ pub async fn measure(place: &Place, rounds: usize) -> anyhow::Result<Vec<Report>
         postgres::start(&folder.path().join("postgres"), Durability::Scratch).await?;
     let mut cache = redis::start(&folder.path().join("redis"), Durability::Scratch).await?;
     let services = [("DATABASE_URL", database.url()), ("REDIS_URL", cache.url())];
-    let migrated = Command::new(&place.host)
-        .arg("migrate")
-        .envs(services.iter().map(|(name, value)| (name, value)))
-        .output()
-        .context("could not run praxis migrate")?;
-    ensure!(migrated.status.success(), "praxis migrate: {migrated:?}");
+    place.migrate(&services)?;
 
     let manifest = place.root.join("spin.toml").canonicalize()?;
     let mut times = Vec::new();

@@ -7,6 +7,7 @@ mod document;
 mod fault;
 pub mod grant;
 mod hosts;
+pub mod limits;
 mod name;
 pub mod route;
 pub mod template;

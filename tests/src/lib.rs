@@ -3,6 +3,7 @@
 
 pub mod api;
 pub mod brokers;
+pub mod database;
 pub mod directory;
 pub mod events;
 pub mod eventually;

@@ -2,12 +2,14 @@
 //! does nothing. They run one after the other: a round is a process of its own with a group of its
 //! own, which reads the topic from its beginning.
 
+use std::fs;
 use std::time::{Duration, Instant};
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
 
 use super::{Adapter, Application, Bench, handled};
 use crate::client::Client;
+use crate::clock;
 use crate::contestant::{Contestant, own_processor_time};
 use crate::figures::{Finding, Goal, Report, Row, pairwise};
 
@@ -54,7 +56,7 @@ pub fn measure(bench: &Bench<'_>, rounds: usize, events: u64) -> anyhow::Result<
     // The first round is for warming up: it compiles the components.
     for round in 0..=rounds {
         for (who, samples) in samples.iter_mut().enumerate() {
-            let contestant = contestant(bench, who, round)?;
+            let contestant = contestant(bench, who, round, events)?;
             let sample = one(&contestant, events)?;
             if round > 0 {
                 samples.push(sample);
@@ -65,14 +67,21 @@ pub fn measure(bench: &Bench<'_>, rounds: usize, events: u64) -> anyhow::Result<
 }
 
 /// The bare loop, and then the hosts.
-fn contestant(bench: &Bench<'_>, who: usize, round: usize) -> anyhow::Result<Contestant> {
+fn contestant(
+    bench: &Bench<'_>,
+    who: usize,
+    round: usize,
+    events: u64,
+) -> anyhow::Result<Contestant> {
     let Some((name, component, instances)) = who.checked_sub(1).map(|host| HOSTS[host]) else {
         let brokers = bench.cluster.bootstrap();
         let group = format!("{BARE}-{round}");
+        let marks = marks(events).map(|mark| mark.to_string()).join(",");
         let arguments = [
             ["--brokers", &brokers],
             ["--topic", TOPIC],
             ["--group", &group],
+            ["--marks", &marks],
         ];
         return Contestant::bare(BARE, bench.folder, arguments.as_flattened());
     };
@@ -88,10 +97,21 @@ fn contestant(bench: &Bench<'_>, who: usize, round: usize) -> anyhow::Result<Con
     })
 }
 
+fn marks(events: u64) -> [u64; 2] {
+    [FROM_PERCENT, TO_PERCENT].map(|percent| events * percent / 100)
+}
+
 fn one(contestant: &Contestant, events: u64) -> anyhow::Result<Sample> {
     let mut client = Client::connect(contestant.port)?;
-    let from = Mark::at(contestant, &mut client, events * FROM_PERCENT / 100)?;
-    let to = Mark::at(contestant, &mut client, events * TO_PERCENT / 100)?;
+    let [first, last] = marks(events);
+    let mut from = Mark::at(contestant, &mut client, first)?;
+    let mut to = Mark::at(contestant, &mut client, last)?;
+    if contestant.name == BARE {
+        (from, to) = (
+            from.as_told(contestant, first)?,
+            to.as_told(contestant, last)?,
+        );
+    }
     let done = (to.handled - from.handled) as f64;
     let seconds = (to.at - from.at).as_secs_f64();
     let used = (to.used - from.used).as_secs_f64();
@@ -106,7 +126,8 @@ fn one(contestant: &Contestant, events: u64) -> anyhow::Result<Sample> {
 /// How far a contestant is, and what that took.
 struct Mark {
     handled: u64,
-    at: Instant,
+    /// Since the same moment for both marks of a contestant.
+    at: Duration,
     used: Duration,
     brokers: Duration,
 }
@@ -120,7 +141,7 @@ impl Mark {
             if handled >= least {
                 return Ok(Self {
                     handled,
-                    at: Instant::now(),
+                    at: clock::now(),
                     used: contestant.processor_time()?,
                     brokers: own_processor_time()?,
                 });
@@ -138,6 +159,21 @@ impl Mark {
                 _ => ASK_HOST_EVERY,
             });
         }
+    }
+
+    /// The same, as the bare loop noted it itself at exactly so many.
+    fn as_told(self, contestant: &Contestant, handled: u64) -> anyhow::Result<Self> {
+        let log = fs::read_to_string(&contestant.log)?;
+        let told = format!("mark {handled} ");
+        let line = log.lines().find_map(|line| line.strip_prefix(&told));
+        let told = line.context("the bare loop has not noted how far it was")?;
+        let (passed, used) = told.split_once(' ').context("a mark is short")?;
+        Ok(Self {
+            handled,
+            at: Duration::from_nanos(passed.parse()?),
+            used: Duration::from_nanos(used.parse()?),
+            brokers: self.brokers,
+        })
     }
 }
 

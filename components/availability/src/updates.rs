@@ -120,7 +120,9 @@ fn changes(kind: BookingKind, booking: &event::Booking) -> Vec<Change> {
         booked,
     };
     match kind {
-        BookingKind::SlotHeld | BookingKind::BookingCreated => vec![change(true)],
+        BookingKind::SlotHeld | BookingKind::HoldOffered | BookingKind::BookingCreated => {
+            vec![change(true)]
+        }
         BookingKind::BookingCancelled | BookingKind::HoldExpired => vec![change(false)],
         BookingKind::BookingRescheduled => {
             let previous = booking.previous.as_ref().map(|previous| Change {

@@ -15,6 +15,8 @@ use serde::{Deserialize, Serialize};
 use spin_sdk::http::StatusCode;
 use uuid::Uuid;
 
+use crate::actor::Actor;
+use crate::anyone::{self, Search};
 use crate::caller::{Caller, Once};
 use crate::offer::Wanted;
 use crate::record::{Booking, View};
@@ -23,7 +25,7 @@ use crate::{refusal, sql};
 
 pub const BOOKERS: [Role; 3] = [Role::Patient, Role::Practitioner, Role::Staff];
 
-/// What is asked for: a slot, or a hold to be made a booking.
+/// What is asked for: a slot, a hold to be made a booking, or any practitioner's next free slot.
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 struct Body {
@@ -32,13 +34,26 @@ struct Body {
     /// Whom staff or a practitioner books for.
     patient_id: Option<Uuid>,
     hold_id: Option<Uuid>,
+    /// In place of `practitioner_id` and `slot_start`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    search: Option<Search>,
 }
 
 /// A slot that is offered, and for whom.
-struct Granted {
-    wanted: Wanted,
-    slot: Slot,
-    patient: Uuid,
+pub struct Granted {
+    pub wanted: Wanted,
+    pub slot: Slot,
+    pub patient: Uuid,
+    pub actor: Actor,
+}
+
+/// How it ended to book a slot that was granted.
+pub enum Attempt {
+    Booked(View),
+    /// Somebody else has it.
+    Taken,
+    /// Something came in between: decide again.
+    Again,
 }
 
 pub async fn book(request: Request) -> Result<Response, Problem> {
@@ -46,6 +61,7 @@ pub async fn book(request: Request) -> Result<Response, Problem> {
     claims.require(&BOOKERS)?;
     let key = request.idempotency_key()?;
     let body: Body = request.json().await?;
+    body.check()?;
     let once = Once::new(&claims, key, "book", &body);
     let database = Database::open().await?;
     let booked = store::settled(async || {
@@ -53,9 +69,12 @@ pub async fn book(request: Request) -> Result<Response, Problem> {
         if let Some(answer) = caller.answered(&once)? {
             return Ok(Some(answer));
         }
-        match body.hold_id {
-            Some(hold) => confirm(&database, &claims, hold, &body, &once).await,
-            None => {
+        match (body.hold_id, &body.search) {
+            (Some(hold), _) => confirm(&database, &claims, hold, &body, &once).await,
+            (None, Some(search)) => {
+                anyone::book(&database, &caller, search, body.patient_id, &once).await
+            }
+            (None, None) => {
                 let granted = grant(&database, &caller, &body).await?;
                 insert(&database, &granted, &once).await
             }
@@ -69,12 +88,16 @@ pub async fn hold(request: Request) -> Result<Response, Problem> {
     let claims = request.claims()?;
     claims.require(&BOOKERS)?;
     let body: Body = request.json().await?;
-    if body.hold_id.is_some() {
-        return Err(Problem::field("/hold_id", "belongs to a booking"));
+    let of_bookings = [
+        ("/hold_id", body.hold_id.is_some()),
+        ("/search", body.search.is_some()),
+    ];
+    if let Some((pointer, _)) = of_bookings.iter().find(|(_, is_there)| *is_there) {
+        return Err(Problem::field(*pointer, "belongs to a booking"));
     }
     let database = Database::open().await?;
-    let caller = Caller::load(&database, &claims, None).await?;
     let held = store::settled(async || {
+        let caller = Caller::load(&database, &claims, None).await?;
         let granted = grant(&database, &caller, &body).await?;
         let receipt = [const { ParameterValue::DbNull }; 4];
         let parameters = granted.insertion(clock::new_id(), Status::Held, receipt);
@@ -83,6 +106,10 @@ pub async fn hold(request: Request) -> Result<Response, Problem> {
             Change::NotApplied | Change::Repeated => Ok(None),
             Change::SlotTaken => Err(granted.wanted.taken(&database).await),
             Change::TooManyHolds => Err(refusal::too_many_holds()),
+            Change::Misaligned => {
+                granted.wanted.teach_zone(&database).await?;
+                Ok(None)
+            }
         }
     });
     Ok(created(&held.await?))
@@ -101,7 +128,7 @@ async fn grant(database: &Database, caller: &Caller, body: &Body) -> Result<Gran
     let (practitioner, slot_start) = slot_of(body)?;
     let wanted = Wanted::load(database, practitioner, slot_start, clock::now()).await?;
     // Before anything is told of the practitioner's time.
-    let patient = caller
+    let (patient, actor) = caller
         .books_for(database, &wanted.snapshot, body.patient_id)
         .await?;
     let slot = wanted.offered(database).await?;
@@ -109,6 +136,7 @@ async fn grant(database: &Database, caller: &Caller, body: &Body) -> Result<Gran
         wanted,
         slot,
         patient,
+        actor,
     })
 }
 
@@ -130,16 +158,55 @@ async fn insert(
     granted: &Granted,
     once: &Once,
 ) -> Result<Option<View>, Problem> {
+    match attempt(database, granted, once).await? {
+        Attempt::Booked(answer) => Ok(Some(answer)),
+        Attempt::Taken => Err(granted.wanted.taken(database).await),
+        Attempt::Again => Ok(None),
+    }
+}
+
+/// Books, with the receipt.
+pub async fn attempt(
+    database: &Database,
+    granted: &Granted,
+    once: &Once,
+) -> Result<Attempt, Problem> {
     let id = clock::new_id();
     let zone = granted.wanted.snapshot.zone();
     let practitioner = granted.wanted.practitioner;
     let answer = View::confirmed(id, practitioner, granted.patient, &granted.slot, zone);
     let parameters = granted.insertion(id, Status::Confirmed, once.receipt(&answer));
     match store::change(database, sql::BOOK, &parameters).await? {
-        Change::Done(_) => Ok(Some(answer)),
-        Change::NotApplied | Change::Repeated => Ok(None),
-        Change::SlotTaken => Err(granted.wanted.taken(database).await),
+        Change::Done(_) => Ok(Attempt::Booked(answer)),
+        Change::NotApplied | Change::Repeated => Ok(Attempt::Again),
+        Change::SlotTaken => Ok(Attempt::Taken),
         Change::TooManyHolds => Err(refusal::too_many_holds()),
+        Change::Misaligned => {
+            granted.wanted.teach_zone(database).await?;
+            Ok(Attempt::Again)
+        }
+    }
+}
+
+impl Body {
+    /// A search stands alone; 400 at what is there beside it.
+    fn check(&self) -> Result<(), Problem> {
+        if self.search.is_none() {
+            return Ok(());
+        }
+        let others = [
+            ("/practitioner_id", self.practitioner_id.is_some()),
+            ("/slot_start", self.slot_start.is_some()),
+            ("/hold_id", self.hold_id.is_some()),
+        ];
+        let others = others.iter().filter(|(_, is_there)| *is_there);
+        let errors: Vec<_> = others
+            .map(|(pointer, _)| FieldError::new(*pointer, "does not go with search"))
+            .collect();
+        match errors.is_empty() {
+            true => Ok(()),
+            false => Err(Problem::invalid(errors)),
+        }
     }
 }
 
@@ -175,6 +242,7 @@ impl Granted {
         parameters.extend(receipt);
         parameters.push(ParameterValue::Int64(snapshot.profile_version));
         parameters.push(ParameterValue::Int32(HOLDS_PER_PATIENT_MAX));
+        parameters.push(self.actor.parameter());
         parameters
     }
 }
@@ -186,7 +254,7 @@ async fn confirm(
     body: &Body,
     once: &Once,
 ) -> Result<Option<View>, Problem> {
-    let held = store::visible(database, claims, hold).await?;
+    let (held, actor) = store::seen(database, claims, hold).await?;
     matches_hold(body, &held)?;
     let now = clock::now();
     booking::confirm(&held.standing(), now).map_err(refusal::refused)?;
@@ -201,11 +269,14 @@ async fn confirm(
     let mut parameters = vec![database::uuid(hold)];
     parameters.extend(once.receipt(&answer));
     parameters.push(ParameterValue::Int64(wanted.snapshot.profile_version));
+    parameters.push(actor.parameter());
     match store::change(database, sql::CONFIRM, &parameters).await? {
         Change::Done(_) => Ok(Some(answer)),
-        Change::NotApplied | Change::SlotTaken | Change::Repeated | Change::TooManyHolds => {
-            Ok(None)
-        }
+        Change::NotApplied
+        | Change::SlotTaken
+        | Change::Repeated
+        | Change::TooManyHolds
+        | Change::Misaligned => Ok(None),
     }
 }
 

@@ -10,6 +10,7 @@ use praxis_platform::snapshot::Snapshot;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::actor::Actor;
 use crate::record::{Patient, View};
 use crate::{refusal, sql};
 
@@ -92,16 +93,22 @@ impl Caller {
     }
 
     /// For whom the caller books with a practitioner: themselves, or as staff or practitioner
-    /// somebody whom they name. A first booking makes the patient from the token's claims.
+    /// somebody whom they name; and as whom. A first booking makes the patient from the token's claims.
     pub async fn books_for(
         &self,
         database: &Database,
         snapshot: &Snapshot,
         named: Option<Uuid>,
-    ) -> Result<Uuid, Problem> {
+    ) -> Result<(Uuid, Actor), Problem> {
         match named {
-            Some(patient) => self.books_for_other(database, snapshot, patient).await,
-            None if self.claims.is(Role::Patient) => Ok(self.own_patient(database).await?),
+            Some(patient) => {
+                let actor = self.books_for_other(database, snapshot, patient).await?;
+                Ok((patient, actor))
+            }
+            None if self.claims.is(Role::Patient) => {
+                let own = self.own_patient(database).await?;
+                Ok((own, Actor::patient(own)))
+            }
             None => Err(Problem::field(
                 "/patient_id",
                 "is needed: you do not book for yourself",
@@ -109,24 +116,32 @@ impl Caller {
         }
     }
 
+    /// Whoever has, or had, a booking with the tenant. Of anybody else it is not told whether they are
+    /// there: 404.
     async fn books_for_other(
         &self,
         database: &Database,
         snapshot: &Snapshot,
         patient: Uuid,
-    ) -> Result<Uuid, Problem> {
-        let is_staff = self.claims.staff_of() == Some(snapshot.tenant_id.as_str());
-        let is_practitioner = self.claims.is(Role::Practitioner)
-            && snapshot.subject.as_deref() == Some(self.claims.sub.as_str());
-        if !is_staff && !is_practitioner {
-            return Err(Problem::not_found());
-        }
-        let row = database.row(sql::PATIENT, vec![database::uuid(patient)]);
-        let known = row.await?.is_some();
-        known.then_some(patient).ok_or_else(Problem::not_found)
+    ) -> Result<Actor, Problem> {
+        let actor = self.as_whom(snapshot).ok_or_else(Problem::not_found)?;
+        let parameters = vec![database::uuid(patient), database::text(&snapshot.tenant_id)];
+        let known = database.row(sql::KNOWN_PATIENT, parameters).await?;
+        known.map(|_| actor).ok_or_else(Problem::not_found)
     }
 
-    async fn own_patient(&self, database: &Database) -> Result<Uuid, database::Error> {
+    /// As whom the caller books with a practitioner for others, if they may.
+    fn as_whom(&self, snapshot: &Snapshot) -> Option<Actor> {
+        if self.claims.staff_of() == Some(snapshot.tenant_id.as_str()) {
+            return Some(Actor::staff(&self.claims));
+        }
+        let is_practitioner = self.claims.is(Role::Practitioner)
+            && snapshot.subject.as_deref() == Some(self.claims.sub.as_str());
+        is_practitioner.then(|| Actor::practitioner(&self.claims))
+    }
+
+    /// The caller as a patient, whom their first wish makes from the token's claims.
+    pub async fn own_patient(&self, database: &Database) -> Result<Uuid, database::Error> {
         let profile = profile(&self.claims);
         if let Some(patient) = &self.patient
             && !fills(&profile, patient)

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use spin_sdk::http::StatusCode;
 use uuid::Uuid;
 
+use crate::actor::Actor;
 use crate::book::{BOOKERS, created, unless_answered};
 use crate::caller::{Caller, Once};
 use crate::offer::Wanted;
@@ -44,8 +45,17 @@ async fn try_cancel(
     id: Uuid,
     version: i32,
 ) -> Result<Option<Booking>, Problem> {
-    let booking = store::visible(database, claims, id).await?;
+    let (booking, actor) = store::seen(database, claims, id).await?;
     booking::cancel(&booking.standing(), version, clock::now()).map_err(refusal::refused)?;
+    give_back(database, &booking, &actor).await
+}
+
+/// Ends a booking or a hold. None where it has changed in the meantime.
+pub async fn give_back(
+    database: &Database,
+    booking: &Booking,
+    actor: &Actor,
+) -> Result<Option<Booking>, Problem> {
     let kind = match booking.status {
         // Nobody was told of a hold, so nobody is told that it is gone.
         Status::Held => BookingKind::HoldExpired,
@@ -54,15 +64,18 @@ async fn try_cancel(
         }
     };
     let parameters = [
-        database::uuid(id),
-        ParameterValue::Int32(version),
+        database::uuid(booking.id),
+        ParameterValue::Int32(booking.version),
         database::text(kind.name()),
+        actor.parameter(),
     ];
     match store::change(database, sql::CANCEL, &parameters).await? {
-        Change::Done(cancelled) => Ok(Some(cancelled)),
-        Change::NotApplied | Change::SlotTaken | Change::Repeated | Change::TooManyHolds => {
-            Ok(None)
-        }
+        Change::Done(ended) => Ok(Some(ended)),
+        Change::NotApplied
+        | Change::SlotTaken
+        | Change::Repeated
+        | Change::TooManyHolds
+        | Change::Misaligned => Ok(None),
     }
 }
 
@@ -79,10 +92,10 @@ pub async fn reschedule(request: Request, id: Uuid) -> Result<Response, Problem>
         if let Some(answer) = caller.answered(&once)? {
             return Ok(Some(answer));
         }
-        let old = store::visible(&database, &claims, id).await?;
+        let (old, actor) = store::seen(&database, &claims, id).await?;
         booking::reschedule(&old.standing(), version, body.slot_start, clock::now())
             .map_err(refusal::refused)?;
-        move_to(&database, &old, body.slot_start, &once).await
+        move_to(&database, &old, &actor, body.slot_start, &once).await
     });
     let answer = unless_answered(moved.await, &database, &claims, &once).await?;
     Ok(created(&answer))
@@ -92,6 +105,7 @@ pub async fn reschedule(request: Request, id: Uuid) -> Result<Response, Problem>
 async fn move_to(
     database: &Database,
     old: &Booking,
+    actor: &Actor,
     slot_start: Timestamp,
     once: &Once,
 ) -> Result<Option<View>, Problem> {
@@ -114,9 +128,14 @@ async fn move_to(
     ];
     parameters.extend(once.receipt(&answer));
     parameters.push(ParameterValue::Int64(wanted.snapshot.profile_version));
+    parameters.push(actor.parameter());
     match store::change(database, sql::RESCHEDULE, &parameters).await? {
         Change::Done(_) => Ok(Some(answer)),
         Change::SlotTaken => Err(wanted.taken(database).await),
+        Change::Misaligned => {
+            wanted.teach_zone(database).await?;
+            Ok(None)
+        }
         Change::NotApplied | Change::Repeated | Change::TooManyHolds => Ok(None),
     }
 }

@@ -1,8 +1,11 @@
-//! Bookings, holds and patients: who takes which slot.
+//! Bookings, holds, patients and the waitlist: who takes which slot.
 
+mod actor;
+mod anyone;
 mod book;
 mod caller;
 mod change;
+mod history;
 mod holds;
 mod list;
 mod offer;
@@ -12,6 +15,7 @@ mod record;
 mod refusal;
 mod sql;
 mod store;
+mod waitlist;
 
 use praxis_domain::event;
 use praxis_platform::events::{self, Delivery, Failure};
@@ -46,8 +50,30 @@ async fn route(request: Request) -> Result<Response, Problem> {
             Err(Problem::method_not_allowed("POST"))
         }
 
+        (["v1", "bookings", id, "history"], Method::GET) => {
+            history::get(&request, request::id(id)?).await
+        }
+        (["v1", "bookings", _, "history"], _) => Err(Problem::method_not_allowed("GET")),
+
         (["v1", "holds"], Method::POST) => book::hold(request).await,
         (["v1", "holds"], _) => Err(Problem::method_not_allowed("POST")),
+
+        (["v1", "holds", id], Method::DELETE) => holds::release(&request, request::id(id)?).await,
+        (["v1", "holds", _], _) => Err(Problem::method_not_allowed("DELETE")),
+
+        (["v1", "holds", id, "heartbeat"], Method::POST) => {
+            holds::heartbeat(&request, request::id(id)?).await
+        }
+        (["v1", "holds", _, "heartbeat"], _) => Err(Problem::method_not_allowed("POST")),
+
+        (["v1", "waitlist"], Method::POST) => waitlist::add(request).await,
+        (["v1", "waitlist"], Method::GET) => waitlist::list(&request).await,
+        (["v1", "waitlist"], _) => Err(Problem::method_not_allowed("GET, POST")),
+
+        (["v1", "waitlist", id], Method::DELETE) => {
+            waitlist::withdraw(&request, request::id(id)?).await
+        }
+        (["v1", "waitlist", _], _) => Err(Problem::method_not_allowed("DELETE")),
 
         (["v1", "patients", "me"], Method::GET) => patients::get(&request).await,
         (["v1", "patients", "me"], Method::PUT) => patients::put(request).await,
@@ -65,6 +91,7 @@ impl events::Guest for Consumer {
     async fn handle(delivery: Delivery) -> Result<(), Failure> {
         match (delivery.topic.as_str(), delivery.event.kind.as_str()) {
             (event::CRON, event::HOLDS_DUE) => holds::expire().await,
+            (event::BOOKING_EVENTS, _) => waitlist::hear(&delivery).await,
             _ => Err(events::unexpected(&delivery)),
         }
     }

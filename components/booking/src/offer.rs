@@ -8,6 +8,7 @@ use praxis_domain::zone::Zone;
 use praxis_platform::database::{self, Database};
 use praxis_platform::problem::Problem;
 use praxis_platform::snapshot::Snapshot;
+use praxis_platform::zones;
 use uuid::Uuid;
 
 use crate::{precheck, refusal};
@@ -46,6 +47,22 @@ impl Wanted {
         })
     }
 
+    /// As `load`, from what was loaded already.
+    pub fn of(
+        practitioner: Uuid,
+        snapshot: Snapshot,
+        slot_start: Timestamp,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            practitioner,
+            snapshot,
+            slot_start,
+            now,
+            is_whole: false,
+        }
+    }
+
     /// The slot, if it is offered and nobody has it; else 422 or 409.
     pub async fn offered(&self, database: &Database) -> Result<Slot, Problem> {
         let snapshot = &self.snapshot;
@@ -71,6 +88,11 @@ impl Wanted {
         offered.map_err(refusal::not_offered)
     }
 
+    /// Tells the database the rules of the practitioner's zone, which it had not, or otherwise.
+    pub async fn teach_zone(&self, database: &Database) -> Result<(), database::Error> {
+        zones::keep(database, [self.snapshot.zone()], self.now).await
+    }
+
     /// 409, with what is free instead at this moment.
     pub async fn taken(&self, database: &Database) -> Problem {
         match Snapshot::load_bookable(database, self.practitioner, self.now).await {
@@ -81,8 +103,8 @@ impl Wanted {
     }
 }
 
-/// The local date is within a day of the one in UTC. What can't be booked anyway is not looked up.
-async fn around(
+/// A practitioner's time around a slot: the local date is within a day of the one in UTC. What can't be booked anyway is not looked up.
+pub async fn around(
     database: &Database,
     practitioner: Uuid,
     slot_start: Timestamp,

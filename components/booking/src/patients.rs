@@ -66,13 +66,37 @@ pub async fn put(request: Request) -> Result<Response, Problem> {
     Ok(response::json(StatusCode::OK, &View::from(&patient)))
 }
 
-/// Forgets the person, and cancels what is to come. Their bookings stay, and tell of nobody.
+/// Forgets the person and what they wait for, and cancels what is to come. Their bookings stay, and tell of nobody.
 pub async fn erase(request: &Request) -> Result<Response, Problem> {
     let claims = patient(request)?;
     let database = Database::open().await?;
-    let subject = [database::text(&claims.sub)];
-    store::retried(async || database.row(sql::ERASE_PATIENT, subject.to_vec()).await).await?;
+    store::retried(async || try_erase(&database, &claims.sub).await).await?;
     Ok(response::no_content())
+}
+
+async fn try_erase(database: &Database, subject: &str) -> Result<(), database::Error> {
+    database.execute("begin", Vec::new()).await?;
+    let erased = lock_and_erase(database, subject).await;
+    let end = if erased.is_ok() { "commit" } else { "rollback" };
+    let ended = database.execute(end, Vec::new()).await;
+    // Why it failed counts for more than how the transaction ended.
+    erased?;
+    ended.map(drop)
+}
+
+/// The lock first: what was booked before it is there for the statements after it to see.
+async fn lock_and_erase(database: &Database, subject: &str) -> Result<(), database::Error> {
+    let statements = [
+        sql::LOCK_PATIENT,
+        sql::DROP_WAITING,
+        sql::ERASE_PATIENT,
+        sql::DROP_RECEIPTS,
+    ];
+    for statement in statements {
+        let parameters = vec![database::text(subject)];
+        database.rows(statement, parameters).await?;
+    }
+    Ok(())
 }
 
 fn patient(request: &Request) -> Result<Claims, Problem> {

@@ -23,6 +23,7 @@ pub struct Booking {
     pub version: i32,
     pub rescheduled_from: Option<Uuid>,
     pub hold_expires_at: Option<Timestamp>,
+    pub created_at: Timestamp,
 }
 
 impl Booking {

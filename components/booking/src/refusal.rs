@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use praxis_domain::booking::{HOLDS_PER_PATIENT_MAX, NotOffered, Refused};
 use praxis_domain::calendar::ALTERNATIVES_MAX;
 use praxis_domain::slot::Slot;
+use praxis_domain::waitlist::ENTRIES_PER_PATIENT_MAX;
 use praxis_platform::problem::Problem;
 use praxis_platform::snapshot::Snapshot;
 use serde_json::{Value, json};
@@ -55,6 +56,8 @@ pub fn refused(reason: Refused) -> Problem {
             "/problems/booking-not-confirmed",
             "The booking is only held",
         ),
+        Refused::NotHeld(status) => conflict("/problems/not-held", "It is no hold any more")
+            .with("booking_status", status.name()),
         Refused::HoldExpired => conflict("/problems/hold-expired", "The hold has run out"),
         Refused::VersionConflict(current) => Problem::version_conflict(current.into()),
         Refused::SameSlot => Problem::new(
@@ -74,6 +77,27 @@ pub fn too_many_holds() -> Problem {
         "Too many slots are held",
         format!(
             "{HOLDS_PER_PATIENT_MAX} at a time: book one, give one back, or wait until one runs out"
+        ),
+    )
+}
+
+/// Of any practitioner.
+pub fn none_free() -> Problem {
+    Problem::new(
+        StatusCode::CONFLICT,
+        "/problems/none-free",
+        "Nothing is free",
+        "nobody of the specialty has a free slot there in that time: search wider, or wait for one",
+    )
+}
+
+pub fn too_many_entries() -> Problem {
+    Problem::new(
+        StatusCode::TOO_MANY_REQUESTS,
+        "/problems/too-many-waiting",
+        "Too many entries wait",
+        format!(
+            "{ENTRIES_PER_PATIENT_MAX} at a time: withdraw one, or wait until its time is over"
         ),
     )
 }

@@ -6,11 +6,16 @@
 //! order of the versions is the order of the commits. The bumped row says whether the practitioner
 //! is still the one that was decided from (`version_unless_changed`).
 //!
-//! Locks are taken in one order: the patient, the bookings, the practitioners (by id, where there
-//! are several).
+//! Locks are taken in one order: the patient (`may_book`), the waitlist entries (by time), the turn to move
+//! (`may_move`), the bookings, the practitioners (by id, where there are several), the receipt. So no
+//! two changes wait for each other.
+//!
+//! Each change says who makes it (`changed_by`, see `actor`); a trigger writes it into the history.
 
 /// The gate: its name is what a lost race is known by.
 pub const NO_DOUBLE_BOOK: &str = "idx_no_double_book";
+/// The slot is not the first occurrence of a full local hour, as far as the database knows the zone.
+pub const SLOT_ALIGNED: &str = "bookings_slot_aligned";
 /// As many slots are held for the patient as may be.
 pub const HOLDS_PER_PATIENT: &str = "holds_per_patient";
 /// The same request came twice at the same moment.
@@ -18,289 +23,46 @@ pub const RECEIPT_KEY: &str = "idempotency_receipts_pkey";
 
 /// $1 the caller's subject, $2 the key. One row: what was answered to it, and who the caller is
 /// as a patient.
-pub const CALLER: &str = "
-select
-    (
-        select to_jsonb(r)
-        from idempotency_receipts r
-        where r.subject = $1 and r.key = $2
-    ) as receipt,
-    (
-        select to_jsonb(t)
-        from patients t
-        where t.subject = $1
-    ) as patient
-";
+pub const CALLER: &str = include_str!("sql/caller.sql");
 
 /// $1 id, $2 practitioner, $3 tenant, $4 patient, $5 slot start (seconds), $6 local date,
 /// $7 local hour, $8 zone, $9 status, $10 seconds of a hold or null, $11 calendar uid, $12 event;
 /// $13 subject, $14 key, $15 request hash, $16 response: the receipt, or nulls for none;
-/// $17 the profile version that was decided from, $18 how many holds the patient may have.
-/// No row: the practitioner has changed in the meantime.
-pub const BOOK: &str = "
-with offering as materialized (
-    select id
-    from practitioners
-    where id = $2::uuid
-        and active
-        and profile_version = $17::bigint
-        and case when $9::text = 'held' then may_hold($4::uuid, $18::int) else true end
-), expired as (
-    -- A hold that has run out gives way.
-    update bookings b
-    set status = 'expired', version = version + 1, hold_expires_at = null, updated_at = now()
-    from offering
-    where b.practitioner_id = offering.id
-        and b.slot_start = to_timestamp($5::bigint)
-        and b.status = 'held'
-        and b.hold_expires_at <= now()
-    returning b as booking
-), booked as (
-    insert into bookings as b (
-        id, practitioner_id, tenant_id, patient_id, slot_start, local_date, local_hour, time_zone,
-        status, hold_expires_at, calendar_uid
-    )
-    select
-        $1::uuid, offering.id, $3::text, $4::uuid, to_timestamp($5::bigint), $6::date, $7::int,
-        $8::text, $9::text, date_trunc('second', now()) + make_interval(secs => $10::int),
-        $11::uuid
-    -- Counted, so that the hold has given way before the slot is asked for.
-    from offering, (select count(*) from expired) as given_way
-    returning b as booking
-), bumped as (
-    update practitioners p
-    set version = p.version + 1 + (select count(*) from expired)
-    from booked
-    where p.id = (booked.booking).practitioner_id
-    returning version_unless_changed(p, $17::bigint) as version
-), announced as (
-    insert into outbox (topic, key, kind, stream_version, data)
-    select 'booking-events', data ->> 'practitioner_id', kind, version, data
-    from (
-        select bumped.version - 1 as version, 'HoldExpired' as kind,
-            booking_event_data(expired.booking) as data
-        from expired, bumped
-        union all
-        select bumped.version, $12::text, booking_event_data(booked.booking)
-        from booked, bumped
-        order by version
-    ) as events
-), kept as (
-    insert into idempotency_receipts (subject, key, request_hash, booking_id, response)
-    select $13::text, $14::text, $15::text, (booked.booking).id, $16::jsonb
-    from booked
-    where $14::text is not null
-)
-select to_jsonb(booked.booking) as booking
-from booked
-";
+/// $17 the profile version that was decided from, $18 how many holds the patient may have, $19 who.
+/// No row: the practitioner has changed in the meantime, or the patient was erased.
+pub const BOOK: &str = include_str!("sql/book.sql");
 
 /// $1 the hold, $2 subject, $3 key, $4 request hash, $5 response, $6 the profile version that was
-/// decided from. No row: it is no hold any more, or has run out, or the practitioner has changed.
-pub const CONFIRM: &str = "
-with confirmed as (
-    update bookings b
-    set status = 'confirmed', version = b.version + 1, hold_expires_at = null, updated_at = now()
-    from practitioners p
-    where b.id = $1::uuid
-        and b.status = 'held'
-        and b.hold_expires_at > now()
-        and p.id = b.practitioner_id
-        and p.active
-        and p.profile_version = $6::bigint
-    returning b as booking
-), bumped as (
-    update practitioners p
-    set version = p.version + 1
-    from confirmed
-    where p.id = (confirmed.booking).practitioner_id
-    returning version_unless_changed(p, $6::bigint) as version
-), announced as (
-    insert into outbox (topic, key, kind, stream_version, data)
-    select 'booking-events', (booking).practitioner_id::text, 'BookingCreated', version,
-        booking_event_data(booking)
-    from confirmed, bumped
-), kept as (
-    insert into idempotency_receipts (subject, key, request_hash, booking_id, response)
-    select $2::text, $3::text, $4::text, (confirmed.booking).id, $5::jsonb
-    from confirmed
-)
-select to_jsonb(confirmed.booking) as booking
-from confirmed
-";
+/// decided from, $7 who. No row: it is no hold any more, or has run out, or the practitioner has
+/// changed.
+pub const CONFIRM: &str = include_str!("sql/confirm.sql");
 
-/// $1 the booking, $2 the version that the caller has seen, $3 event.
+/// $1 the booking, $2 the version that the caller has seen, $3 event, $4 who.
 /// No row: it has changed in the meantime.
-pub const CANCEL: &str = "
-with cancelled as (
-    update bookings b
-    set status = 'cancelled', version = version + 1, hold_expires_at = null,
-        calendar_sequence = calendar_sequence + 1, updated_at = now()
-    where id = $1::uuid
-        and version = $2::int
-        and status in ('held', 'confirmed')
-    returning b as booking
-), bumped as (
-    update practitioners p
-    set version = p.version + 1
-    from cancelled
-    where p.id = (cancelled.booking).practitioner_id
-    returning p.version
-), announced as (
-    insert into outbox (topic, key, kind, stream_version, data)
-    select 'booking-events', (booking).practitioner_id::text, $3::text, version,
-        booking_event_data(booking)
-    from cancelled, bumped
-)
-select to_jsonb(cancelled.booking) as booking
-from cancelled
-";
+pub const CANCEL: &str = include_str!("sql/cancel.sql");
 
 /// $1 the old booking, $2 the version that the caller has seen, $3 the new id, $4 slot start
 /// (seconds), $5 local date, $6 local hour, $7 zone; $8 subject, $9 key, $10 request hash,
-/// $11 response, $12 the profile version that was decided from.
+/// $11 response, $12 the profile version that was decided from, $13 who.
 /// No row: the old booking or the practitioner has changed in the meantime.
-pub const RESCHEDULE: &str = "
-with moved as (
-    update bookings b
-    set status = 'rescheduled', version = b.version + 1, updated_at = now()
-    from practitioners p
-    where b.id = $1::uuid
-        and b.version = $2::int
-        and b.status = 'confirmed'
-        and p.id = b.practitioner_id
-        and p.active
-        and p.profile_version = $12::bigint
-    returning b as booking
-), expired as (
-    -- A hold that has run out gives way.
-    update bookings b
-    set status = 'expired', version = version + 1, hold_expires_at = null, updated_at = now()
-    from moved
-    where b.practitioner_id = (moved.booking).practitioner_id
-        and b.slot_start = to_timestamp($4::bigint)
-        and b.status = 'held'
-        and b.hold_expires_at <= now()
-    returning b as booking
-), booked as (
-    -- The calendar entry stays the same one, so that it moves instead of being made twice.
-    insert into bookings as b (
-        id, practitioner_id, tenant_id, patient_id, slot_start, local_date, local_hour, time_zone,
-        status, calendar_uid, calendar_sequence, rescheduled_from
-    )
-    select
-        $3::uuid, (moved.booking).practitioner_id, (moved.booking).tenant_id,
-        (moved.booking).patient_id, to_timestamp($4::bigint), $5::date, $6::int, $7::text,
-        'confirmed', (moved.booking).calendar_uid, (moved.booking).calendar_sequence + 1,
-        (moved.booking).id
-    -- Counted, so that the hold has given way before the slot is asked for.
-    from moved, (select count(*) from expired) as given_way
-    returning b as booking
-), bumped as (
-    update practitioners p
-    set version = p.version + 1 + (select count(*) from expired)
-    from booked
-    where p.id = (booked.booking).practitioner_id
-    returning version_unless_changed(p, $12::bigint) as version
-), announced as (
-    insert into outbox (topic, key, kind, stream_version, data)
-    select 'booking-events', data ->> 'practitioner_id', kind, version, data
-    from (
-        select bumped.version - 1 as version, 'HoldExpired' as kind,
-            booking_event_data(expired.booking) as data
-        from expired, bumped
-        union all
-        select bumped.version, 'BookingRescheduled',
-            booking_event_data(booked.booking, moved.booking)
-        from booked, moved, bumped
-        order by version
-    ) as events
-), kept as (
-    insert into idempotency_receipts (subject, key, request_hash, booking_id, response)
-    select $8::text, $9::text, $10::text, (booked.booking).id, $11::jsonb
-    from booked
-)
-select to_jsonb(booked.booking) as booking
-from booked
-";
+pub const RESCHEDULE: &str = include_str!("sql/reschedule.sql");
+
+/// $1 the hold, $2 the version that was decided from, $3 for how many seconds from now, $4 for how many
+/// since it began at most, $5 who. Nothing is announced: the slot is held as before.
+/// No row: it has changed or run out in the meantime.
+pub const EXTEND_HOLD: &str = include_str!("sql/extend_hold.sql");
 
 /// $1 how many at most. One row: how many holds were expired.
-pub const EXPIRE_HOLDS: &str = "
-with due as (
-    select id
-    from bookings
-    where status = 'held' and hold_expires_at <= now()
-    order by hold_expires_at
-    limit $1::int
-    for update skip locked
-), expired as (
-    update bookings b
-    set status = 'expired', version = version + 1, hold_expires_at = null, updated_at = now()
-    from due
-    where b.id = due.id
-    returning b as booking
-), each as (
-    select (booking).practitioner_id as id, count(*) as holds
-    from expired
-    group by 1
-), locked as (
-    select p.id, each.holds
-    from practitioners p
-    join each on each.id = p.id
-    order by p.id
-    for no key update of p
-), bumped as (
-    update practitioners p
-    set version = p.version + locked.holds
-    from locked
-    where p.id = locked.id
-    returning p.id, p.version - locked.holds as before
-), announced as (
-    insert into outbox (topic, key, kind, stream_version, data)
-    select 'booking-events', bumped.id::text, 'HoldExpired',
-        bumped.before + row_number() over (partition by bumped.id order by (booking).slot_start),
-        booking_event_data(booking)
-    from expired
-    join bumped on bumped.id = (booking).practitioner_id
-    order by 4
-)
-select count(*) as expired
-from expired
-";
+pub const EXPIRE_HOLDS: &str = include_str!("sql/expire_holds.sql");
 
 /// $1 how many at most. A receipt answers repeated requests for a week; nobody repeats one later.
 /// One row: how many receipts were dropped.
-pub const PRUNE_RECEIPTS: &str = "
-with old as (
-    select subject, key
-    from idempotency_receipts
-    where created_at < now() - interval '7 days'
-    order by created_at
-    limit $1::int
-    for update skip locked
-), dropped as (
-    delete from idempotency_receipts r
-    using old
-    where r.subject = old.subject
-        and r.key = old.key
-    returning r.key
-)
-select count(*) as dropped
-from dropped
-";
+pub const PRUNE_RECEIPTS: &str = include_str!("sql/prune_receipts.sql");
 
 /// $1 the booking; $2 the subject as a patient, $3 as a practitioner, $4 the tenant as staff,
-/// each null where the caller has not that role. No row: not there, or not for the caller.
-pub const VISIBLE: &str = "
-select to_jsonb(b) as booking
-from bookings b
-where b.id = $1::uuid
-    and (
-        exists (select from patients t where t.id = b.patient_id and t.subject = $2::text)
-        or exists (select from practitioners p where p.id = b.practitioner_id and p.subject = $3::text)
-        or b.tenant_id = $4::text
-    )
-";
+/// each null where the caller has not that role. One row with the `role` in which the caller sees it;
+/// no row: not there, or not for the caller.
+pub const VISIBLE: &str = include_str!("sql/visible.sql");
 
 /// A page of a caller's bookings: the first of those that each of their roles sees. $1 from and
 /// $2 to (local dates or null), $3 status or null, $4 and $5 the last one seen (seconds, id) or
@@ -315,13 +77,7 @@ pub fn list() -> String {
     let pages = roles.map(|seen| PAGE.replace("{seen}", seen));
     LIST.replace("{pages}", &pages.join(" union all "))
 }
-const LIST: &str = "
-select to_jsonb(b) as booking
-from bookings b
-where b.id in ({pages})
-order by b.slot_start, b.id
-limit $6::int
-";
+const LIST: &str = include_str!("sql/list.sql");
 const PAGE: &str = "(
     select b.id
     from bookings b
@@ -334,101 +90,32 @@ const PAGE: &str = "(
     limit $6::int
 )";
 
-/// $1 the patient. One row, if there is one who is not erased.
-pub const PATIENT: &str = "
-select to_jsonb(t) as patient
-from patients t
-where t.id = $1::uuid
-    and t.erased_at is null
-";
+/// $1 the booking, $2 the tenant, $3 how many at most. Its last changes, the last one first; none of a
+/// booking that is not the tenant's.
+pub const HISTORY: &str = include_str!("sql/history.sql");
+
+/// $1 the patient, $2 the tenant. One row, if there is one who is not erased and has, or had, a booking
+/// with the tenant.
+pub const KNOWN_PATIENT: &str = include_str!("sql/known_patient.sql");
 
 /// $1 a new id, $2 subject, $3 name, $4 email, $5 phone, $6 locale: what is missing is filled,
 /// what is there stays.
-pub const FILL_PATIENT: &str = "
-insert into patients as t (id, subject, name, email, phone, locale)
-values ($1::uuid, $2::text, $3::text, $4::text, $5::text, $6::text)
-on conflict (subject) do update
-set name = coalesce(t.name, excluded.name),
-    email = coalesce(t.email, excluded.email),
-    phone = coalesce(t.phone, excluded.phone),
-    locale = coalesce(t.locale, excluded.locale),
-    updated_at = now()
-returning to_jsonb(t) as patient
-";
+pub const FILL_PATIENT: &str = include_str!("sql/fill_patient.sql");
 
 /// $1 a new id, $2 subject, $3 name, $4 email, $5 phone, $6 locale, $7 channels.
-pub const PUT_PATIENT: &str = "
-insert into patients as t (id, subject, name, email, phone, locale, channels)
-values ($1::uuid, $2::text, $3::text, $4::text, $5::text, $6::text, $7::text[])
-on conflict (subject) do update
-set name = excluded.name,
-    email = excluded.email,
-    phone = excluded.phone,
-    locale = excluded.locale,
-    channels = excluded.channels,
-    updated_at = now()
-returning to_jsonb(t) as patient
-";
+pub const PUT_PATIENT: &str = include_str!("sql/put_patient.sql");
+
+/// $1 subject. Before `ERASE_PATIENT`, in its transaction: what was booked until then is there for that
+/// statement to see, and nobody books for the patient after it.
+pub const LOCK_PATIENT: &str = include_str!("sql/lock_patient.sql");
+
+/// $1 subject. What they wait for.
+pub const DROP_WAITING: &str = include_str!("sql/drop_waiting.sql");
 
 /// $1 subject. What is to come is cancelled, for nobody else could give the slots back; the
 /// bookings stay, and tell of nobody. The channels are the default again: with no address, what
 /// they would have been told is on record as untold.
-pub const ERASE_PATIENT: &str = "
-with forgotten as (
-    delete from idempotency_receipts
-    where subject = $1::text
-), person as materialized (
-    select id
-    from patients
-    where subject = $1::text
-    for no key update
-), due as (
-    select b.id, b.status
-    from person
-    join bookings b on b.patient_id = person.id
-    -- A hold that has run out is left to the timer.
-    where b.slot_start > now()
-        and (b.status = 'confirmed' or b.status = 'held' and b.hold_expires_at > now())
-    order by b.id
-    for no key update of b
-), cancelled as (
-    update bookings b
-    set status = 'cancelled', version = version + 1, hold_expires_at = null,
-        calendar_sequence = calendar_sequence + 1, updated_at = now()
-    from due
-    where b.id = due.id
-    -- Nobody was told of a hold, so nobody is told that it is gone.
-    returning b as booking,
-        case due.status when 'held' then 'HoldExpired' else 'BookingCancelled' end as kind
-), each as (
-    select (booking).practitioner_id as id, count(*) as bookings
-    from cancelled
-    group by 1
-), locked as (
-    select p.id, each.bookings
-    from practitioners p
-    join each on each.id = p.id
-    order by p.id
-    for no key update of p
-), bumped as (
-    update practitioners p
-    set version = p.version + locked.bookings
-    from locked
-    where p.id = locked.id
-    returning p.id, p.version - locked.bookings as before
-), announced as (
-    insert into outbox (topic, key, kind, stream_version, data)
-    select 'booking-events', bumped.id::text, kind,
-        bumped.before + row_number() over (partition by bumped.id order by (booking).slot_start),
-        booking_event_data(booking)
-    from cancelled
-    join bumped on bumped.id = (booking).practitioner_id
-    order by 4
-)
-update patients
-set subject = null, name = null, email = null, phone = null, locale = null,
-    channels = default, erased_at = now(), updated_at = now()
-from person
-where patients.id = person.id
-returning patients.id
-";
+pub const ERASE_PATIENT: &str = include_str!("sql/erase_patient.sql");
+
+/// $1 subject. What they were answered.
+pub const DROP_RECEIPTS: &str = include_str!("sql/drop_receipts.sql");

@@ -5,6 +5,7 @@ use praxis_platform::database::{self, Database, OnConstraint as _, ParameterValu
 use praxis_platform::problem::Problem;
 use uuid::Uuid;
 
+use crate::actor::Actor;
 use crate::record::Booking;
 use crate::{caller, sql};
 
@@ -26,6 +27,8 @@ pub enum Change {
     Repeated,
     /// As many slots are held for the patient as may be.
     TooManyHolds,
+    /// The database knows other rules of the practitioner's zone than we do, or none, or another zone.
+    Misaligned,
 }
 
 /// Load, decide and save, until it is saved or refused. `decide` gives none where something came
@@ -47,11 +50,27 @@ pub async fn visible(
     claims: &Claims,
     booking: Uuid,
 ) -> Result<Booking, Problem> {
+    let (booking, _) = seen(database, claims, booking).await?;
+    Ok(booking)
+}
+
+/// A booking that the caller may see, and as whom they change it; 404 where there is none.
+pub async fn seen(
+    database: &Database,
+    claims: &Claims,
+    booking: Uuid,
+) -> Result<(Booking, Actor), Problem> {
     let mut parameters = vec![database::uuid(booking)];
     parameters.extend(caller::sees(claims));
     let row = database.row(sql::VISIBLE, parameters).await?;
     let row = row.ok_or_else(Problem::not_found)?;
-    Ok(row.json("booking")?)
+    let booking: Booking = row.json("booking")?;
+    let actor = match row.get::<String>("role")?.as_str() {
+        "patient" => Actor::patient(booking.patient_id),
+        "practitioner" => Actor::practitioner(claims),
+        _ => Actor::staff(claims),
+    };
+    Ok((booking, actor))
 }
 
 /// Runs a statement that changes one booking.
@@ -93,5 +112,8 @@ async fn once(
         })
         .or_else(|error: database::Error| {
             Err(error).on_constraint(sql::HOLDS_PER_PATIENT, || Ok(Change::TooManyHolds))
+        })
+        .or_else(|error: database::Error| {
+            Err(error).on_constraint(sql::SLOT_ALIGNED, || Ok(Change::Misaligned))
         })
 }

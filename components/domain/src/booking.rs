@@ -121,6 +121,8 @@ pub enum Refused {
     NotConfirmed,
     #[error("the hold has run out")]
     HoldExpired,
+    #[error("it is no hold any more: it is {}", .0.name())]
+    NotHeld(Status),
     #[error("the booking has changed: its version is {0} now")]
     VersionConflict(i32),
     #[error("the booking has this slot already")]
@@ -178,7 +180,7 @@ pub fn confirm(booking: &Standing, now: Timestamp) -> Result<(), Refused> {
     not_begun(booking, now)
 }
 
-fn unchanged(booking: &Standing, version: i32) -> Result<(), Refused> {
+pub(crate) fn unchanged(booking: &Standing, version: i32) -> Result<(), Refused> {
     if booking.version == version {
         Ok(())
     } else {
@@ -186,7 +188,7 @@ fn unchanged(booking: &Standing, version: i32) -> Result<(), Refused> {
     }
 }
 
-fn not_begun(booking: &Standing, now: Timestamp) -> Result<(), Refused> {
+pub(crate) fn not_begun(booking: &Standing, now: Timestamp) -> Result<(), Refused> {
     if booking.slot_start > now {
         Ok(())
     } else {

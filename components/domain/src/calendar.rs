@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 use jiff::civil::Date;
-use jiff::{Timestamp, ToSpan as _};
+use jiff::{SignedDuration, Timestamp, ToSpan as _};
 
 use crate::mask::Mask;
 use crate::schedule::Schedule;
@@ -111,6 +111,14 @@ pub fn horizon(zone: &Zone, now: Timestamp) -> (Date, Date) {
 pub fn horizon_anywhere(now: Timestamp) -> (Date, Date) {
     let (first, last) = horizon(&Zone::utc(), now);
     (first.saturating_sub(1.day()), last.saturating_add(1.day()))
+}
+
+/// No slot that can be booked at `now` begins then or later, wherever it is.
+pub fn horizon_end_anywhere(now: Timestamp) -> Timestamp {
+    // A day more for the zones that are behind UTC, and one for today.
+    let days = i64::from(BOOKING_HORIZON_DAYS) + 2;
+    let end = now.saturating_add(SignedDuration::from_hours(24 * days));
+    end.unwrap_or(Timestamp::MAX)
 }
 
 /// The dates of a range, both ends included.

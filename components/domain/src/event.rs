@@ -22,6 +22,7 @@ pub const BOOKING_CREATED: &str = "BookingCreated";
 pub const BOOKING_CANCELLED: &str = "BookingCancelled";
 pub const BOOKING_RESCHEDULED: &str = "BookingRescheduled";
 pub const HOLD_EXPIRED: &str = "HoldExpired";
+pub const HOLD_OFFERED: &str = "HoldOffered";
 
 pub const PRACTITIONER_CREATED: &str = "PractitionerCreated";
 pub const PRACTITIONER_UPDATED: &str = "PractitionerUpdated";
@@ -31,6 +32,8 @@ pub const AVAILABILITY_CHANGED: &str = "AvailabilityChanged";
 
 /// Timer: holds that have run out are to be expired.
 pub const HOLDS_DUE: &str = "HoldsDue";
+/// Timer: the rules of the zones in use are to be written down anew.
+pub const ZONES_DUE: &str = "ZonesDue";
 /// Timer: next free slots that lie in the past are to be computed anew.
 pub const NEXT_SLOTS_DUE: &str = "NextSlotsDue";
 
@@ -44,6 +47,8 @@ pub enum BookingKind {
     BookingRescheduled,
     /// A hold ran out, or was given up.
     HoldExpired,
+    /// A slot that came free is held for somebody who has waited for it.
+    HoldOffered,
 }
 
 impl BookingKind {
@@ -54,6 +59,7 @@ impl BookingKind {
             BOOKING_CANCELLED => Some(Self::BookingCancelled),
             BOOKING_RESCHEDULED => Some(Self::BookingRescheduled),
             HOLD_EXPIRED => Some(Self::HoldExpired),
+            HOLD_OFFERED => Some(Self::HoldOffered),
             _ => None,
         }
     }
@@ -65,6 +71,7 @@ impl BookingKind {
             Self::BookingCancelled => BOOKING_CANCELLED,
             Self::BookingRescheduled => BOOKING_RESCHEDULED,
             Self::HoldExpired => HOLD_EXPIRED,
+            Self::HoldOffered => HOLD_OFFERED,
         }
     }
 }
@@ -84,6 +91,9 @@ pub struct Booking {
     pub booking_version: i32,
     pub calendar_uid: Uuid,
     pub calendar_sequence: i32,
+    /// Only of `HoldOffered`: until when it is theirs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold_expires_at: Option<Timestamp>,
     /// Only of `BookingRescheduled`.
     #[serde(flatten)]
     pub previous: Option<Previous>,
@@ -169,6 +179,7 @@ mod tests {
             BookingKind::BookingCancelled,
             BookingKind::BookingRescheduled,
             BookingKind::HoldExpired,
+            BookingKind::HoldOffered,
         ] {
             assert_eq!(BookingKind::parse(kind.name()), Some(kind));
         }

@@ -3,10 +3,13 @@
 //! Nothing here reads a clock, makes an id or talks to anything; time and ids are parameters.
 //! The components load what a decision needs, ask, and save what it says.
 
+pub mod anyone;
+pub mod area;
 pub mod bitmap;
 pub mod booking;
 pub mod calendar;
 pub mod event;
+pub mod hold;
 pub mod idempotency;
 pub mod mask;
 pub mod notice;
@@ -16,6 +19,7 @@ pub mod schedule;
 pub mod search;
 pub mod slot;
 pub mod sqlstate;
+pub mod waitlist;
 pub mod zone;
 
 /// What is wrong with one field of an input.

@@ -36,6 +36,7 @@ fn view() -> View {
         slot: time("Monday, 23 November 2026", "09:00", "10:00"),
         previous: Some(time("Friday, 20 November 2026", "14:00", "15:00")),
         public_url: "https://praxis.example".to_owned(),
+        offered_until: None,
     }
 }
 

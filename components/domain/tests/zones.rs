@@ -4,14 +4,14 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use jiff::civil::{Date, date};
+use jiff::civil::{Date, DateTime, date};
 use jiff::{SignedDuration, Timestamp, ToSpan as _};
 use praxis_domain::booking::{self, NotOffered};
 use praxis_domain::calendar::{self, Day};
 use praxis_domain::mask::Mask;
 use praxis_domain::schedule::{DAYS_PER_WEEK, Schedule};
 use praxis_domain::slot::Slot;
-use praxis_domain::zone::Zone;
+use praxis_domain::zone::{Stretch, Zone};
 use proptest::prelude::*;
 
 fn zones() -> Vec<Zone> {
@@ -188,4 +188,80 @@ fn half_hour_zones_are_aligned_to_their_own_hours() {
     let slot = Slot::at(date(2026, 11, 23), 9, &kolkata).unwrap();
     assert_eq!(slot.start().to_string(), "2026-11-23T03:30:00Z");
     assert!(Slot::parse("2026-11-23T04:00:00Z".parse().unwrap(), &kolkata).is_err());
+}
+
+/// What the database makes of the stretches: `first_local_hour` in the migrations.
+fn first_local_hour(stretches: &[Stretch], instant: Timestamp) -> Option<DateTime> {
+    let stretch = stretches
+        .iter()
+        .find(|stretch| stretch.begins <= instant && instant < stretch.ends)?;
+    let offset = SignedDuration::from_secs(stretch.utc_offset_seconds.into());
+    let wall = Zone::utc().local(instant + offset);
+    let is_full = (wall.minute(), wall.second()) == (0, 0);
+    (is_full && stretch.first_from <= instant).then_some(wall)
+}
+
+fn parsed(instant: Timestamp, zone: &Zone) -> Option<DateTime> {
+    let slot = Slot::parse(instant, zone).ok()?;
+    let hour = i8::try_from(slot.hour()).unwrap();
+    Some(slot.date().at(hour, 0, 0, 0))
+}
+
+/// Every quarter of an hour around every change of every zone.
+#[test]
+fn the_stretches_of_a_zone_say_the_same_as_its_rules() {
+    let now = "2026-11-22T12:00:00Z".parse().unwrap();
+    let mut changes = 0;
+    for zone in zones() {
+        let stretches = zone.stretches_around(now);
+        for pair in stretches.windows(2) {
+            assert_eq!(pair[0].ends, pair[1].begins, "{}", zone.name());
+            assert_ne!(pair[0].utc_offset_seconds, pair[1].utc_offset_seconds);
+            changes += 1;
+            for quarter in -100..=100 {
+                let instant = pair[1].begins + SignedDuration::from_mins(15 * quarter);
+                assert_eq!(
+                    first_local_hour(&stretches, instant),
+                    parsed(instant, &zone),
+                    "{instant} in {}",
+                    zone.name()
+                );
+            }
+        }
+    }
+    assert!(changes > 500, "only {changes} changes");
+}
+
+#[test]
+fn what_can_be_booked_is_among_the_years_that_are_known() {
+    for now in ["2026-01-01T00:00:00Z", "2026-12-31T23:59:59Z"] {
+        let now: Timestamp = now.parse().unwrap();
+        for zone in zones() {
+            let stretches = zone.stretches_around(now);
+            let (_, last) = calendar::horizon_anywhere(now);
+            assert!(stretches[0].begins < now, "{}", zone.name());
+            let end = stretches.last().unwrap().ends;
+            assert!(Zone::utc().date(end) > last, "{}", zone.name());
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    /// From wherever the stretches are asked for.
+    #[test]
+    fn any_instant_is_judged_alike_by_stretches_and_rules(
+        zone in zone(),
+        from in 1_704_067_200_i64..1_900_000_000,
+        quarters in 0_i64..40_000,
+    ) {
+        let from = Timestamp::from_second(from - from % 900).unwrap();
+        let to = from + SignedDuration::from_mins(15 * 40_000);
+        let instant = from + SignedDuration::from_mins(15 * quarters);
+        let stretches = zone.stretches(from, to);
+        prop_assert_eq!(stretches[0].begins, from);
+        prop_assert_eq!(stretches.last().unwrap().ends, to);
+        prop_assert_eq!(first_local_hour(&stretches, instant), parsed(instant, &zone));
+    }
 }

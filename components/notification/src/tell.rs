@@ -28,7 +28,7 @@ pub async fn handle(delivery: Delivery) -> Result<(), Failure> {
     let booking: event::Booking = events::payload(&delivery.event)?;
     let database = Database::open().await?;
     let people = people::load(&database, &booking).await?;
-    let too_old = is_too_old(&delivery)?;
+    let too_old = is_too_old(&delivery, &booking)?;
     let public_url = variables::get(PUBLIC_URL_VARIABLE)
         .await
         .map_err(|error| Failure::Reject(format!("variable {PUBLIC_URL_VARIABLE}: {error}")))?;
@@ -59,12 +59,12 @@ fn answer(told: Vec<Told>) -> Result<(), Failure> {
     mistake.map_or(Ok(()), |why| Err(Failure::Reject(why)))
 }
 
-fn is_too_old(delivery: &Delivery) -> Result<bool, Failure> {
+fn is_too_old(delivery: &Delivery, booking: &event::Booking) -> Result<bool, Failure> {
     let happened = i64::try_from(delivery.time_ms)
         .ok()
         .and_then(|ms| Timestamp::from_millisecond(ms).ok())
         .ok_or_else(|| Failure::Reject(format!("{} ms is no time", delivery.time_ms)))?;
-    Ok(notice::is_too_old(happened, clock::now()))
+    Ok(notice::is_too_old(happened, booking, clock::now()))
 }
 
 fn view(

@@ -90,7 +90,7 @@ fn error(template: &str, cause: &str) -> Error {
     }
 }
 
-const TEMPLATES: [(&str, &str); 19] = [
+const TEMPLATES: [(&str, &str); 23] = [
     (
         "booking-created.patient.email.jinja",
         include_str!("../templates/booking-created.patient.email.jinja"),
@@ -162,6 +162,22 @@ const TEMPLATES: [(&str, &str); 19] = [
     (
         "booking-rescheduled.practitioner.email.html.jinja",
         include_str!("../templates/booking-rescheduled.practitioner.email.html.jinja"),
+    ),
+    (
+        "hold-offered.patient.email.jinja",
+        include_str!("../templates/hold-offered.patient.email.jinja"),
+    ),
+    (
+        "hold-offered.patient.email.html.jinja",
+        include_str!("../templates/hold-offered.patient.email.html.jinja"),
+    ),
+    (
+        "hold-offered.patient.sms.jinja",
+        include_str!("../templates/hold-offered.patient.sms.jinja"),
+    ),
+    (
+        "hold-offered.patient.push.jinja",
+        include_str!("../templates/hold-offered.patient.push.jinja"),
     ),
     (
         "layout.html.jinja",

@@ -45,6 +45,7 @@ pub mod problem;
 pub mod request;
 pub mod response;
 pub mod snapshot;
+pub mod zones;
 
 pub use batch_consumer::export_batch_consumer;
 pub use consumer::export_consumer;

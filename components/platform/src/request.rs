@@ -53,7 +53,7 @@ impl Request {
     }
 
     /// The version in `If-Match: "3"`; 400 where it is missing.
-    pub fn if_match(&self) -> Result<i32, Problem> {
+    pub fn if_match<T: std::str::FromStr>(&self) -> Result<T, Problem> {
         self.header("if-match")
             .and_then(|value| value.strip_prefix('"')?.strip_suffix('"')?.parse().ok())
             .ok_or_else(|| {
@@ -62,6 +62,15 @@ impl Request {
                     "must be the ETag that you have seen: \"1\"",
                 )
             })
+    }
+
+    /// As `if_match`, where there is one: 400 only where it can't be read.
+    pub fn if_match_if_sent<T: std::str::FromStr>(&self) -> Result<Option<T>, Problem> {
+        if self.headers().contains_key("if-match") {
+            self.if_match().map(Some)
+        } else {
+            Ok(None)
+        }
     }
 
     /// The `Idempotency-Key`; 400 where it is missing.

@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 use jiff::civil::Date;
 use praxis_domain::mask::Mask;
 use praxis_domain::practitioner::Practitioner;
+use praxis_platform::clock;
 use praxis_platform::database::{self, Database, ParameterValue};
+use praxis_platform::zones;
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -34,6 +36,21 @@ pub enum Saved {
     ZoneInUse,
     /// The database can't keep a value of it. Nothing was changed.
     NotKept,
+    /// It is not any more what the editor had seen: its profile has this version now, 0 where it is not
+    /// there at all. Nothing was changed.
+    Changed(i64),
+}
+
+/// Saves one, if its profile has still the version that the editor had seen, where they say which.
+pub async fn save_one(
+    database: &Database,
+    one: &Practitioner,
+    seen: Option<i64>,
+) -> Result<Saved, database::Error> {
+    match save_all(database, &[one], seen).await {
+        Ok(saved) => Ok(saved[0]),
+        Err(error) => blame(error),
+    }
 }
 
 /// Saves practitioners, whose ids must differ; the answer has one outcome each, in order.
@@ -44,24 +61,16 @@ pub async fn save(
     if practitioners.is_empty() {
         return Ok(Vec::new());
     }
-    match save_all(database, practitioners).await {
-        Err(error) if practitioners.len() == 1 => blame(error).map(|saved| vec![saved]),
+    match save_all(database, practitioners, None).await {
         // One of them is to blame: the others must not suffer.
         Err(error) if is_of_one(&error) => {
             let mut saved = Vec::with_capacity(practitioners.len());
             for practitioner in practitioners {
-                saved.push(save_one(database, practitioner).await?);
+                saved.push(save_one(database, practitioner, None).await?);
             }
             Ok(saved)
         }
         result => result,
-    }
-}
-
-async fn save_one(database: &Database, one: &Practitioner) -> Result<Saved, database::Error> {
-    match save_all(database, &[one]).await {
-        Ok(saved) => Ok(saved[0]),
-        Err(error) => blame(error),
     }
 }
 
@@ -93,10 +102,11 @@ fn is_of_data(error: &database::Error) -> bool {
 async fn save_all(
     database: &Database,
     practitioners: &[&Practitioner],
+    seen: Option<i64>,
 ) -> Result<Vec<Saved>, database::Error> {
     let mut tries = 1;
     loop {
-        match try_save_all(database, practitioners).await {
+        match try_save_all(database, practitioners, seen).await {
             Err(database::Error::Contention) if tries < TRIES_MAX => tries += 1,
             result => return result,
         }
@@ -106,9 +116,10 @@ async fn save_all(
 async fn try_save_all(
     database: &Database,
     practitioners: &[&Practitioner],
+    seen: Option<i64>,
 ) -> Result<Vec<Saved>, database::Error> {
     database.execute("begin", Vec::new()).await?;
-    let saved = lock_and_upsert(database, practitioners).await;
+    let saved = lock_and_upsert(database, practitioners, seen).await;
     let end = if saved.is_ok() { "commit" } else { "rollback" };
     let ended = database.execute(end, Vec::new()).await;
     // Why it failed counts for more than how the transaction ended.
@@ -120,6 +131,7 @@ async fn try_save_all(
 async fn lock_and_upsert(
     database: &Database,
     practitioners: &[&Practitioner],
+    seen: Option<i64>,
 ) -> Result<Vec<Saved>, database::Error> {
     // Not one by one, and in one order: two imports of the same file do not block each other.
     // The statement after it sees what others changed until then.
@@ -138,7 +150,14 @@ async fn lock_and_upsert(
         .enumerate()
         .map(|(line, one)| Row::new(line, one))
         .collect();
-    let saved = database.rows(UPSERT, vec![database::json(&rows)]).await?;
+    // Before the practitioners are there: nobody books in a zone whose rules the database lacks.
+    let zones = practitioners.iter().map(|one| &one.schedule.zone);
+    zones::keep(database, zones, clock::now()).await?;
+    let parameters = vec![
+        database::json(&rows),
+        database::optional(seen, ParameterValue::Int64),
+    ];
+    let saved = database.rows(UPSERT, parameters).await?;
     saved
         .iter()
         .map(|row| {
@@ -147,6 +166,7 @@ async fn lock_and_upsert(
                 "updated" => Saved::Updated,
                 "unchanged" => Saved::Unchanged,
                 "zone-in-use" => Saved::ZoneInUse,
+                "changed" => Saved::Changed(row.get("profile_version")?),
                 _ => Saved::OfAnotherTenant,
             })
         })
@@ -210,152 +230,6 @@ impl<'a> Row<'a> {
     }
 }
 
-/// Upsert, stream version, hours and outbox, for any number of practitioners.
-const UPSERT: &str = "
-    with incoming as (
-        select *
-        from jsonb_to_recordset($1::jsonb) as row (
-            line int, id uuid, tenant_id text, subject text, name text, specialty text, practice text,
-            address text, city text, country text, lat float8, lon float8, time_zone text,
-            rating float8, email text, phone text, locale text, active boolean, week int[],
-            exceptions jsonb
-        )
-    ),
-    known as (
-        select
-            practitioners.id,
-            practitioners.tenant_id,
-            -- Under the lock of the row: who books at this moment finds the new profile version,
-            -- and decides again. The slot that goes on now counts too.
-            practitioners.time_zone <> incoming.time_zone
-                and exists (
-                    select
-                    from bookings
-                    where bookings.practitioner_id = practitioners.id
-                        and bookings.slot_start > now() - interval '1 hour'
-                        and (
-                            bookings.status = 'confirmed'
-                            or bookings.status = 'held' and bookings.hold_expires_at > now()
-                        )
-                ) as zone_in_use,
-            coalesce(
-                (
-                    select jsonb_object_agg(local_date::text, mask)
-                    from schedule_exceptions
-                    where practitioner_id = practitioners.id
-                ),
-                '{}'
-            ) as exceptions
-        from practitioners
-        join incoming using (id)
-    ),
-    new_tenants as (
-        insert into tenants (id, name)
-        select distinct on (incoming.tenant_id)
-            incoming.tenant_id,
-            coalesce(nullif(practice, ''), incoming.tenant_id)
-        from incoming
-        left join known using (id)
-        where known.id is null
-        order by incoming.tenant_id, line
-        on conflict (id) do nothing
-    ),
-    changed as (
-        insert into practitioners as held (
-            id, tenant_id, subject, name, specialty, practice, address, city, country, lat, lon,
-            time_zone, rating, email, phone, locale, active, week, version, profile_version
-        )
-        select
-            id, tenant_id, subject, name, specialty, practice, address, city, country, lat, lon,
-            time_zone, rating, email, phone, locale, active, week, 1, 1
-        from incoming
-        where id not in (select id from known where zone_in_use)
-        order by id
-        on conflict (id) do update set
-            subject = excluded.subject,
-            name = excluded.name,
-            specialty = excluded.specialty,
-            practice = excluded.practice,
-            address = excluded.address,
-            city = excluded.city,
-            country = excluded.country,
-            lat = excluded.lat,
-            lon = excluded.lon,
-            time_zone = excluded.time_zone,
-            rating = excluded.rating,
-            email = excluded.email,
-            phone = excluded.phone,
-            locale = excluded.locale,
-            active = excluded.active,
-            week = excluded.week,
-            version = held.version + 1,
-            profile_version = held.version + 1,
-            updated_at = now()
-        where held.tenant_id = excluded.tenant_id
-            and (
-                (
-                    held.subject, held.name, held.specialty, held.practice, held.address,
-                    held.city, held.country, held.lat, held.lon, held.time_zone, held.rating,
-                    held.email, held.phone, held.locale, held.active, held.week
-                ) is distinct from (
-                    excluded.subject, excluded.name, excluded.specialty, excluded.practice,
-                    excluded.address, excluded.city, excluded.country, excluded.lat, excluded.lon,
-                    excluded.time_zone, excluded.rating, excluded.email, excluded.phone,
-                    excluded.locale, excluded.active, excluded.week
-                )
-                or exists (
-                    select
-                    from incoming
-                    left join known using (id)
-                    where incoming.id = held.id
-                        and incoming.exceptions is distinct from coalesce(known.exceptions, '{}')
-                )
-            )
-        returning id, tenant_id, active, version
-    ),
-    exceptions_gone as (
-        delete from schedule_exceptions
-        using changed, incoming
-        where incoming.id = changed.id
-            and practitioner_id = changed.id
-            and not incoming.exceptions ? local_date::text
-    ),
-    exceptions_kept as (
-        insert into schedule_exceptions (practitioner_id, local_date, mask)
-        select changed.id, exception.key::date, exception.value::int
-        from changed
-        join incoming using (id)
-        cross join jsonb_each_text(incoming.exceptions) as exception
-        on conflict (practitioner_id, local_date) do update set mask = excluded.mask
-    ),
-    events as (
-        insert into outbox (topic, key, kind, stream_version, data)
-        select
-            'practitioner-events',
-            id::text,
-            case
-                when not active then 'PractitionerDeactivated'
-                when version = 1 then 'PractitionerCreated'
-                else 'PractitionerUpdated'
-            end,
-            version,
-            jsonb_build_object(
-                'schema', 1,
-                'practitioner_id', id,
-                'tenant_id', tenant_id,
-                'profile_version', version
-            )
-        from changed
-    )
-    select
-        case
-            when changed.version = 1 then 'created'
-            when changed.version > 1 then 'updated'
-            when known.tenant_id is distinct from incoming.tenant_id then 'of-another-tenant'
-            when known.zone_in_use then 'zone-in-use'
-            else 'unchanged'
-        end as saved
-    from incoming
-    left join changed using (id)
-    left join known using (id)
-    order by incoming.line";
+/// Upsert, stream version, hours and outbox, for any number of practitioners ($1). $2 the profile version
+/// that all must still have, or null.
+const UPSERT: &str = include_str!("upsert.sql");

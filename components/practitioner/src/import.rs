@@ -210,6 +210,8 @@ fn outcome(line: u64, id: Uuid, saved: Saved, editor: &Editor) -> Outcome {
         (Saved::SubjectTaken, _) => refused("/subject", "belongs to another practitioner"),
         (Saved::ZoneInUse, _) => refused("/time_zone", ZONE_IN_USE),
         (Saved::NotKept, _) => refused("", NOT_KEPT),
+        // Lines say nothing of versions.
+        (Saved::Changed(_), _) => refused("", "has changed in the meantime"),
         (Saved::OfAnotherTenant, Editor::Operator) => refused("/tenant", "cannot be changed"),
         (Saved::OfAnotherTenant, Editor::Staff { .. }) => {
             refused("/practitioner_id", "is not one of your tenant's")

@@ -3,9 +3,12 @@
 mod directory;
 mod import;
 mod profile;
+mod zones;
 
+use praxis_domain::event;
 use praxis_domain::practitioner::Editor;
 use praxis_platform::auth::{Claims, Role};
+use praxis_platform::events::{self, Delivery, Failure};
 use praxis_platform::problem::Problem;
 use praxis_platform::request::Request;
 use praxis_platform::response;
@@ -30,6 +33,18 @@ async fn serve(request: spin_sdk::http::Request) -> Response {
         _ => Err(Problem::not_found()),
     };
     response::of(answer).map(box_body)
+}
+
+struct Consumer;
+praxis_platform::export_consumer!(Consumer);
+
+impl events::Guest for Consumer {
+    async fn handle(delivery: Delivery) -> Result<(), Failure> {
+        match (delivery.topic.as_str(), delivery.event.kind.as_str()) {
+            (event::CRON, event::ZONES_DUE) => zones::refresh().await,
+            _ => Err(events::unexpected(&delivery)),
+        }
+    }
 }
 
 /// Who asks to change the directory: an operator, or staff of a tenant.

@@ -6,7 +6,7 @@ use jiff::civil::Date;
 use praxis_domain::mask::Mask;
 use praxis_domain::practitioner::{Editor, PRACTITIONER_BYTES_MAX, Practitioner, WEEKDAYS};
 use praxis_domain::schedule;
-use praxis_platform::database::{self, Database, Row};
+use praxis_platform::database::{self, Database, ParameterValue, Row};
 use praxis_platform::problem::Problem;
 use praxis_platform::request::{self, Request};
 use praxis_platform::response::{self, Response};
@@ -22,15 +22,18 @@ use crate::editor;
 pub async fn get(id: &str) -> Result<Response, Problem> {
     let id = request::id(id)?;
     let database = Database::open().await?;
-    let profile = load(&database, id).await?.ok_or_else(Problem::not_found)?;
-    Ok(response::json(StatusCode::OK, &profile))
+    let (profile, version) = load(&database, id).await?.ok_or_else(Problem::not_found)?;
+    let answer = response::json(StatusCode::OK, &profile);
+    Ok(response::with(answer, "etag", &response::etag(version)))
 }
 
 /// `PUT /v1/practitioners/{id}`: the whole practitioner. `201` for a new one. Another tenant's
-/// answers `404` to staff.
+/// answers `404` to staff. `412` where the profile has changed since the version in `If-Match`, if one
+/// is sent.
 pub async fn put(request: Request, id: &str) -> Result<Response, Problem> {
     let id = request::id(id)?;
     let editor = editor(&request.claims()?)?;
+    let seen = request.if_match_if_sent()?;
     let database = Database::open().await?;
     // Before the body is looked at: it would tell whether the practitioner is there.
     if is_of_another_tenant(&database, id, &editor).await? {
@@ -38,8 +41,7 @@ pub async fn put(request: Request, id: &str) -> Result<Response, Problem> {
     }
     let body = request.bytes(PRACTITIONER_BYTES_MAX).await?;
     let practitioner = Practitioner::parse(&body, Some(id), &editor).map_err(Problem::invalid)?;
-    let saved = directory::save(&database, &[&practitioner]).await?;
-    let status = match saved[0] {
+    let status = match directory::save_one(&database, &practitioner, seen).await? {
         Saved::Created => StatusCode::CREATED,
         Saved::Updated | Saved::Unchanged => StatusCode::OK,
         Saved::SubjectTaken => {
@@ -58,6 +60,7 @@ pub async fn put(request: Request, id: &str) -> Result<Response, Problem> {
             .at("/time_zone"));
         }
         Saved::NotKept => return Err(Problem::bad_request(NOT_KEPT)),
+        Saved::Changed(version) => return Err(Problem::version_conflict(version)),
         Saved::OfAnotherTenant => {
             return Err(match editor {
                 Editor::Operator => Problem::field("/tenant", "cannot be changed"),
@@ -65,8 +68,9 @@ pub async fn put(request: Request, id: &str) -> Result<Response, Problem> {
             });
         }
     };
-    let profile = load(&database, id).await?.ok_or_else(Problem::not_found)?;
+    let (profile, version) = load(&database, id).await?.ok_or_else(Problem::not_found)?;
     let answer = response::json(status, &profile);
+    let answer = response::with(answer, "etag", &response::etag(version));
     Ok(match status {
         StatusCode::CREATED => {
             response::with(answer, "location", &format!("/v1/practitioners/{id}"))
@@ -94,14 +98,15 @@ async fn is_of_another_tenant(
 }
 
 /// `DELETE /v1/practitioners/{id}`: nobody can book them any more; bookings stay. Once more, it
-/// changes nothing.
+/// changes nothing. `If-Match` as with `PUT`.
 pub async fn delete(request: &Request, id: &str) -> Result<Response, Problem> {
     const DEACTIVATE: &str = "
         with target as (
-            select id
+            select id, profile_version, ($3::bigint is null or profile_version = $3) as is_as_seen
             from practitioners
             where id = $1::uuid
                 and ($2::text is null or tenant_id = $2)
+            for no key update
         ),
         changed as (
             update practitioners set
@@ -111,6 +116,7 @@ pub async fn delete(request: &Request, id: &str) -> Result<Response, Problem> {
                 updated_at = now()
             from target
             where practitioners.id = target.id
+                and target.is_as_seen
                 and active
             returning practitioners.id, tenant_id, version
         ),
@@ -129,9 +135,10 @@ pub async fn delete(request: &Request, id: &str) -> Result<Response, Problem> {
                 )
             from changed
         )
-        select id
+        select profile_version, is_as_seen
         from target";
     let id = request::id(id)?;
+    let seen = request.if_match_if_sent()?;
     let tenant = match editor(&request.claims()?)? {
         Editor::Operator => None,
         Editor::Staff { tenant } => Some(tenant),
@@ -139,15 +146,20 @@ pub async fn delete(request: &Request, id: &str) -> Result<Response, Problem> {
     let parameters = vec![
         database::uuid(id),
         database::optional(tenant, database::text),
+        database::optional(seen, ParameterValue::Int64),
     ];
     let database = Database::open().await?;
     let found = database.row(DEACTIVATE, parameters).await?;
-    found
-        .map(|_| response::no_content())
-        .ok_or_else(Problem::not_found)
+    let found = found.ok_or_else(Problem::not_found)?;
+    if found.get("is_as_seen")? {
+        Ok(response::no_content())
+    } else {
+        Err(Problem::version_conflict(found.get("profile_version")?))
+    }
 }
 
-async fn load(database: &Database, id: Uuid) -> Result<Option<Value>, Problem> {
+/// The profile, and its version.
+async fn load(database: &Database, id: Uuid) -> Result<Option<(Value, i64)>, Problem> {
     const PROFILE: &str = "
         select
             tenant_id,
@@ -163,6 +175,7 @@ async fn load(database: &Database, id: Uuid) -> Result<Option<Value>, Problem> {
             rating,
             locale,
             active,
+            profile_version,
             to_jsonb(week) as week,
             coalesce(
                 (
@@ -175,8 +188,9 @@ async fn load(database: &Database, id: Uuid) -> Result<Option<Value>, Problem> {
         from practitioners
         where id = $1::uuid";
     let row = database.row(PROFILE, vec![database::uuid(id)]).await?;
-    let profile = row.map(|row| profile(id, &row)).transpose()?;
-    Ok(profile)
+    let read =
+        |row: Row| Ok::<_, database::Error>((profile(id, &row)?, row.get("profile_version")?));
+    Ok(row.map(read).transpose()?)
 }
 
 fn profile(id: Uuid, row: &Row) -> Result<Value, database::Error> {

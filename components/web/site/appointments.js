@@ -1,6 +1,6 @@
 // My appointments: what is coming, what was, and how to change it.
 
-import { practitioner, request, specialties, whereabouts } from "./api.js";
+import { newKey, practitioner, request, specialties, whereabouts } from "./api.js";
 import { confirmCancel } from "./confirm.js";
 import { announce, byId, fill, focusHeading, h, problemBox } from "./dom.js";
 import { session, signIn } from "./session.js";
@@ -106,7 +106,11 @@ function ticket(booking, person, labels, canChange) {
       h("p", { class: "where" }, whereabouts(person)),
       h("p", { class: "status" }, STATUS_WORDS[booking.status] ?? booking.status)),
     canChange ? h("div", { class: "buttons" },
-      h("a", {
+      booking.status === "held" ? h("button", {
+        type: "button", class: "primary",
+        "aria-label": `Book it: ${dayInWords(day)}, ${person.name}`,
+        onclick: () => take(booking),
+      }, "Book it") : h("a", {
         class: "button quiet",
         href: `#/practitioner/${booking.practitioner_id}?move=${booking.booking_id}&day=${day}`,
         "aria-label": `Reschedule: ${dayInWords(day)}, ${person.name}`,
@@ -116,6 +120,23 @@ function ticket(booking, person, labels, canChange) {
         "aria-label": `Cancel: ${dayInWords(day)}, ${person.name}`,
         onclick: () => cancel(booking, person),
       }, "Cancel")) : null);
+}
+
+// One key for one hold: sending it again cannot book it twice.
+const keys = new Map();
+
+async function take(hold) {
+  const id = hold.booking_id;
+  if (!keys.has(id)) keys.set(id, newKey());
+  try {
+    await request("POST", "/v1/bookings", {
+      headers: { "idempotency-key": keys.get(id) },
+      body: { hold_id: id },
+    });
+    await showAppointments({ said: `You are booked: ${dayInWords(hold.local_date)}.` });
+  } catch (problem) {
+    await showAppointments({ said: problem.detail || problem.title });
+  }
 }
 
 async function cancel(booking, person) {

@@ -65,6 +65,15 @@ pub async fn start(folder: &Path, durability: Durability) -> anyhow::Result<Serv
     .await
 }
 
+/// One of PostgreSQL's own programs, of the newest version that is installed.
+pub fn installed_program(name: &str) -> anyhow::Result<PathBuf> {
+    let folder = installed().into_iter().next().or_else(on_path);
+    let program = folder.map(|folder| folder.join(name));
+    program
+        .filter(|program| program.exists())
+        .with_context(|| format!("{name} is missing: apt-get install postgresql"))
+}
+
 fn command(postgres: &Path, data: &Path, port: u16, durability: Durability) -> Vec<OsString> {
     let safe = match durability {
         Durability::Durable => "on",

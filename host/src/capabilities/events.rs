@@ -11,6 +11,7 @@ pub mod postgres;
 pub mod producer;
 mod progress;
 mod record;
+pub mod trace;
 
 use std::collections::BTreeMap;
 
@@ -71,6 +72,11 @@ pub enum Error {
     /// Nobody made the topic, or it has no such partition: trying again does not help.
     #[error("there is no topic {0}")]
     UnknownTopic(String),
+    /// It will never take a record, for this reason: it is too large or invalid, or may not be
+    /// written there. If it was a batch, that may go for one record alone: publish them one at a
+    /// time to learn which.
+    #[error("the event broker refuses a record: {0}")]
+    Refused(String),
     /// Another member has the partition now: drop it.
     #[error("the partition belongs to another member")]
     Lost,
@@ -178,6 +184,18 @@ pub trait Partition: Send {
 
     /// Fires when the partition is revoked.
     fn revoked(&self) -> CancellationToken;
+
+    /// Fires when the partition may be another member's already: what is being handled is to be
+    /// dropped, not finished. It is revoked then, too.
+    fn lost(&self) -> CancellationToken {
+        CancellationToken::new()
+    }
+
+    /// How many records `next` has left out, since this was last asked for, because they were not
+    /// kept for long enough: the group never completed them, and never will.
+    fn missed(&mut self) -> u64 {
+        0
+    }
 }
 
 /// Where the events go that were read from `topic` and given up on.

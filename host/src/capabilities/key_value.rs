@@ -15,6 +15,7 @@ use wasmtime::component::{Linker, ResourceTable};
 
 use crate::capabilities::Capability;
 use crate::manifest::Component;
+use crate::manifest::limits::STORE_KEYS;
 
 /// One key.
 pub const KEY_BYTES_MAX: usize = 1_024;
@@ -49,8 +50,8 @@ pub trait KeyValueStore: Send + Sync {
 
     async fn exists(&self, store: &str, key: &str) -> Result<bool, Error>;
 
-    /// All keys, in no particular order.
-    async fn keys(&self, store: &str) -> Result<Vec<String>, Error>;
+    /// All keys, in no particular order. [`Error::Failed`] if there are more than `count`.
+    async fn keys(&self, store: &str, count: usize) -> Result<Vec<String>, Error>;
 
     /// The first `count` of the keys that come after `after`, sorted by their bytes; of all keys if
     /// it is `None`.
@@ -150,6 +151,7 @@ impl Capability for KeyValue {
     fn attach(&self, component: &Component, state: &mut State) {
         state.attach(Instance {
             labels: component.key_value_stores.clone(),
+            keys_max: component.tool.praxis.limits.count(&STORE_KEYS),
             product: Arc::clone(&self.0),
             open: 0,
             seen_bytes: 0,
@@ -160,6 +162,7 @@ impl Capability for KeyValue {
 /// One instance's part: the stores that its component may open.
 struct Instance {
     labels: Vec<String>,
+    keys_max: usize,
     product: Arc<dyn KeyValueStore>,
     open: usize,
     seen_bytes: usize,
@@ -171,7 +174,11 @@ impl Instance {
             return Err(Error::Denied);
         }
         self.admit()?;
-        Ok(Store::new(Arc::clone(&self.product), label))
+        let store = Store::new(Arc::clone(&self.product), label);
+        Ok(Store {
+            keys_max: self.keys_max,
+            ..store
+        })
     }
 
     /// Makes room for one handle more.
@@ -214,13 +221,16 @@ fn view(state: &mut State) -> View<'_> {
 pub struct Store {
     product: Arc<dyn KeyValueStore>,
     label: Arc<str>,
+    keys_max: usize,
 }
 
 impl Store {
+    /// With as many keys in one piece as where the manifest says nothing.
     pub fn new(product: Arc<dyn KeyValueStore>, label: &str) -> Self {
         Self {
             product,
             label: label.into(),
+            keys_max: usize::try_from(STORE_KEYS.default).unwrap_or(usize::MAX),
         }
     }
 
@@ -241,8 +251,9 @@ impl Store {
         self.product.exists(&self.label, key).await
     }
 
+    /// All of them, if there are not too many.
     pub async fn keys(&self) -> Result<Vec<String>, Error> {
-        self.product.keys(&self.label).await
+        self.product.keys(&self.label, self.keys_max).await
     }
 
     /// The keys that come after `cursor`, sorted, and the cursor for those after them.
@@ -302,6 +313,14 @@ impl Store {
         check_pair(key, &value)?;
         self.product.swap(&self.label, key, expected, value).await
     }
+}
+
+/// More keys than are given in one piece.
+fn too_many_keys(count: usize) -> Error {
+    Error::Failed(format!(
+        "the store has more than {count} keys (store_keys_max): read them in pages, with list-keys \
+         of wasi:keyvalue"
+    ))
 }
 
 fn check_pair(key: &str, value: &[u8]) -> Result<(), Error> {

@@ -2,6 +2,7 @@
 
 mod authorities;
 mod client;
+mod connector;
 mod http;
 mod places;
 mod sockets;
@@ -16,7 +17,8 @@ use url::Url;
 
 use crate::capabilities::variables::Variables;
 use crate::manifest::grant::{Grant, Target};
-use crate::manifest::{Component, Manifest};
+use crate::manifest::limits::{OUTBOUND_CONNECTIONS, OUTBOUND_REQUESTS};
+use crate::manifest::{self, Component, Manifest};
 
 pub use self::authorities::Authorities;
 pub use self::http::{Components, Http};
@@ -25,23 +27,50 @@ pub use crate::manifest::network::Networks;
 
 /// The grants of every component, read once at start-up.
 #[derive(Debug, Default)]
-pub struct Outbound(BTreeMap<String, Arc<Grants>>);
+pub struct Outbound {
+    grants: BTreeMap<String, Arc<Grants>>,
+    limits: Limits,
+}
+
+/// How much of it at one time.
+#[derive(Debug, Default)]
+struct Limits {
+    /// Of one component, if it has a grant.
+    requests_max: BTreeMap<String, usize>,
+    all: manifest::limits::Limits,
+}
+
+impl Limits {
+    /// Connections that are open before one is closed after its use.
+    fn connections_max(&self) -> usize {
+        self.all.count(&OUTBOUND_CONNECTIONS)
+    }
+}
 
 impl Outbound {
     /// Fails with the component and the entry if one cannot be understood.
     pub fn resolve(manifest: &Manifest, variables: &Variables) -> anyhow::Result<Self> {
         let mut components = BTreeMap::new();
+        let mut requests_max = BTreeMap::new();
         for (id, component) in &manifest.component {
             let grants = Grants::parse(&component.allowed_outbound_hosts, variables)
                 .with_context(|| format!("in [component.{id}] allowed_outbound_hosts"))?;
+            let max = component.tool.praxis.limits.count(&OUTBOUND_REQUESTS);
+            requests_max.insert(id.clone(), max);
             components.insert(id.clone(), Arc::new(grants));
         }
-        Ok(Self(components))
+        Ok(Self {
+            grants: components,
+            limits: Limits {
+                requests_max,
+                all: manifest.application.tool.praxis.limits.clone(),
+            },
+        })
     }
 
     /// A component's grants; none for one that the manifest does not have.
     pub fn of(&self, component: &Component) -> Arc<Grants> {
-        self.0.get(&component.id).cloned().unwrap_or_default()
+        self.grants.get(&component.id).cloned().unwrap_or_default()
     }
 }
 

@@ -13,10 +13,12 @@ mod decode;
 mod encode;
 mod error;
 mod kind;
+mod limits;
 mod numeric;
 mod options;
 mod pool;
 mod range;
+mod running;
 mod session;
 mod share;
 mod statement;
@@ -45,13 +47,8 @@ pub use self::bindings::{
 };
 pub use self::builder::Builder;
 pub use self::error::Error;
-pub use self::session::{
-    Answer, BATCH_ROWS_MAX, Batch, COLLECTED_BYTES_MAX, COLLECTED_ROWS_MAX, Row, Rows, Session,
-};
-pub use self::share::CONNECTIONS_OF_ONE_DEFAULT;
-
-/// Different databases that one component may use at one time.
-const POOLS_PER_COMPONENT_MAX: usize = 8;
+pub use self::limits::Limits;
+pub use self::session::{Answer, BATCH_ROWS_MAX, Batch, Row, Rows, Session};
 
 /// The capability: pools for the process, grants for each component.
 pub struct Postgres {
@@ -85,11 +82,9 @@ impl Capability for Postgres {
     }
 
     fn attach(&self, component: &Component, state: &mut State) {
-        let connections_max = component.tool.praxis.postgres_connections_max;
         state.attach(Instance {
             component: component.id.clone(),
-            connections_max: connections_max
-                .map_or(CONNECTIONS_OF_ONE_DEFAULT, |max| max.get() as usize),
+            limits: Limits::of(component),
             grants: self.outbound.of(component),
             pools: Arc::clone(&self.pools),
             last: None,
@@ -115,7 +110,7 @@ impl Pools {
     pub fn open(
         &self,
         component: &str,
-        connections_max: usize,
+        limits: Limits,
         address: &str,
         ca_root: Option<&str>,
     ) -> Result<Session, Error> {
@@ -133,19 +128,19 @@ impl Pools {
                 Some(pool) => pool,
                 None => Arc::new(Pool::new(address, ca_root)?),
             };
-            if own.len() >= POOLS_PER_COMPONENT_MAX {
+            if own.len() >= limits.databases_max {
                 let idle = own
                     .iter()
                     .position(|(_, share)| Arc::strong_count(share) == 1);
                 own.remove(idle.ok_or_else(|| {
                     Error::Connection(format!(
-                        "the component uses {POOLS_PER_COMPONENT_MAX} different addresses, as \
-                         many as it may"
+                        "the component uses {} different addresses, as many as it may",
+                        limits.databases_max
                     ))
                 })?);
             }
             let server = (address.to_owned(), ca_root.map(str::to_owned));
-            own.push((server, Arc::new(Share::new(pool, connections_max))));
+            own.push((server, Arc::new(Share::new(pool, limits))));
         }
         let (_, share) = own.last().expect("the one asked for is at the end");
         Ok(Session::new(Arc::clone(share)))
@@ -155,7 +150,7 @@ impl Pools {
 /// One instance's part.
 struct Instance {
     component: String,
-    connections_max: usize,
+    limits: Limits,
     grants: Arc<Grants>,
     pools: Arc<Pools>,
     /// What was opened last: most components know one database.
@@ -183,7 +178,7 @@ impl Instance {
             .allow("postgres", &address)
             .map_err(|refused| Error::Connection(refused.to_string()))?;
         self.pools
-            .open(&self.component, self.connections_max, &address, ca_root)
+            .open(&self.component, self.limits, &address, ca_root)
     }
 }
 

@@ -1,7 +1,9 @@
 //! `spin:redis@3.0.0` over the redis crate: one multiplexed connection of each component to each
 //! server.
 
+mod bounded;
 mod command;
+mod connect;
 mod reply;
 mod server;
 
@@ -15,6 +17,7 @@ use wasmtime::component::{Accessor, HasData, Linker, Resource, ResourceTable};
 use crate::capabilities::Capability;
 use crate::capabilities::outbound::{Grants, Outbound};
 use crate::manifest::Component;
+use crate::manifest::limits::{REDIS_REPLY_BYTES, REDIS_SERVERS};
 
 pub use self::bindings::{RedisParameter, RedisResult};
 pub use self::command::free_command;
@@ -44,8 +47,6 @@ mod bindings {
 
 /// An address as a guest writes it: host names and passwords end long before.
 const ADDRESS_BYTES_MAX: usize = 4 << 10;
-/// Different servers that one component may use at one time.
-const SERVERS_PER_COMPONENT_MAX: usize = 8;
 
 /// The capability: connections for the process, grants for each component.
 pub struct Redis {
@@ -81,6 +82,7 @@ impl Capability for Redis {
     fn attach(&self, component: &Component, state: &mut State) {
         state.attach(Instance {
             component: component.id.clone(),
+            limits: Limits::of(component),
             grants: self.outbound.of(component),
             servers: Arc::clone(&self.servers),
         });
@@ -98,14 +100,14 @@ type OfComponent = Vec<(String, Arc<Server>)>;
 impl Servers {
     /// The server at an address such as `redis://:password@host:6379/0`. Nothing is sent yet. One
     /// that the component no longer holds makes room where it has too many.
-    pub fn at(&self, component: &str, address: &str) -> Result<Arc<Server>, Error> {
+    pub fn at(&self, component: &str, limits: Limits, address: &str) -> Result<Arc<Server>, Error> {
         let mut components = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let servers = components.entry(component.to_owned()).or_default();
         if let Some(place) = servers.iter().position(|(known, _)| known == address) {
             servers[place..].rotate_left(1);
         } else {
-            let server = Arc::new(Server::new(address)?);
-            if servers.len() >= SERVERS_PER_COMPONENT_MAX {
+            let server = Arc::new(Server::bounded(address, limits.reply_bytes_max)?);
+            if servers.len() >= limits.servers_max {
                 let is_idle = |(_, server): &(_, Arc<Server>)| Arc::strong_count(server) == 1;
                 let idle = servers.iter().position(is_idle);
                 servers.remove(idle.ok_or(Error::TooMany)?);
@@ -117,9 +119,35 @@ impl Servers {
     }
 }
 
+/// What bounds one component.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Different servers that it may use at one time.
+    pub servers_max: usize,
+    pub reply_bytes_max: u64,
+}
+
+impl Default for Limits {
+    /// Those of a component of which the manifest says nothing.
+    fn default() -> Self {
+        Self::of(&Component::default())
+    }
+}
+
+impl Limits {
+    pub fn of(component: &Component) -> Self {
+        let limits = &component.tool.praxis.limits;
+        Self {
+            servers_max: limits.count(&REDIS_SERVERS),
+            reply_bytes_max: limits.of(&REDIS_REPLY_BYTES),
+        }
+    }
+}
+
 /// One instance's part.
 struct Instance {
     component: String,
+    limits: Limits,
     grants: Arc<Grants>,
     servers: Arc<Servers>,
 }
@@ -134,7 +162,7 @@ impl Instance {
             tracing::warn!(%refused, "a connection to Redis was refused");
             Error::Address
         })?;
-        self.servers.at(&self.component, address)
+        self.servers.at(&self.component, self.limits, address)
     }
 }
 
@@ -161,6 +189,7 @@ impl bindings::Host for View<'_> {
             Error::Address => bindings::Error::InvalidAddress,
             Error::TooMany => bindings::Error::TooManyConnections,
             Error::Type => bindings::Error::TypeError,
+            Error::TooLong(_) => bindings::Error::Other(error.to_string()),
             Error::Unavailable(reason) | Error::Refused(reason) => bindings::Error::Other(reason),
             Error::Trap(trap) => return Err(trap),
         })

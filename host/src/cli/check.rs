@@ -12,6 +12,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 pub use self::rehearsal::Rehearsal;
+use crate::manifest::limits;
 use crate::manifest::{Component, Fault, Manifest, Reading, Route};
 use crate::runtime::code::Surface;
 use crate::runtime::files::Files;
@@ -115,11 +116,16 @@ fn summary(manifest: &Manifest) -> String {
             parts.push(count(number, noun));
         }
     }
-    format!(
+    let mut text = format!(
         "{} is good: {}\n",
         manifest.path.display(),
         parts.join(", ")
-    )
+    );
+    let set = &manifest.application.tool.praxis.limits;
+    for line in granted::changed(set.changed(&limits::OF_APPLICATIONS)) {
+        let _ = writeln!(text, "  {line}");
+    }
+    text
 }
 
 fn describe(

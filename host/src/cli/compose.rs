@@ -94,6 +94,7 @@ impl Host {
                 name: manifest.application.name.clone(),
                 version: manifest.application.version.clone(),
             },
+            &manifest.application.tool.praxis.limits,
             guests,
             verifier(config, settings).await?,
             operations,
@@ -111,6 +112,7 @@ impl Host {
             server.is_none_or(|server| server.answers_itself(path))
         };
         services.http.set_own(address, Arc::new(is_hosts));
+        services.sockets.set_own(address);
         services.http.set_components(chain);
         if let Some(broker) = &services.broker {
             let topics = &manifest.application.trigger.kafka.topics;

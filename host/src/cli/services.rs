@@ -31,6 +31,7 @@ use crate::capabilities::variables::{Environment, Variables};
 use crate::clock;
 use crate::config::Config;
 use crate::manifest::Manifest;
+use crate::manifest::limits::STORE_BYTES;
 use crate::triggers::http::operations::{Dependency, Probe};
 use crate::triggers::relay::backlog;
 
@@ -53,6 +54,8 @@ pub struct Services {
     pub capabilities: Vec<Arc<dyn Capability>>,
     /// Among the capabilities, too: it is told where the application listens.
     pub http: Arc<outbound::Http>,
+    /// So are these.
+    pub sockets: Arc<Sockets>,
     pub variables: Arc<Variables>,
     /// In development, where mail is kept.
     pub catcher: Option<Arc<Catcher>>,
@@ -98,7 +101,7 @@ impl Services {
         let outbound = Arc::new(Outbound::resolve(manifest, &variables)?);
         let blocked = Networks::parse(config.block_networks.iter().map(String::as_str))
             .context("in PRAXIS_BLOCK_NETWORKS")?;
-        let sockets = Sockets::new(Arc::clone(&outbound), blocked.clone());
+        let sockets = Arc::new(Sockets::new(Arc::clone(&outbound), blocked.clone()));
         let http = Arc::new(outbound::Http::new(
             Arc::clone(&outbound),
             blocked,
@@ -106,7 +109,7 @@ impl Services {
         ));
         let mut capabilities: Vec<Arc<dyn Capability>> = vec![
             Arc::clone(&http) as _,
-            Arc::new(sockets),
+            Arc::clone(&sockets) as _,
             Arc::new(Postgres::new(Arc::clone(&outbound))),
             Arc::new(Redis::new(outbound)),
             Arc::clone(&variables) as _,
@@ -120,6 +123,7 @@ impl Services {
                 Some(url) => Arc::new(OnRedis::new(url)?),
                 None => Arc::new(key_value::embedded::Embedded::open(
                     &config.data_dir.join(KEY_VALUE_FOLDER),
+                    manifest.application.tool.praxis.limits.of(&STORE_BYTES),
                 )?),
             };
             capabilities.push(Arc::new(KeyValue::new(product)));
@@ -142,6 +146,7 @@ impl Services {
             broker,
             capabilities,
             http,
+            sockets,
             variables,
             catcher,
             index,
@@ -269,6 +274,12 @@ impl Services {
         if let (Some(pool), Some(_)) = (&self.pool, &self.broker) {
             let ask = |pool: PgPool| async move {
                 let waiting = backlog(&pool).await.map_err(text)?;
+                if waiting.refused > 0 {
+                    return Err(format!(
+                        "the event broker refuses {} of its {} events: outbox.refused says why",
+                        waiting.refused, waiting.events
+                    ));
+                }
                 Ok(json!({ "events": waiting.events, "oldest_ms": waiting.oldest_ms }))
             };
             add("outbox", false, probe(pool.clone(), ask));

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::document::{Kind, Table};
 use super::fault::Place;
+use super::limits::{self, Limits};
 use super::name;
 use super::template;
 
@@ -63,6 +64,8 @@ pub struct ApplicationTool {
     pub operations: bool,
     /// Let `praxis up` fill the directory with invented practices.
     pub demo_directory: bool,
+    /// What clients may ask of the listener, and all components together of the host.
+    pub limits: Limits,
 }
 
 /// A server that an application uses.
@@ -220,6 +223,7 @@ impl ApplicationTool {
             authentication: table.one_of("authentication", &AUTHENTICATIONS),
             operations: table.flag("operations").unwrap_or_default(),
             demo_directory: table.flag("demo_directory").unwrap_or_default(),
+            limits: Limits::read(&mut table, &limits::OF_APPLICATIONS),
         };
         table.finish();
         tool

@@ -193,3 +193,75 @@ fn a_dependency_of_the_application_has_no_grants() {
         "{found:?}"
     );
 }
+
+#[test]
+fn a_limit_is_a_number_within_its_bounds() {
+    let of = |application: &str, component: &str| {
+        read(&format!(
+            "spin_manifest_version = 2\n[application]\nname = \"a\"\n\
+             [application.tool.praxis]\n{application}\n\
+             [component.a]\nsource = \"a.wasm\"\n[component.a.tool.praxis]\n{component}\n"
+        ))
+    };
+    for limit in limits::OF_APPLICATIONS {
+        assert!(
+            (limit.least..=limit.most).contains(&limit.default),
+            "{limit:?}"
+        );
+        for (value, is_good) in [
+            (limit.least, true),
+            (limit.most, true),
+            (limit.most + 1, false),
+        ] {
+            let reading = of(&format!("{} = {value}", limit.key), "");
+            assert_eq!(reading.faults.is_empty(), is_good, "{limit:?}: {value}");
+            let seen = reading.manifest.application.tool.praxis.limits.of(limit);
+            assert_eq!(seen, if is_good { value } else { limit.default });
+        }
+    }
+    for limit in limits::OF_COMPONENTS {
+        assert!(
+            (limit.least..=limit.most).contains(&limit.default),
+            "{limit:?}"
+        );
+        for (value, is_good) in [
+            (limit.least, true),
+            (limit.most, true),
+            (limit.least - 1, false),
+        ] {
+            let reading = of("", &format!("{} = {value}", limit.key));
+            assert_eq!(reading.faults.is_empty(), is_good, "{limit:?}: {value}");
+            let seen = reading.manifest.component["a"].tool.praxis.limits.of(limit);
+            assert_eq!(seen, if is_good { value } else { limit.default });
+        }
+    }
+    let faults = lines(&of("head_bytes_max = 100", "").faults);
+    assert!(
+        faults[0].ends_with(
+            "application.tool.praxis.head_bytes_max is 100; write a number from 8192 to 1048576"
+        ),
+        "{faults:?}"
+    );
+}
+
+#[test]
+fn every_limit_is_in_the_documents_as_it_is() {
+    let document = include_str!("../../../docs/http.md");
+    for (title, limits) in [
+        ("\n## Limits of a component\n", &limits::OF_COMPONENTS[..]),
+        ("\n## Limits of the application\n", &limits::OF_APPLICATIONS),
+    ] {
+        let part = document.split(title).nth(1).unwrap();
+        let part = part.split("\n## ").next().unwrap();
+        for limit in limits {
+            let begins = format!("| `{}` | ", limit.key);
+            let row = part.lines().find_map(|line| line.strip_prefix(&begins));
+            let row = row.unwrap_or_else(|| panic!("{} is not in {title}", limit.key));
+            let digits = |text: &str| text.replace(',', "").parse::<u64>();
+            let mut words = row.split(['|', ' ', ';']).filter(|word| !word.is_empty());
+            assert_eq!(digits(words.next().unwrap()), Ok(limit.default), "{row}");
+            let bounds = format!("{}–{}", limit.least, limit.most);
+            assert!(row.replace(',', "").contains(&bounds), "{row}: {bounds}");
+        }
+    }
+}

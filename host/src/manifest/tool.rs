@@ -3,6 +3,7 @@
 use std::num::{NonZeroU32, NonZeroU64};
 
 use super::document::{Kind, Table};
+use super::limits::{self, Limits};
 
 #[derive(Debug, Clone, Default)]
 pub struct ComponentTool {
@@ -30,8 +31,8 @@ pub struct ComponentTool {
     pub body_bytes_max: Option<u64>,
     /// Requests that an instance answers, one after the other, before a fresh one takes its place.
     pub requests_per_instance_max: Option<NonZeroU32>,
-    /// Connections to one PostgreSQL database that are in use at one time.
-    pub postgres_connections_max: Option<NonZeroU32>,
+    /// What else it may use, and how much.
+    pub limits: Limits,
     /// What handles an event.
     pub instances: Instances,
     /// Events that an instance handles, one after the other, where instances are reused.
@@ -81,7 +82,7 @@ impl ComponentTool {
             queue_timeout_ms: table.number("queue_timeout_ms"),
             body_bytes_max: table.number("body_bytes_max"),
             requests_per_instance_max: table.positive::<u32, _>("requests_per_instance_max"),
-            postgres_connections_max: table.positive::<u32, _>("postgres_connections_max"),
+            limits: Limits::read(&mut table, &limits::OF_COMPONENTS),
             instances: table.one_of("instances", &INSTANCES).unwrap_or_default(),
             events_per_instance_max: table.positive::<u32, _>("events_per_instance_max"),
         };

@@ -11,7 +11,7 @@ use wasmtime_wasi::WasiCtx;
 use super::console::{Allowance, Console};
 use super::files::Files;
 use super::life::{Life, Work};
-use super::turns;
+use super::turns::{self, Rest};
 use crate::capabilities::Capability;
 use crate::manifest;
 
@@ -101,7 +101,12 @@ impl Component {
         }
         store.limiter(|state| &mut state.limits);
         let manifest = Arc::clone(&self.manifest);
+        let rest = Rest::default();
+        store.data_mut().attach(rest.clone());
         store.epoch_deadline_callback(move |_| {
+            if rest.goes_on() {
+                return Ok(UpdateDeadline::Continue(1));
+            }
             let manifest = Arc::clone(&manifest);
             let turn = async move { turns::next(&manifest.id).await };
             Ok(UpdateDeadline::YieldCustom(1, Box::pin(turn)))
@@ -114,6 +119,7 @@ impl Component {
     /// and its fuel. For an instance that is used again.
     pub fn refill(&self, mut store: StoreContextMut<'_, State>) {
         store.set_epoch_deadline(1);
+        rest(store.data_mut()).begin();
         if let Some(fuel) = self.manifest.tool.praxis.fuel_max {
             store
                 .set_fuel(fuel.get())
@@ -141,4 +147,10 @@ impl Component {
     pub(super) fn longest_call(&self) -> Duration {
         self.request_timeout().max(self.event_timeout())
     }
+}
+
+/// That of an instance whose store was made here.
+pub fn rest(state: &mut State) -> Rest {
+    let (rest, _) = state.part::<Rest>();
+    rest.clone()
 }

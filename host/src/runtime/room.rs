@@ -7,8 +7,9 @@ use praxis_wasi::State;
 use tokio::time::timeout;
 use wasmtime::{PoolConcurrencyLimitError, Store};
 
-use super::component::Component;
+use super::component::{self, Component};
 use super::life::Work;
+use super::turns::Rest;
 
 /// How often to look whether there is room for one more instance.
 const ROOM_INTERVAL: Duration = Duration::from_millis(10);
@@ -64,8 +65,9 @@ where
     F: Future<Output = wasmtime::Result<T>>,
 {
     let _event = component.life().begin(Work::Event);
-    let (store, instance) = begin_event(component, linked).await?;
-    in_time(component, call(store, instance)).await
+    let (mut store, instance) = begin_event(component, linked).await?;
+    let rest = component::rest(store.data_mut());
+    in_time(component, &rest, call(store, instance)).await
 }
 
 /// A store with an instance for an event. The time to wait for room is not the component's, but that
@@ -85,9 +87,10 @@ pub async fn begin_event<L: Linked>(
 /// The answer of a call, if it comes within the component's time for one event.
 pub async fn in_time<T>(
     component: &Component,
+    rest: &Rest,
     call: impl Future<Output = wasmtime::Result<T>>,
 ) -> Result<T, Unanswered> {
-    match timeout(component.event_timeout(), call).await {
+    match timeout(component.event_timeout(), rest.watch(call)).await {
         Ok(answer) => answer.map_err(Unanswered::from),
         Err(_) => Err(Unanswered::late(component)),
     }

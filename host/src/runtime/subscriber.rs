@@ -10,6 +10,7 @@ use wasmtime::Store;
 use super::component::Component;
 use super::deployment::{Commit, Seat};
 use super::room::{self, Unanswered};
+use crate::manifest::limits::Limits;
 
 mod bindings {
     wasmtime::component::bindgen!({
@@ -51,6 +52,11 @@ impl Subscriber {
     /// The component's id.
     pub fn id(&self) -> String {
         self.0.load().component.manifest.id.clone()
+    }
+
+    /// What bounds its messages: the manifest's, whichever version is live.
+    pub fn limits(&self) -> Limits {
+        self.0.load().component.manifest.tool.praxis.limits.clone()
     }
 
     /// Hands the message over; fails with the reason that the component gives, with its trap, when

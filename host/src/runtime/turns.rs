@@ -2,7 +2,9 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use tokio::sync::Semaphore;
 
@@ -10,6 +12,11 @@ use tokio::sync::Semaphore;
 /// its answer, so that it is not interrupted half-way each time. With nothing ready a round costs a
 /// microsecond.
 const ROUNDS: usize = 4;
+
+/// Times that one call may go on without a turn because it had waited for something before. What a
+/// request waits for is a few statements; a guest that waits again and again between its
+/// computations takes its turn like one that only computes.
+const RESUMPTIONS_MAX: u32 = 16;
 
 thread_local! {
     static TURN: Arc<Semaphore> = one();
@@ -42,4 +49,56 @@ fn of(component: &str) -> Arc<Semaphore> {
         Some(turn) => Arc::clone(turn),
         None => Arc::clone(turns.entry(component.to_owned()).or_insert_with(one)),
     })
+}
+
+/// Whether a guest that a tick interrupts has been running since the last one. A tick is a moment,
+/// not an amount of work: who has waited for an answer of the database all the while, and has only
+/// just gone on, is interrupted all the same, but has nothing to give way for.
+#[derive(Clone)]
+pub struct Rest(Arc<Rested>);
+
+struct Rested {
+    has_waited: AtomicBool,
+    resumptions: AtomicU32,
+}
+
+impl Default for Rest {
+    fn default() -> Self {
+        Self(Arc::new(Rested {
+            has_waited: AtomicBool::new(true),
+            resumptions: AtomicU32::new(0),
+        }))
+    }
+}
+
+impl Rest {
+    /// A new call begins.
+    pub fn begin(&self) {
+        self.0.has_waited.store(true, Ordering::Relaxed);
+        self.0.resumptions.store(0, Ordering::Relaxed);
+    }
+
+    /// The guest waits: whatever else is ready has room to run.
+    pub fn waits(&self) {
+        self.0.has_waited.store(true, Ordering::Relaxed);
+    }
+
+    /// Notes whenever the future, which runs the guest, waits.
+    pub async fn watch<F: Future>(&self, guest: F) -> F::Output {
+        let mut guest = pin!(guest);
+        std::future::poll_fn(|context| {
+            let polled = guest.as_mut().poll(context);
+            if polled.is_pending() {
+                self.waits();
+            }
+            polled
+        })
+        .await
+    }
+
+    /// Whether the guest, interrupted now, may go on for another tick.
+    pub fn goes_on(&self) -> bool {
+        self.0.has_waited.swap(false, Ordering::Relaxed)
+            && self.0.resumptions.fetch_add(1, Ordering::Relaxed) < RESUMPTIONS_MAX
+    }
 }

@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::backoff::backoff;
 use super::kafka::release;
 use super::leader::{Leader, Office};
-use crate::capabilities::events::{Broker, Error};
+use crate::capabilities::events::{Broker, Error, trace};
 use crate::clock;
 use crate::manifest::CronTrigger;
 use crate::runtime::consumer::{Delivery, Event, Handler, Outcome, Publication};
@@ -185,7 +185,8 @@ async fn publish(
     publications: Vec<Publication>,
     stop: &CancellationToken,
 ) {
-    let batch = release(cause, &job.component, publications, None);
+    let trace = trace::begin(cause);
+    let batch = release(cause, &job.component, publications, Some(&trace));
     if batch.is_empty() {
         return;
     }
@@ -193,7 +194,7 @@ async fn publish(
     loop {
         match broker.publish(&batch).await {
             Ok(()) => return,
-            Err(error @ Error::UnknownTopic(_)) => {
+            Err(error @ (Error::UnknownTopic(_) | Error::Refused(_))) => {
                 tracing::error!(%error, kind = job.kind, "what a timer published is lost");
                 return;
             }

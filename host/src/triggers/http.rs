@@ -10,7 +10,7 @@ pub mod issuer;
 mod lanes;
 mod meters;
 pub mod operations;
-mod pace;
+pub mod pace;
 pub mod problem;
 pub mod routes;
 pub mod seating;
@@ -35,13 +35,10 @@ use self::lanes::Lanes;
 use self::meters::Meters;
 use self::problem::Problem;
 use self::seating::Guests;
+use crate::manifest::limits::{CONNECTIONS, DRAIN_TIMEOUT, Limits};
 
-/// Connections that are open at one time; further ones wait to be accepted.
-const CONNECTIONS_MAX: usize = 8192;
 /// How long to wait after a connection could not be accepted.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// How long requests under way, and the instances at work, may go on once the server is to stop.
-const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often to look whether that is so.
 const QUIET_INTERVAL: Duration = Duration::from_millis(10);
 /// What Spin keeps for itself, whatever the manifest's routes are.
@@ -62,6 +59,12 @@ pub struct Server {
     auth: Option<auth::Verifier>,
     operations: Option<operations::Operations>,
     development: development::Development,
+    connection_limits: connection::Limits,
+    /// Connections that are open at one time; further ones wait to be accepted.
+    connections_max: usize,
+    /// How long requests under way, and the instances at work, may go on once the server is to
+    /// stop.
+    drain_timeout: Duration,
 }
 
 /// The application, as `/.well-known/spin/info` tells of it.
@@ -82,6 +85,7 @@ impl Server {
     /// The manifest's routes and the host's own, which the manifest can't take over.
     pub fn new(
         about: About,
+        limits: &Limits,
         guests: Guests,
         auth: Option<auth::Verifier>,
         operations: Option<operations::Operations>,
@@ -111,6 +115,9 @@ impl Server {
             auth,
             operations,
             development,
+            connection_limits: connection::Limits::new(limits),
+            connections_max: limits.count(&CONNECTIONS),
+            drain_timeout: Duration::from_millis(limits.of(&DRAIN_TIMEOUT)),
         })
     }
 
@@ -126,7 +133,7 @@ impl Server {
         stop: CancellationToken,
     ) -> anyhow::Result<()> {
         let lanes = Lanes::start()?;
-        let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        let places = Arc::new(Semaphore::new(self.connections_max));
         loop {
             let accepted = async {
                 let place = Arc::clone(&places).acquire_owned().await;
@@ -158,7 +165,7 @@ impl Server {
         }
         // New clients are refused, not left to wait.
         drop(listener);
-        if !lanes.finish(self.quiet(), DRAIN_TIMEOUT).await {
+        if !lanes.finish(self.quiet(), self.drain_timeout).await {
             tracing::warn!("requests were still under way when the server stopped");
         }
         Ok(())

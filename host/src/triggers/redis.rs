@@ -19,6 +19,7 @@ use tokio_util::task::TaskTracker;
 use super::backoff::backoff;
 use crate::capabilities::variables::Variables;
 use crate::manifest::Manifest;
+use crate::manifest::limits::{MESSAGES_IN_FLIGHT, MESSAGES_QUEUED, MESSAGES_QUEUED_BYTES};
 use crate::runtime::application::Application;
 use crate::runtime::subscriber::Subscriber;
 
@@ -26,12 +27,6 @@ use crate::runtime::subscriber::Subscriber;
 const ATTEMPTS_MAX: u32 = 4;
 const RETRY_FIRST_MS: u64 = 100;
 const RETRY_MS_MAX: u64 = 5_000;
-/// Messages of one trigger that are worked on at one time.
-const MESSAGES_IN_FLIGHT_MAX: usize = 16;
-/// Messages that wait for one trigger, at most; further ones are dropped for it.
-const MESSAGES_QUEUED_MAX: usize = 1_024;
-/// And their bytes together.
-const QUEUED_BYTES_MAX: usize = 64 << 20;
 /// Opening the connection, subscriptions included.
 const CONNECT_TIMEOUT_MS: u64 = 5_000;
 const RECONNECT_FIRST_MS: u64 = 100;
@@ -179,12 +174,15 @@ struct Message {
 impl Inboxes {
     fn open(channels: &BTreeMap<String, Vec<Subscriber>>, work: &TaskTracker) -> Self {
         let inbox = |subscriber: &Subscriber| {
-            let (queue, waiting) = mpsc::channel(MESSAGES_QUEUED_MAX);
-            work.spawn(work_off(subscriber.clone(), waiting, work.clone()));
+            // Of what is beyond them, the trigger gets nothing.
+            let limits = subscriber.limits();
+            let (queue, waiting) = mpsc::channel(limits.count(&MESSAGES_QUEUED));
+            let places = Arc::new(Semaphore::new(limits.count(&MESSAGES_IN_FLIGHT)));
+            work.spawn(work_off(subscriber.clone(), waiting, places, work.clone()));
             Inbox {
                 component: subscriber.id(),
                 queue,
-                bytes: Arc::new(Semaphore::new(QUEUED_BYTES_MAX)),
+                bytes: Arc::new(Semaphore::new(limits.count(&MESSAGES_QUEUED_BYTES))),
             }
         };
         let inboxes = channels.iter().map(|(channel, subscribers)| {
@@ -218,8 +216,12 @@ impl Inbox {
 }
 
 /// Until nobody can put anything into the queue any more.
-async fn work_off(subscriber: Subscriber, mut waiting: mpsc::Receiver<Message>, work: TaskTracker) {
-    let places = Arc::new(Semaphore::new(MESSAGES_IN_FLIGHT_MAX));
+async fn work_off(
+    subscriber: Subscriber,
+    mut waiting: mpsc::Receiver<Message>,
+    places: Arc<Semaphore>,
+    work: TaskTracker,
+) {
     while let Some(message) = waiting.recv().await {
         let place = Arc::clone(&places).acquire_owned().await;
         let subscriber = subscriber.clone();

@@ -5,6 +5,7 @@
 //! with the same id.
 
 use std::collections::BTreeSet;
+use std::slice::from_ref;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ use uuid::Uuid;
 
 use super::backoff::backoff;
 use super::leader::{Leader, Office, answered};
-use crate::capabilities::events::{Broker, Error, Outgoing, Record};
+use crate::capabilities::events::{Broker, Error, Outgoing, Record, trace};
 use crate::runtime::consumer::Event;
 
 const CHANNEL: &str = "praxis_outbox";
@@ -26,6 +27,12 @@ const BATCH_ROWS_MAX: i64 = 256;
 
 /// How often the relay looks without having been woken.
 const POLL_MS: u64 = 1_000;
+/// How often it looks for a while after there was something: nobody wakes it then.
+const POLL_AWAKE_MS: u64 = 2;
+/// For so long, without anything new.
+const AWAKE_MS: u64 = 200;
+/// Held while it is awake: the function `outbox_wake` in the database looks at it.
+const AWAKE_LOCK: i64 = 5_788_045_112_600_949_587;
 const RECONNECT_MS: u64 = 1_000;
 
 const RETRY_FIRST_MS: u64 = 100;
@@ -34,6 +41,10 @@ const RETRY_MS_MAX: u64 = 5_000;
 const PRUNE_EVERY_MS: u64 = 60_000;
 const PRUNE_ROWS_MAX: i64 = 1_000;
 const PUBLISHED_KEPT_DAYS: i32 = 7;
+
+/// Keys of which the broker refuses an event, that are known at one time: beyond it, a whole topic
+/// is left out.
+const HELD_KEYS_MAX: usize = 1_024;
 
 /// Rows counted when somebody asks how many there are.
 const BACKLOG_ROWS_MAX: i64 = 100_000;
@@ -53,16 +64,71 @@ pub struct Backlog {
     pub events: u64,
     /// The age of the oldest, 0 if there is none.
     pub oldest_ms: u64,
+    /// Those among them that the broker refuses: each holds back the later ones of its key.
+    pub refused: u64,
+}
+
+/// What is left out for a while.
+#[derive(Default)]
+struct Held {
+    /// Topics that nobody made.
+    topics: BTreeSet<String>,
+    /// Topics and keys of events that the broker refuses.
+    keys: BTreeSet<String>,
+}
+
+/// Whether the relay looks by itself, so that nobody has to wake it: a notification at every commit
+/// would make all commits wait for each other.
+#[derive(Default)]
+struct Wake {
+    /// Set while the lock is held: until when, unless there is something new.
+    until: Option<Instant>,
+}
+
+impl Wake {
+    /// There was something: the relay stays awake.
+    async fn stay(&mut self, connection: &mut PgConnection) -> sqlx::Result<()> {
+        if self.until.is_none() {
+            // Somebody may be looking at it at this moment: the next time, then.
+            let locked: bool = sqlx::query_scalar("select pg_try_advisory_lock($1)")
+                .bind(AWAKE_LOCK)
+                .fetch_one(connection)
+                .await?;
+            if !locked {
+                return Ok(());
+            }
+        }
+        self.until = Some(Instant::now() + Duration::from_millis(AWAKE_MS));
+        Ok(())
+    }
+
+    /// How long to wait, since there is nothing; `None`: look once more before you sleep, for
+    /// what was committed while nobody had to wake the relay.
+    async fn pause(&mut self, connection: &mut PgConnection) -> sqlx::Result<Option<Duration>> {
+        match self.until {
+            None => Ok(Some(Duration::from_millis(POLL_MS))),
+            Some(until) if Instant::now() < until => Ok(Some(Duration::from_millis(POLL_AWAKE_MS))),
+            Some(_) => {
+                sqlx::query("select pg_advisory_unlock($1)")
+                    .bind(AWAKE_LOCK)
+                    .execute(connection)
+                    .await?;
+                self.until = None;
+                Ok(None)
+            }
+        }
+    }
 }
 
 /// The unpublished rows of the outbox.
 pub async fn backlog(pool: &PgPool) -> sqlx::Result<Backlog> {
-    let (events, oldest_ms): (i64, i64) = sqlx::query_as(
+    let (events, oldest_ms, refused): (i64, i64, i64) = sqlx::query_as(
         "select
             count(*),
-            coalesce((extract(epoch from now() - min(created_at)) * 1000)::bigint, 0)
+            coalesce((extract(epoch from now() - min(created_at)) * 1000)::bigint, 0),
+            count(refused)
         from (
-            select created_at
+            select created_at, refused
             from outbox
             where published_at is null
             order by id
@@ -76,6 +142,7 @@ pub async fn backlog(pool: &PgPool) -> sqlx::Result<Backlog> {
         events: events.unsigned_abs(),
         // A clock may have been set back.
         oldest_ms: oldest_ms.max(0).unsigned_abs(),
+        refused: refused.unsigned_abs(),
     })
 }
 
@@ -115,20 +182,26 @@ impl Relay {
     ) -> sqlx::Result<()> {
         let mut pauses = backoff(RETRY_FIRST_MS, RETRY_MS_MAX);
         let mut prune_at = Instant::now();
-        let mut unknown_topics = BTreeSet::new();
+        let mut held = Held::default();
+        let mut wake = Wake::default();
         while !stop.is_cancelled() {
             if prune_at <= Instant::now() {
                 let pruned = answered(prune(&mut connection)).await?;
                 // A full batch: there is more.
                 if pruned < PRUNE_ROWS_MAX.unsigned_abs() {
                     prune_at = Instant::now() + Duration::from_millis(PRUNE_EVERY_MS);
-                    unknown_topics.clear();
+                    // Tried again: somebody may have seen to it.
+                    held = Held::default();
                 }
             }
-            let rows = answered(unpublished(&mut connection, &unknown_topics)).await?;
+            let rows = answered(unpublished(&mut connection, &held)).await?;
             let pause = if rows.is_empty() {
-                Duration::from_millis(POLL_MS)
+                match answered(wake.pause(&mut connection)).await? {
+                    Some(pause) => pause,
+                    None => continue,
+                }
             } else {
+                answered(wake.stay(&mut connection)).await?;
                 let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
                 let batch: Vec<_> = rows.into_iter().map(|row| self.outgoing(row)).collect();
                 match self.broker.publish(&batch).await {
@@ -143,7 +216,14 @@ impl Relay {
                             event.topic = topic,
                             "the outbox holds events for a topic that nobody made: they stay there"
                         );
-                        unknown_topics.insert(topic);
+                        held.topics.insert(topic);
+                        continue;
+                    }
+                    Err(Error::Refused(_)) => {
+                        let published = self.publish_each(&mut connection, &ids, &batch, &mut held);
+                        let published = published.await?;
+                        answered(stamp(&mut connection, &published)).await?;
+                        metrics::counter!("outbox.published").increment(published.len() as u64);
                         continue;
                     }
                     Err(error) => {
@@ -163,6 +243,48 @@ impl Relay {
         Ok(())
     }
 
+    /// Publishes one at a time what was refused together, and finds out which one it is. That one
+    /// holds back the later ones of its key, and nothing else. Answers what was published.
+    async fn publish_each(
+        &self,
+        connection: &mut PgConnection,
+        ids: &[i64],
+        batch: &[Outgoing],
+        held: &mut Held,
+    ) -> sqlx::Result<Vec<i64>> {
+        let mut published = Vec::new();
+        for (id, outgoing) in ids.iter().zip(batch) {
+            let topic = &outgoing.topic;
+            let key = held_key(topic, &outgoing.record.event.key);
+            if held.keys.contains(&key) || held.topics.contains(topic) {
+                continue;
+            }
+            match self.broker.publish(from_ref(outgoing)).await {
+                Ok(()) => published.push(*id),
+                Err(Error::Refused(reason)) => {
+                    tracing::error!(
+                        outbox.id = id,
+                        event.id = %outgoing.record.id,
+                        event.topic = topic,
+                        reason,
+                        "the broker refuses an event of the outbox: it stays there, and the later \
+                         ones of its key behind it"
+                    );
+                    metrics::counter!("outbox.refused").increment(1);
+                    answered(note_refused(connection, *id, &reason)).await?;
+                    if held.keys.len() < HELD_KEYS_MAX {
+                        held.keys.insert(key);
+                    } else {
+                        held.topics.insert(topic.clone());
+                    }
+                }
+                // The loop comes to it again.
+                Err(Error::Unavailable(_) | Error::UnknownTopic(_) | Error::Lost) => break,
+            }
+        }
+        Ok(published)
+    }
+
     fn outgoing(&self, row: Row) -> Outgoing {
         let event = Event {
             kind: row.kind,
@@ -174,7 +296,10 @@ impl Relay {
         Outgoing {
             topic: row.topic,
             partition: None,
-            record: Record::new(row.event_id, self.source.clone(), time_ms, event),
+            record: Record {
+                traceparent: Some(trace::go_on(row.traceparent, row.event_id)),
+                ..Record::new(row.event_id, self.source.clone(), time_ms, event)
+            },
         }
     }
 }
@@ -189,20 +314,30 @@ struct Row {
     stream_version: i64,
     data: String,
     created_at: DateTime<Utc>,
+    traceparent: Option<String>,
 }
 
-async fn unpublished(
-    connection: &mut PgConnection,
-    unknown_topics: &BTreeSet<String>,
-) -> sqlx::Result<Vec<Row>> {
+async fn unpublished(connection: &mut PgConnection, held: &Held) -> sqlx::Result<Vec<Row>> {
     sqlx::query_as(
-        "select id, event_id, topic, key, kind, stream_version, data::text as data, created_at
+        "select
+            id,
+            event_id,
+            topic,
+            key,
+            kind,
+            stream_version,
+            data::text as data,
+            created_at,
+            traceparent
         from outbox
-        where published_at is null and topic <> all($1)
+        where published_at is null
+            and topic <> all($1)
+            and topic || ' ' || key <> all($2)
         order by id
-        limit $2",
+        limit $3",
     )
-    .bind(unknown_topics.iter().cloned().collect::<Vec<_>>())
+    .bind(held.topics.iter().cloned().collect::<Vec<_>>())
+    .bind(held.keys.iter().cloned().collect::<Vec<_>>())
     .bind(BATCH_ROWS_MAX)
     .fetch_all(connection)
     .await
@@ -211,7 +346,7 @@ async fn unpublished(
 async fn stamp(connection: &mut PgConnection, ids: &[i64]) -> sqlx::Result<()> {
     sqlx::query(
         "update outbox
-        set published_at = now()
+        set published_at = now(), refused = null
         where id = any($1)",
     )
     .bind(ids)
@@ -220,9 +355,26 @@ async fn stamp(connection: &mut PgConnection, ids: &[i64]) -> sqlx::Result<()> {
     Ok(())
 }
 
-/// Deletes rows that were published long ago. Ids grow with time, so the oldest rows are looked
-/// at, and no index on the time is needed.
-/// Deletes a batch of what was published long ago, and says how many there were.
+async fn note_refused(connection: &mut PgConnection, id: i64, reason: &str) -> sqlx::Result<()> {
+    sqlx::query(
+        "update outbox
+        set refused = $2
+        where id = $1",
+    )
+    .bind(id)
+    .bind(reason)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// How a key that is left out is told to the database. No topic has a space in its name.
+fn held_key(topic: &str, key: &str) -> String {
+    format!("{topic} {key}")
+}
+
+/// Deletes a batch of what was published long ago, and says how many there were. Ids grow with
+/// time, so the oldest rows are looked at, and no index on the time is needed.
 async fn prune(connection: &mut PgConnection) -> sqlx::Result<u64> {
     let pruned = sqlx::query(
         "delete from outbox

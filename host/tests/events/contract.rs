@@ -3,11 +3,13 @@
 mod batches;
 mod deliveries;
 mod keys;
+mod leases;
 mod letters;
 mod progress;
 mod reader;
 mod reads;
 mod rebalances;
+mod refusals;
 mod replays;
 mod suite;
 

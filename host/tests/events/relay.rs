@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use praxis_host::capabilities::events::{
-    Broker, Error, Extent, Lag, Outgoing, Received, Subscription,
+    Broker, Error, Extent, Lag, Outgoing, Received, Subscription, trace,
 };
 use praxis_host::manifest::Topic;
 use praxis_host::triggers::relay::{Backlog, Relay, backlog};
@@ -21,6 +21,8 @@ use crate::{database, postgres};
 struct Memory {
     published: watch::Sender<Vec<Outgoing>>,
     up: watch::Sender<bool>,
+    /// The version of the event that it never takes.
+    refused: watch::Sender<Option<u64>>,
 }
 
 impl Memory {
@@ -28,6 +30,7 @@ impl Memory {
         Arc::new(Self {
             published: watch::Sender::new(Vec::new()),
             up: watch::Sender::new(true),
+            refused: watch::Sender::new(None),
         })
     }
 
@@ -54,6 +57,13 @@ impl Broker for Memory {
         }
         if let Some(outgoing) = batch.iter().find(|outgoing| outgoing.topic == "nowhere") {
             return Err(Error::UnknownTopic(outgoing.topic.clone()));
+        }
+        let refused = *self.refused.borrow();
+        if batch
+            .iter()
+            .any(|outgoing| Some(outgoing.record.event.stream_version) == refused)
+        {
+            return Err(Error::Refused("not this one".to_owned()));
         }
         self.published
             .send_modify(|all| all.extend_from_slice(batch));
@@ -122,6 +132,7 @@ async fn until_empty(pool: &PgPool) {
     let empty = Backlog {
         events: 0,
         oldest_ms: 0,
+        refused: 0,
     };
     eventually(async || backlog(pool).await.is_ok_and(|backlog| backlog == empty)).await;
 }
@@ -155,6 +166,30 @@ async fn what_is_saved_is_published_in_order_with_its_own_id() {
 }
 
 #[tokio::test]
+async fn an_event_goes_on_with_its_trace_or_begins_one() {
+    const TRACE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let pool = database::new().await;
+    let broker = Memory::new();
+    save(&pool, "facts", 0..2).await.unwrap();
+    sqlx::query("update outbox set traceparent = $1 where stream_version = 1")
+        .bind(TRACE)
+        .execute(&pool)
+        .await
+        .unwrap();
+    let relay = Running::start(&pool, broker.clone());
+    broker.until_published(2).await;
+    let traces: Vec<_> = broker
+        .published
+        .borrow()
+        .iter()
+        .map(|outgoing| (outgoing.record.id, outgoing.record.traceparent.clone()))
+        .collect();
+    assert_eq!(traces[0].1, Some(trace::begin(traces[0].0)));
+    assert_eq!(traces[1].1.as_deref(), Some(TRACE));
+    relay.stop().await;
+}
+
+#[tokio::test]
 async fn a_broker_that_is_down_costs_no_event() {
     let pool = database::new().await;
     let broker = Memory::new();
@@ -178,6 +213,33 @@ async fn a_topic_that_nobody_made_holds_up_no_other() {
     let relay = Running::start(&pool, broker.clone());
     assert_eq!(broker.until_published(1).await, [1]);
     eventually(async || backlog(&pool).await.unwrap().events == 1).await;
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn an_event_that_is_refused_holds_up_its_key_alone() {
+    let pool = database::new().await;
+    let broker = Memory::new();
+    broker.refused.send_replace(Some(0));
+    save(&pool, "facts", 0..2).await.unwrap();
+    save(&pool, "rumours", 2..4).await.unwrap();
+    sqlx::query("update outbox set key = 'other' where stream_version = 3")
+        .execute(&pool)
+        .await
+        .unwrap();
+    let relay = Running::start(&pool, broker.clone());
+    assert_eq!(broker.until_published(2).await, [2, 3]);
+    eventually(async || {
+        let waiting = backlog(&pool).await.unwrap();
+        (waiting.events, waiting.refused) == (2, 1)
+    })
+    .await;
+    relay.stop().await;
+    // Somebody has seen to it.
+    broker.refused.send_replace(None);
+    let relay = Running::start(&pool, broker.clone());
+    assert_eq!(broker.until_published(4).await, [2, 3, 0, 1]);
+    until_empty(&pool).await;
     relay.stop().await;
 }
 

@@ -58,16 +58,6 @@ async fn a_broken_head_is_refused() {
     host.is_well().await;
 }
 
-#[tokio::test]
-async fn http_2_is_not_spoken() {
-    let host = host::start("", "").await;
-    let mut stream = TcpStream::connect(host.address).await.unwrap();
-    let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-    stream.write_all(preface).await.unwrap();
-    assert_eq!(read(&mut stream).await, "");
-    host.is_well().await;
-}
-
 /// A client's first words in TLS: a record with a greeting.
 #[tokio::test]
 async fn tls_is_not_spoken() {

@@ -87,7 +87,15 @@ async fn serve(manifest: &str, has_own: bool) -> Host {
         name: manifest.application.name.clone(),
         version: manifest.application.version.clone(),
     };
-    let server = Server::new(about, guests, None, operations, development).unwrap();
+    let server = Server::new(
+        about,
+        &manifest.application.tool.praxis.limits,
+        guests,
+        None,
+        operations,
+        development,
+    )
+    .unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let stop = CancellationToken::new();

@@ -5,6 +5,7 @@
 
 mod framing;
 mod host;
+mod http_2;
 mod isolation;
 mod limits;
 mod memories;

@@ -16,6 +16,7 @@ use praxis_host::capabilities::postgres::Postgres;
 use praxis_host::capabilities::redis::Redis;
 use praxis_host::capabilities::variables::{Environment, Variables};
 use praxis_host::manifest::Manifest;
+use praxis_host::manifest::limits::STORE_BYTES;
 use praxis_host::runtime::application::Application;
 use praxis_host::runtime::engine;
 use praxis_host::triggers::http::guest::Guest;
@@ -115,7 +116,10 @@ pub fn load(
 ) -> anyhow::Result<Application> {
     let stores: Arc<dyn KeyValueStore> = match product {
         Product::Redis => Arc::new(OnRedis::new(&known["redis_url"])?),
-        Product::Embedded => Arc::new(Embedded::open(&manifest.folder.join("key-value"))?),
+        Product::Embedded => Arc::new(Embedded::open(
+            &manifest.folder.join("key-value"),
+            STORE_BYTES.default,
+        )?),
     };
     let capabilities: Vec<Arc<dyn Capability>> = vec![
         http,

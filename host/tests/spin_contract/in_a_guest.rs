@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use futures::StreamExt as _;
-use praxis_host::capabilities::postgres::{CONNECTIONS_OF_ONE_DEFAULT, Pools};
+use praxis_host::capabilities::postgres::{Limits, Pools};
 
 use crate::guest::{self, GRANTS, Host, Product, application, logged};
 
@@ -51,7 +51,7 @@ async fn postgres_is_opened_in_every_form() {
 async fn postgres_errors_and_transactions_are_the_servers_own() {
     let host = Host::start(GRANTS).await;
     let database = Pools::default()
-        .open("test", CONNECTIONS_OF_ONE_DEFAULT, &host.database_url, None)
+        .open("test", Limits::default(), &host.database_url, None)
         .unwrap();
     let table = "create table probes (a int constraint probes_once unique)";
     database.execute(table, &[]).await.unwrap();

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use futures::future::join_all;
 use praxis_host::capabilities::postgres::{
-    BATCH_ROWS_MAX, COLLECTED_BYTES_MAX, COLLECTED_ROWS_MAX, CONNECTIONS_OF_ONE_DEFAULT, DbValue,
-    Error, Interval, ParameterValue as P, Pools, RangeBoundKind, Row, Rows, Session,
+    BATCH_ROWS_MAX, DbValue, Error, Interval, Limits, ParameterValue as P, Pools, RangeBoundKind,
+    Row, Rows, Session,
 };
 use tokio::sync::OnceCell;
 
@@ -19,9 +19,7 @@ async fn shared() -> &'static str {
 }
 
 fn open(pools: &Pools, url: &str) -> Session {
-    pools
-        .open("test", CONNECTIONS_OF_ONE_DEFAULT, url, None)
-        .unwrap()
+    pools.open("test", Limits::default(), url, None).unwrap()
 }
 
 async fn session() -> Session {
@@ -336,10 +334,10 @@ async fn a_long_result_comes_in_batches_and_is_whole() {
 #[tokio::test]
 async fn a_result_in_one_piece_has_so_many_rows_and_bytes() {
     let session = session().await;
-    let many = COLLECTED_ROWS_MAX + BATCH_ROWS_MAX;
+    let many = Limits::default().result_rows_max + BATCH_ROWS_MAX;
     let many = format!("select n from generate_series(1, {many}) n");
     let piece = 1 << 20;
-    let large = COLLECTED_BYTES_MAX / piece + 1;
+    let large = Limits::default().result_bytes_max / piece + 1;
     let large = format!("select repeat('x', {piece}) from generate_series(1, {large}) n");
     for sql in [many, large] {
         let Err(Error::Usage(reason)) = session.query_all(&sql, &[]).await else {
@@ -589,12 +587,7 @@ async fn a_restart_between_two_statements_goes_unnoticed() {
 async fn a_certificate_is_asked_for_where_one_was_given() {
     let certificate = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
     let session = Pools::default()
-        .open(
-            "test",
-            CONNECTIONS_OF_ONE_DEFAULT,
-            shared().await,
-            Some(certificate),
-        )
+        .open("test", Limits::default(), shared().await, Some(certificate))
         .unwrap();
     // The server has no TLS, and must not be spoken to without.
     let answer = session.execute("select 1", &[]).await;
@@ -623,12 +616,7 @@ async fn a_component_uses_so_many_addresses_and_leaves_others_theirs() {
     let address = |n: usize| format!("postgres://u@127.0.0.1:{n}/d");
     let mut held = Vec::new();
     let refused = loop {
-        match pools.open(
-            "a",
-            CONNECTIONS_OF_ONE_DEFAULT,
-            &address(held.len() + 1),
-            None,
-        ) {
+        match pools.open("a", Limits::default(), &address(held.len() + 1), None) {
             Ok(session) => held.push(session),
             Err(error) => break error,
         }
@@ -637,19 +625,19 @@ async fn a_component_uses_so_many_addresses_and_leaves_others_theirs() {
     assert!(matches!(refused, Error::Connection(_)), "{refused:?}");
     assert!(
         pools
-            .open("a", CONNECTIONS_OF_ONE_DEFAULT, &address(1), None)
+            .open("a", Limits::default(), &address(1), None)
             .is_ok()
     );
     assert!(
         pools
-            .open("b", CONNECTIONS_OF_ONE_DEFAULT, &address(100), None)
+            .open("b", Limits::default(), &address(100), None)
             .is_ok()
     );
     // What is not held any more makes room.
     held.pop();
     assert!(
         pools
-            .open("a", CONNECTIONS_OF_ONE_DEFAULT, &address(200), None)
+            .open("a", Limits::default(), &address(200), None)
             .is_ok()
     );
 }
@@ -662,7 +650,7 @@ async fn a_component_that_holds_its_connections_leaves_others_theirs() {
     let mut held = Vec::new();
     for villain in ["one", "two", "three"] {
         loop {
-            let session = pools.open(villain, CONNECTIONS_OF_ONE_DEFAULT, url, None);
+            let session = pools.open(villain, Limits::default(), url, None);
             let session = session.unwrap();
             let began = session.execute("begin", &[]);
             match tokio::time::timeout(Duration::from_millis(200), began).await {
@@ -676,7 +664,7 @@ async fn a_component_that_holds_its_connections_leaves_others_theirs() {
     // Four of each one's own, and twelve of everybody's.
     assert_eq!(held.len(), 3 * 4 + 12);
 
-    let healthy = pools.open("healthy", CONNECTIONS_OF_ONE_DEFAULT, url, None);
+    let healthy = pools.open("healthy", Limits::default(), url, None);
     let healthy = healthy.unwrap();
     let asked = Instant::now();
     let all = join_all((0..40).map(|_| healthy.query_all("select 1", &[])));
@@ -684,12 +672,12 @@ async fn a_component_that_holds_its_connections_leaves_others_theirs() {
     assert!(asked.elapsed() < Duration::from_secs(1));
 
     // A villain waits for its own kind, and is told.
-    let refused = pools.open("one", CONNECTIONS_OF_ONE_DEFAULT, url, None);
+    let refused = pools.open("one", Limits::default(), url, None);
     let refused = refused.unwrap().execute("select 1", &[]).await;
     assert!(matches!(refused, Err(Error::Connection(_))), "{refused:?}");
     // What one gives back, another of its kind gets.
     held.remove(0);
-    let next = pools.open("one", CONNECTIONS_OF_ONE_DEFAULT, url, None);
+    let next = pools.open("one", Limits::default(), url, None);
     next.unwrap().execute("begin", &[]).await.unwrap();
 }
 
@@ -697,10 +685,44 @@ async fn a_component_that_holds_its_connections_leaves_others_theirs() {
 async fn a_component_has_as_many_connections_as_its_manifest_says() {
     let pools = Pools::default();
     let url = shared().await;
-    let open = || pools.open("test", 2, url, None).unwrap();
+    let limits = Limits {
+        connections_max: 2,
+        ..Limits::default()
+    };
+    let open = || pools.open("test", limits, url, None).unwrap();
     let sessions = [open(), open()];
     for session in &sessions {
         session.execute("begin", &[]).await.unwrap();
     }
     assert!(open().execute("begin", &[]).await.is_err());
+}
+
+#[tokio::test]
+async fn a_row_and_a_result_have_as_many_bytes_as_the_manifest_says() {
+    let pools = Pools::default();
+    let limits = Limits {
+        result_bytes_max: 1_000,
+        result_rows_max: 10,
+        ..Limits::default()
+    };
+    let session = pools.open("small", limits, shared().await, None).unwrap();
+    let fits = session.query_all("select repeat('x', 1000)", &[]).await;
+    assert_eq!(fits.unwrap().1.len(), 1);
+    let sql = "select repeat('x', 1001)";
+    for refused in [
+        session.query_all(sql, &[]).await.map(drop),
+        session.query(sql, &[]).await.map(drop),
+    ] {
+        let reason = refused.unwrap_err().to_string();
+        assert!(reason.contains("postgres_result_bytes_max"), "{reason}");
+    }
+    let sql = "select generate_series(1, 11)";
+    let refused = session.query_all(sql, &[]).await.map(drop);
+    let reason = refused.unwrap_err().to_string();
+    assert!(reason.contains("more than 10 rows"), "{reason}");
+    // It is still good for what is within.
+    let fits = session
+        .query_all("select generate_series(1, 10)", &[])
+        .await;
+    assert_eq!(fits.unwrap().1.len(), 10);
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use futures::future::join_all;
 use praxis_host::capabilities::redis::{
-    self, Error, RedisParameter, RedisResult, Server as Redis, Servers,
+    self, Error, Limits, RedisParameter, RedisResult, Server as Redis, Servers,
 };
 
 use crate::free_port;
@@ -120,12 +120,18 @@ async fn a_command_that_would_take_the_connection_is_refused_and_nobody_gets_ano
 async fn a_component_has_its_own_connections_and_so_many_of_them() {
     let servers = Servers::default();
     let address = |n: usize| format!("redis://127.0.0.1:{n}");
-    let own = servers.at("a", &address(1)).unwrap();
-    assert!(Arc::ptr_eq(&own, &servers.at("a", &address(1)).unwrap()));
-    assert!(!Arc::ptr_eq(&own, &servers.at("b", &address(1)).unwrap()));
+    let own = servers.at("a", Limits::default(), &address(1)).unwrap();
+    assert!(Arc::ptr_eq(
+        &own,
+        &servers.at("a", Limits::default(), &address(1)).unwrap()
+    ));
+    assert!(!Arc::ptr_eq(
+        &own,
+        &servers.at("b", Limits::default(), &address(1)).unwrap()
+    ));
     let mut held = vec![own];
     for n in 2..100 {
-        match servers.at("a", &address(n)) {
+        match servers.at("a", Limits::default(), &address(n)) {
             Ok(server) => held.push(server),
             Err(error) => {
                 assert!(matches!(error, Error::TooMany), "{error:?}");
@@ -134,11 +140,11 @@ async fn a_component_has_its_own_connections_and_so_many_of_them() {
         }
     }
     assert!(held.len() < 20, "{}", held.len());
-    assert!(servers.at("b", &address(50)).is_ok());
+    assert!(servers.at("b", Limits::default(), &address(50)).is_ok());
     // What is not held any more makes room.
     held.pop();
-    assert!(servers.at("a", &address(200)).is_ok());
-    assert!(servers.at("a", "no address").is_err());
+    assert!(servers.at("a", Limits::default(), &address(200)).is_ok());
+    assert!(servers.at("a", Limits::default(), "no address").is_err());
 }
 
 #[tokio::test]
@@ -210,11 +216,11 @@ async fn one_connection_serves_all() {
     let (server, _folder) = start().await;
     let url = server.url();
     let all = join_all((0..500).map(|n| {
-        let server = servers.at("a", &url).unwrap();
+        let server = servers.at("a", Limits::default(), &url).unwrap();
         async move { execute(&server, &["INCRBY", "sum", &n.to_string()]).await }
     }));
     assert!(all.await.into_iter().all(|answer| answer.is_ok()));
-    let server = servers.at("a", &url).unwrap();
+    let server = servers.at("a", Limits::default(), &url).unwrap();
     let sum = format!("{:?}", execute(&server, &["GET", "sum"]).await.unwrap());
     assert_eq!(sum, expected(&[binary("124750")]));
     let info = execute(&server, &["INFO", "clients"]).await.unwrap();
@@ -234,4 +240,35 @@ async fn an_address_must_be_one_of_redis() {
             "{address}"
         );
     }
+}
+
+#[tokio::test]
+async fn a_reply_has_as_many_bytes_as_the_manifest_says() {
+    let server = Redis::bounded(&shared().await.url(), 10_000).unwrap();
+    execute(&server, &["SET", "short", &"x".repeat(9_000)])
+        .await
+        .unwrap();
+    execute(&server, &["SET", "long", &"x".repeat(10_001)])
+        .await
+        .unwrap();
+    let numbers: Vec<_> = (0..200).map(|n| n.to_string()).collect();
+    let numbers: Vec<_> = numbers.iter().map(String::as_str).collect();
+    let line = [&["RPUSH", "many"], numbers.as_slice()].concat();
+    execute(&server, &line).await.unwrap();
+    for line in [
+        &["GET", "long"][..],
+        &["MGET", "short", "short"],
+        &["LRANGE", "many", "0", "-1"],
+    ] {
+        let refused = execute(&server, line).await;
+        assert!(
+            matches!(refused, Err(Error::TooLong(10_000))),
+            "{line:?}: {refused:?}"
+        );
+        // The next has a connection of its own.
+        assert_eq!(answer(&server, &["STRLEN", "short"]).await, "[Int64(9000)]");
+    }
+    // Many replies one after the other are no long one.
+    let short = (0..50).map(|_| execute(&server, &["GET", "short"]));
+    assert!(join_all(short).await.iter().all(Result::is_ok));
 }

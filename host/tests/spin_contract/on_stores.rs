@@ -9,6 +9,7 @@ use praxis_host::capabilities::key_value::redis::OnRedis;
 use praxis_host::capabilities::key_value::{
     BATCH_KEYS_MAX, Error, KEY_BYTES_MAX, KeyValueStore, PAGE_KEYS_MAX, Store, VALUE_BYTES_MAX,
 };
+use praxis_host::manifest::limits::STORE_BYTES;
 use tempfile::TempDir;
 
 use crate::redis;
@@ -21,7 +22,10 @@ async fn on_redis() -> Product {
 
 fn embedded() -> (Product, TempDir) {
     let folder = tempfile::tempdir().unwrap();
-    (Arc::new(Embedded::open(folder.path()).unwrap()), folder)
+    (
+        Arc::new(Embedded::open(folder.path(), STORE_BYTES.default).unwrap()),
+        folder,
+    )
 }
 
 /// A store of one's own, in a product that may be shared.
@@ -43,6 +47,7 @@ async fn suite(product: Product) {
     a_swap_needs_what_was_seen(&product).await;
     keys_come_in_pages(&product).await;
     too_much_is_refused(&product).await;
+    keys_in_one_piece_are_bounded(&product).await;
 }
 
 async fn what_is_put_in_comes_back(product: &Product) {
@@ -208,7 +213,9 @@ async fn the_embedded_store_is_there_after_a_restart_and_for_one_process_only() 
     let (product, folder) = embedded();
     let kept = Store::new(Arc::clone(&product), "kept");
     kept.set("k", b"v".to_vec()).await.unwrap();
-    let second = Embedded::open(folder.path()).err().unwrap();
+    let second = Embedded::open(folder.path(), STORE_BYTES.default)
+        .err()
+        .unwrap();
     let second = format!("{second:#}");
     assert!(second.contains("stores.redb"), "{second}");
     drop((kept, product));
@@ -216,7 +223,7 @@ async fn the_embedded_store_is_there_after_a_restart_and_for_one_process_only() 
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(5);
     let again = loop {
         // The thread that writes closes the file in its own time.
-        match Embedded::open(folder.path()) {
+        match Embedded::open(folder.path(), STORE_BYTES.default) {
             Ok(again) => break again,
             Err(error) => assert!(std::time::Instant::now() < deadline, "{error:#}"),
         }
@@ -239,4 +246,43 @@ async fn writes_that_wait_are_committed_together() {
     assert_eq!(store.keys().await.unwrap().len(), 1_000);
     // A commit each would be a thousand times fsync.
     assert!(started.elapsed().as_secs() < 5, "{:?}", started.elapsed());
+}
+
+async fn keys_in_one_piece_are_bounded(product: &Product) {
+    let label = praxis_host::clock::id().to_string();
+    let store = Store::new(Arc::clone(product), &label);
+    for key in ["a", "b", "c"] {
+        store.set(key, Vec::new()).await.unwrap();
+    }
+    assert_eq!(product.keys(&label, 3).await.unwrap().len(), 3);
+    let Err(Error::Failed(reason)) = product.keys(&label, 2).await else {
+        panic!("they were given");
+    };
+    assert!(reason.contains("store_keys_max"), "{reason}");
+}
+
+#[tokio::test]
+async fn an_embedded_store_holds_as_much_as_the_manifest_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let product: Product = Arc::new(Embedded::open(folder.path(), 1_000).unwrap());
+    let (full, other) = (store(&product), store(&product));
+    full.set("k", vec![0; 500]).await.unwrap();
+    let pair = |key: &str, bytes| (key.to_owned(), vec![0; bytes]);
+    // Of what does not fit, nothing is done.
+    for pairs in [vec![pair("l", 500)], vec![pair("l", 1), pair("m", 499)]] {
+        let Err(Error::Failed(reason)) = full.set_many(pairs).await else {
+            panic!("it took more than it may");
+        };
+        assert!(reason.contains("store_bytes_max"), "{reason}");
+    }
+    assert!(failed(full.swap("n", None, vec![0; 500]).await));
+    assert_eq!(full.keys().await.unwrap(), ["k"]);
+    // What takes no more room, and what makes some, is done; and other stores have their own.
+    full.set("k", vec![1; 999]).await.unwrap();
+    assert!(failed(full.increment("n", 1).await));
+    other.set("k", vec![0; 999]).await.unwrap();
+    full.set("k", vec![1; 10]).await.unwrap();
+    full.delete("k").await.unwrap();
+    full.set("l", vec![0; 999]).await.unwrap();
+    drop(product);
 }

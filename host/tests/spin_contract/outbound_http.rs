@@ -301,3 +301,14 @@ async fn what_goes_wrong_on_the_way_is_named() {
         assert!(text.contains(expected), "{url}: {text}");
     }
 }
+
+/// It accepts, and says nothing of TLS.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_that_is_not_made_in_time_is_named() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (guest, _http, _folder) = component(WASI_02, &[format!("https://{address}")], &[]);
+    let silent = format!("https://{address}/");
+    let text = see(&guest, "/impatient", Some(&silent)).await;
+    assert!(text.contains("ConnectionTimeout"), "{text}");
+}

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use praxis_host::capabilities::postgres::{CONNECTIONS_OF_ONE_DEFAULT, Error, Pools};
+use praxis_host::capabilities::postgres::{Error, Limits, Pools};
 use praxis_host::triggers::http::guest::Guest;
 use praxis_servers::Server;
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
@@ -61,12 +61,7 @@ async fn a_certificate_of_the_named_authority_is_believed_and_no_other() {
     ] {
         let pools = Pools::default();
         let session = pools
-            .open(
-                "test",
-                CONNECTIONS_OF_ONE_DEFAULT,
-                &address,
-                Some(&authority.pem()),
-            )
+            .open("test", Limits::default(), &address, Some(&authority.pem()))
             .unwrap();
         match session.execute(IS_SECURE, &[]).await {
             Ok(rows) => assert!(is_believed && rows == 1, "{address}: {rows}"),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use metrics_exporter_prometheus::PrometheusBuilder;
+use praxis_host::manifest::limits::Limits;
 use praxis_host::runtime::deployment::COMPONENT_BYTES_MAX;
 use praxis_host::triggers::http::auth::{Claims, Source, Verifier};
 use praxis_host::triggers::http::development::Development;
@@ -57,6 +58,7 @@ impl Host {
                 name: "swap".into(),
                 version: String::new(),
             },
+            &Limits::default(),
             Guests {
                 by_component: BTreeMap::from([(ID.into(), application.guest.clone())]),
                 routes: vec![("/...".into(), application.guest.clone())],

@@ -124,3 +124,110 @@ fn zones_that_change_soon() -> Vec<String> {
         .take(2)
         .collect()
 }
+
+/// Every zone that there is, as the components wrote it down, asked by the database's own function.
+#[tokio::test]
+async fn the_database_judges_slots_as_the_rules_of_every_zone_do() {
+    let world = World::start(Services::Embedded).await;
+    let zones = all_zones();
+    assert!(zones.len() > 400);
+    let lines: Vec<_> = zones
+        .iter()
+        .map(|zone| {
+            let mut practitioner = Practitioner::in_berlin("Everywhere");
+            practitioner.time_zone = zone.clone();
+            practitioner.json().to_string()
+        })
+        .collect();
+    world.import_lines(&lines.join("\n")).await;
+
+    let (mut names, mut instants, mut hours) = (Vec::new(), Vec::new(), Vec::new());
+    for zone in &zones {
+        let rules = TimeZone::get(zone).unwrap();
+        for instant in probes(&rules) {
+            names.push(rules.iana_name().unwrap().to_owned());
+            instants.push(instant.to_string());
+            hours.push(first_hour(&rules, instant).map(|wall| wall.to_string()));
+        }
+    }
+    assert!(hours.len() > 50_000 && hours.iter().flatten().count() > 10_000);
+    let wrong: Vec<(String, String, Option<String>)> = sqlx::query_as(
+        "select zone, instant, hour
+        from unnest($1::text[], $2::text[], $3::text[]) as probe (zone, instant, hour)
+        where first_local_hour(zone, instant::timestamptz) is distinct from hour::timestamp
+        limit 5",
+    )
+    .bind(&names)
+    .bind(&instants)
+    .bind(&hours)
+    .fetch_all(&world.database)
+    .await
+    .unwrap();
+    assert!(wrong.is_empty(), "{wrong:?}");
+    world.settle().await;
+}
+
+/// A database that was there before the rules were written down, or that has old ones.
+#[tokio::test]
+async fn rules_that_the_database_lacks_or_has_otherwise_are_written_down_by_who_books() {
+    let world = World::start(Services::Embedded).await;
+    let practitioner = Practitioner::in_berlin("Ruled");
+    world.import(&[&practitioner]).await;
+    let alice = world.api().patient("alice").await;
+    let (slots, _) = practitioner.free_slots(&alice).await;
+    let booking = alice.book(practitioner.id, &slots[0]).await.expect(201);
+    for (ailment, wanted) in [
+        ("delete from zone_offsets", &slots[1..3]),
+        (
+            "update zone_offsets set utc_offset_seconds = utc_offset_seconds + 1800",
+            &slots[3..5],
+        ),
+    ] {
+        sqlx::query(ailment).execute(&world.database).await.unwrap();
+        alice.book(practitioner.id, &wanted[0]).await.expect(201);
+        sqlx::query(ailment).execute(&world.database).await.unwrap();
+        let wish =
+            serde_json::json!({ "practitioner_id": practitioner.id, "slot_start": wanted[1] });
+        alice.post("/v1/holds", &wish).await.expect(201);
+    }
+    sqlx::query("delete from zone_offsets")
+        .execute(&world.database)
+        .await
+        .unwrap();
+    alice
+        .reschedule(&booking.text_of("booking_id"), "\"1\"", &slots[5])
+        .await
+        .expect(201);
+    world.settle().await;
+}
+
+fn all_zones() -> Vec<String> {
+    jiff::tz::db()
+        .available()
+        .map(|name| name.to_string())
+        .filter(|name| {
+            TimeZone::get(name).is_ok_and(|zone| zone.iana_name() == Some(name.as_str()))
+        })
+        .collect()
+}
+
+/// Every quarter of an hour on both sides of each change of the year to come, and of an ordinary day.
+fn probes(rules: &TimeZone) -> Vec<Timestamp> {
+    let start = now();
+    let quarter = start.as_second() - start.as_second() % 900;
+    let mut centres = vec![Timestamp::from_second(quarter).unwrap()];
+    let year_later = start + SignedDuration::from_hours(24 * 365);
+    let changes = rules.following(start).map(|change| change.timestamp());
+    centres.extend(changes.take_while(|change| *change < year_later));
+    centres
+        .iter()
+        .flat_map(|centre| (-48..48).map(|quarters| *centre + QUARTER_HOUR * quarters))
+        .collect()
+}
+
+/// The full local hour that begins at an instant, for the first time.
+fn first_hour(rules: &TimeZone, instant: Timestamp) -> Option<jiff::civil::DateTime> {
+    let wall = rules.to_datetime(instant);
+    let first = rules.to_ambiguous_timestamp(wall).compatible().unwrap();
+    (wall.minute() == 0 && wall.second() == 0 && first == instant).then_some(wall)
+}

@@ -54,6 +54,8 @@ pub fn headers(record: &Record) -> Vec<(&'static str, String)> {
             ("deadletter-partition", dead.partition.to_string()),
             ("deadletter-offset", dead.offset.to_string()),
         ]);
+        let cut = dead.cut_bytes;
+        headers.extend(cut.map(|bytes| ("deadletter-cut-bytes", bytes.to_string())));
     }
     if let Some(resolution) = &record.resolution {
         let outcome = match resolution.outcome {
@@ -158,6 +160,7 @@ struct Found<'a> {
     topic: Option<&'a str>,
     partition: Option<&'a str>,
     offset: Option<&'a str>,
+    cut_bytes: Option<&'a str>,
     resolution: Option<&'a str>,
     resolves: Option<&'a str>,
     replay_group: Option<&'a str>,
@@ -204,6 +207,7 @@ impl<'a> Found<'a> {
             "deadletter-topic" => &mut self.topic,
             "deadletter-partition" => &mut self.partition,
             "deadletter-offset" => &mut self.offset,
+            "deadletter-cut-bytes" => &mut self.cut_bytes,
             "deadletter-resolution" => &mut self.resolution,
             "deadletter-resolves" => &mut self.resolves,
             "praxis-replay-group" => &mut self.replay_group,
@@ -226,6 +230,7 @@ impl<'a> Found<'a> {
             topic: self.topic?.to_owned(),
             partition: number(self.partition)?,
             offset: number(self.offset)?,
+            cut_bytes: number(self.cut_bytes),
         })
     }
 
@@ -296,6 +301,7 @@ mod tests {
                 topic: "facts".to_owned(),
                 partition: 1,
                 offset: 9,
+                cut_bytes: Some(70_000),
             }),
             resolution: Some(Resolution {
                 outcome: Resolved::Discarded,

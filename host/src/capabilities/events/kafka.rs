@@ -255,6 +255,17 @@ fn named(error: KafkaError, topic: &str) -> Error {
             | RDKafkaErrorCode::UnknownTopicOrPartition
             | RDKafkaErrorCode::UnknownPartition,
         ) => Error::UnknownTopic(topic.to_owned()),
+        // Errors that a broker gives each time: `message.max.bytes`, a compacted topic and no key,
+        // a policy of the cluster, no right to write.
+        Some(
+            RDKafkaErrorCode::MessageSizeTooLarge
+            | RDKafkaErrorCode::MessageBatchTooLarge
+            | RDKafkaErrorCode::InvalidRecord
+            | RDKafkaErrorCode::InvalidTimestamp
+            | RDKafkaErrorCode::InvalidTopic
+            | RDKafkaErrorCode::PolicyViolation
+            | RDKafkaErrorCode::TopicAuthorizationFailed,
+        ) => Error::Refused(format!("{topic}: {error}")),
         _ => Error::unavailable(error),
     }
 }

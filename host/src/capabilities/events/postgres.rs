@@ -13,6 +13,7 @@ mod writing;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use sqlx::PgPool;
@@ -23,10 +24,13 @@ use super::{
     Broker, Error, Extent, Lag, Outgoing, Received, Subscription, partitioner, with_dead_letters,
 };
 use crate::manifest::Topic;
-use writing::{Row, Rows, Writer};
+use writing::{Fault, Row, Rows, Writer};
 
 /// Wake-ups that a slow reader may be behind before it looks everywhere.
 const WAKES_MAX: usize = 1_024;
+
+/// How long the database may take to let a member in.
+const JOIN_MS_MAX: u64 = 10_000;
 
 const HOUR_MS: i64 = 60 * 60 * 1_000;
 
@@ -155,7 +159,17 @@ impl Broker for Log {
         if batch.is_empty() {
             return Ok(());
         }
-        self.writer.write(self.rows(batch).await?).await
+        match self.writer.write(self.rows(batch).await?).await? {
+            Ok(()) => Ok(()),
+            Err(Fault::Unavailable(error)) => Err(Error::unavailable(error)),
+            Err(Fault::Refused(reason)) => Err(Error::Refused(reason)),
+            Err(Fault::Gone) => {
+                self.known_partitions().clear();
+                // Says which one it is; if all are there again, the next try says how that goes.
+                self.rows(batch).await?;
+                Err(Error::unavailable("a partition was gone"))
+            }
+        }
     }
 
     async fn subscribe(&self, group: &str, topics: &[String]) -> Result<Subscription, Error> {
@@ -172,7 +186,9 @@ impl Broker for Log {
             self.partitions(topic).await?;
         }
         let wakes = self.wakes.subscribe();
-        let partitions = membership.join().await.map_err(Error::unavailable)?;
+        let partitions = answered(JOIN_MS_MAX, membership.join())
+            .await
+            .map_err(Error::unavailable)?;
         let driver = driver::Driver::new(membership, partitions, sender);
         let driver = tokio::spawn(driver.run(wakes, stop.clone()));
         Ok(Subscription {
@@ -230,6 +246,17 @@ impl Broker for Log {
             .map_err(Error::unavailable)?;
         Ok(())
     }
+}
+
+/// An answer of the database, or an error if it takes longer than that: a connection whose other
+/// end is gone may never say so.
+async fn answered<T>(
+    limit_ms: u64,
+    answer: impl Future<Output = sqlx::Result<T>>,
+) -> sqlx::Result<T> {
+    tokio::time::timeout(Duration::from_millis(limit_ms), answer)
+        .await
+        .unwrap_or_else(|elapsed| Err(sqlx::Error::Io(elapsed.into())))
 }
 
 /// A partition as a column holds it.

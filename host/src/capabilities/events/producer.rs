@@ -5,7 +5,7 @@ use std::sync::Arc;
 use praxis_wasi::State;
 use wasmtime::component::{Accessor, HasData, Linker};
 
-use super::{Broker, Error, Outgoing, Record};
+use super::{Broker, Error, Outgoing, Record, trace};
 use crate::capabilities::Capability;
 use crate::capabilities::events::{Event, Publication};
 use crate::clock;
@@ -166,7 +166,11 @@ impl KeepOrGiveBack for State {
             return is_kept.map(|()| None);
         }
         let now_ms = clock::now().timestamp_millis().unsigned_abs();
-        let record = Record::new(clock::id(), source, now_ms, publication.event);
+        let id = clock::id();
+        let record = Record {
+            traceparent: Some(trace::begin(id)),
+            ..Record::new(id, source, now_ms, publication.event)
+        };
         let outgoing = Outgoing {
             topic: publication.topic,
             partition: None,
@@ -210,6 +214,10 @@ fn to_guest(error: Error) -> wit::Error {
         Error::UnknownTopic(topic) => {
             tracing::error!(event.topic = topic, "the topic is gone");
             wit::Error::Unavailable
+        }
+        Error::Refused(reason) => {
+            tracing::error!(reason, "the broker refuses what a component publishes");
+            wit::Error::Invalid("the event broker refuses it".to_owned())
         }
         // Only a partition can be lost, and publishing has none.
         Error::Lost => wit::Error::Unavailable,

@@ -108,6 +108,8 @@ pub struct DeadLetter {
     pub topic: String,
     pub partition: u32,
     pub offset: u64,
+    /// How long the payload was, if the broker did not take the letter with it: it has none.
+    pub cut_bytes: Option<u64>,
 }
 
 /// What became of the dead letter at `offset` of the partition that this lies in.

@@ -1,22 +1,25 @@
 //! Stores in one file of this host. One thread writes: it commits what is waiting together, and
 //! nobody is answered before it is on the disk.
 
+mod stores;
+
 use std::ops::Bound;
 use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
 use async_trait::async_trait;
-use redb::{
-    Database, ReadOnlyTable, ReadableDatabase as _, ReadableTable as _, Table, TableDefinition,
-};
+use redb::{Database, ReadOnlyTable, ReadableDatabase as _, TableDefinition};
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Error, KeyValueStore};
+use self::stores::{Stores, measure};
+use super::{Error, KeyValueStore, too_many_keys};
 
 const FILE: &str = "stores.redb";
 /// Store and key, and the value.
 const TABLE: TableDefinition<(&str, &str), &[u8]> = TableDefinition::new("values");
+/// What the keys and values of each store have, together.
+const SIZES: TableDefinition<&str, u64> = TableDefinition::new("sizes");
 /// Pages of the file in memory.
 const CACHE_BYTES_MAX: usize = 32 << 20;
 /// Writes that wait for the thread.
@@ -32,8 +35,8 @@ pub struct Embedded {
 
 impl Embedded {
     /// Opens `stores.redb` in the folder, which is made if it is not there. Fails if another
-    /// process has it open.
-    pub fn open(folder: &Path) -> anyhow::Result<Self> {
+    /// process has it open. No store has more than `store_bytes_max` of keys and values.
+    pub fn open(folder: &Path, store_bytes_max: u64) -> anyhow::Result<Self> {
         let path = folder.join(FILE);
         std::fs::create_dir_all(folder)
             .with_context(|| format!("could not make {}", folder.display()))?;
@@ -42,7 +45,7 @@ impl Embedded {
             .create(&path)
             .with_context(|| format!("could not open the key-value stores {}", path.display()))?;
         let transaction = database.begin_write()?;
-        transaction.open_table(TABLE)?;
+        measure(&transaction)?;
         transaction.commit()?;
 
         let database = Arc::new(database);
@@ -50,7 +53,7 @@ impl Embedded {
         let writer = Arc::clone(&database);
         std::thread::Builder::new()
             .name("key-value".into())
-            .spawn(move || write(&writer, waiting))?;
+            .spawn(move || write(&writer, waiting, store_bytes_max))?;
         Ok(Self { database, writes })
     }
 
@@ -132,14 +135,14 @@ type Answer = i64;
 const DONE: Answer = 1;
 
 /// Until nobody can ask any more.
-fn write(database: &Database, mut waiting: mpsc::Receiver<Write>) {
+fn write(database: &Database, mut waiting: mpsc::Receiver<Write>, store_bytes_max: u64) {
     let mut batch = Vec::new();
     while waiting.blocking_recv_many(&mut batch, WRITES_PER_COMMIT_MAX) > 0 {
         let (changes, tellers): (Vec<_>, Vec<_>) = batch
             .drain(..)
             .map(|write| (write.change, write.done))
             .unzip();
-        let answers = commit(database, changes);
+        let answers = commit(database, changes, store_bytes_max);
         match answers {
             Ok(answers) => {
                 for (teller, answer) in tellers.into_iter().zip(answers) {
@@ -161,66 +164,18 @@ fn write(database: &Database, mut waiting: mpsc::Receiver<Write>) {
 fn commit(
     database: &Database,
     changes: Vec<Change>,
+    store_bytes_max: u64,
 ) -> Result<Vec<Result<Answer, Error>>, redb::Error> {
     let transaction = database.begin_write()?;
     let mut answers = Vec::with_capacity(changes.len());
     {
-        let mut table = transaction.open_table(TABLE)?;
+        let mut stores = Stores::open(&transaction, store_bytes_max)?;
         for change in changes {
-            answers.push(apply(&mut table, change)?);
+            answers.push(stores.apply(change)?);
         }
     }
     transaction.commit()?;
     Ok(answers)
-}
-
-type Writable<'a> = Table<'a, (&'static str, &'static str), &'static [u8]>;
-
-fn apply(table: &mut Writable<'_>, change: Change) -> Result<Result<Answer, Error>, redb::Error> {
-    match change {
-        Change::Set(store, pairs) => {
-            for (key, value) in pairs {
-                table.insert((store.as_str(), key.as_str()), value.as_slice())?;
-            }
-        }
-        Change::Delete(store, keys) => {
-            for key in keys {
-                table.remove((store.as_str(), key.as_str()))?;
-            }
-        }
-        Change::Increment(store, key, delta) => {
-            let place = (store.as_str(), key.as_str());
-            let sum = match table.get(place)? {
-                None => Some(delta),
-                Some(value) => number(value.value()).and_then(|old| old.checked_add(delta)),
-            };
-            let Some(sum) = sum else {
-                return Ok(Err(Error::Failed(
-                    "the value is no decimal number, or the sum has more than 64 bits".into(),
-                )));
-            };
-            table.insert(place, sum.to_string().as_bytes())?;
-            return Ok(Ok(sum));
-        }
-        Change::Swap {
-            store,
-            key,
-            expected,
-            value,
-        } => {
-            let place = (store.as_str(), key.as_str());
-            let holds = table.get(place)?.map(|value| value.value().to_vec()) == expected;
-            if !holds {
-                return Ok(Ok(0));
-            }
-            table.insert(place, value.as_slice())?;
-        }
-    }
-    Ok(Ok(DONE))
-}
-
-fn number(text: &[u8]) -> Option<i64> {
-    std::str::from_utf8(text).ok()?.parse().ok()
 }
 
 #[async_trait]
@@ -248,10 +203,13 @@ impl KeyValueStore for Embedded {
             .await
     }
 
-    async fn keys(&self, store: &str) -> Result<Vec<String>, Error> {
-        let store = store.to_owned();
-        self.read(move |table| names(table, &store, None, usize::MAX))
-            .await
+    async fn keys(&self, store: &str, count: usize) -> Result<Vec<String>, Error> {
+        let one_more = count.saturating_add(1);
+        let keys = self.keys_after(store, None, one_more).await?;
+        if keys.len() > count {
+            return Err(too_many_keys(count));
+        }
+        Ok(keys)
     }
 
     async fn keys_after(

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ::redis::{Cmd, FromRedisValue};
 use async_trait::async_trait;
 
-use super::{Error, KeyValueStore};
+use super::{Error, KeyValueStore, too_many_keys};
 use crate::capabilities::redis::{self, Server};
 
 /// A store's hash is named this and its label.
@@ -17,17 +17,24 @@ const SWAP: &str = "
     redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
     return 1";
 
+/// One reply: all keys of a store, or the values of a batch.
+const REPLY_BYTES_MAX: u64 = 256 << 20;
+
 pub struct OnRedis(Arc<Server>);
 
 impl OnRedis {
     /// Fails if the address cannot be used; nothing is sent yet.
     pub fn new(address: &str) -> Result<Self, redis::Error> {
-        Ok(Self(Arc::new(Server::new(address)?)))
+        Ok(Self(Arc::new(Server::bounded(address, REPLY_BYTES_MAX)?)))
     }
 
     async fn ask<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, Error> {
         let answer = self.0.ask(command).await;
         answer.map_err(|error| Error::Failed(error.to_string()))
+    }
+
+    async fn all_keys(&self, store: &str) -> Result<Vec<String>, Error> {
+        self.ask(&command("HKEYS", store)).await
     }
 }
 
@@ -61,8 +68,12 @@ impl KeyValueStore for OnRedis {
         self.ask(command("HEXISTS", store).arg(key)).await
     }
 
-    async fn keys(&self, store: &str) -> Result<Vec<String>, Error> {
-        self.ask(&command("HKEYS", store)).await
+    async fn keys(&self, store: &str, count: usize) -> Result<Vec<String>, Error> {
+        let there: usize = self.ask(&command("HLEN", store)).await?;
+        if there > count {
+            return Err(too_many_keys(count));
+        }
+        self.all_keys(store).await
     }
 
     /// A hash has no order, and HSCAN would send the values, too: all names are read.
@@ -72,7 +83,7 @@ impl KeyValueStore for OnRedis {
         after: Option<&str>,
         count: usize,
     ) -> Result<Vec<String>, Error> {
-        let mut keys = self.keys(store).await?;
+        let mut keys = self.all_keys(store).await?;
         if let Some(after) = after {
             keys.retain(|key| key.as_str() > after);
         }

@@ -15,13 +15,14 @@ use http_body_util::BodyExt as _;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy;
-use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::dns::Name;
+use hyper_util::client::legacy::connect::{HttpConnector, capture_connection};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::ClientConfig;
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Sleep, sleep, timeout};
 use wasmtime_wasi_http::{Error, RequestOptions, Result, WasiBody};
 
+use super::connector::{Counting, Open};
 use super::places::Place;
 use super::{Authorities, Networks};
 
@@ -37,12 +38,15 @@ const IDLE_TIMEOUT_MS: u64 = 30_000;
 const HEAD_BYTES_MAX: usize = 64 << 10;
 
 pub struct Client {
-    pool: legacy::Client<HttpsConnector<HttpConnector<Resolver>>, WasiBody>,
+    pool: legacy::Client<Counting<HttpsConnector<HttpConnector<Resolver>>>, WasiBody>,
     blocked: Arc<Networks>,
+    open: Open,
+    /// From so many open connections on, each is closed after its use.
+    connections_max: usize,
 }
 
 impl Client {
-    pub fn new(blocked: Networks, authorities: Authorities) -> Self {
+    pub fn new(blocked: Networks, authorities: Authorities, connections_max: usize) -> Self {
         let blocked = Arc::new(blocked);
         let mut connector = HttpConnector::new_with_resolver(Resolver(Arc::clone(&blocked)));
         connector.enforce_http(false);
@@ -53,19 +57,26 @@ impl Client {
             .https_or_http()
             .enable_all_versions()
             .wrap_connector(connector);
+        let open = Open::default();
+        let connector = Counting::new(connector, open.clone());
         let pool = legacy::Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(Duration::from_millis(IDLE_TIMEOUT_MS))
             .pool_max_idle_per_host(IDLE_CONNECTIONS_MAX)
             .http1_max_buf_size(HEAD_BYTES_MAX)
             .build(connector);
-        Self { pool, blocked }
+        Self {
+            pool,
+            blocked,
+            open,
+            connections_max,
+        }
     }
 
     /// Sends to exactly the place in the URI. No network is blocked for the application itself.
     pub async fn send(
         &self,
-        request: Request<WasiBody>,
+        mut request: Request<WasiBody>,
         options: RequestOptions,
         place: Place,
         to_own: bool,
@@ -81,9 +92,27 @@ impl Client {
         let connect = bounded(options.connect_timeout, CONNECT_TIMEOUT_MS);
         let first_byte = bounded(options.first_byte_timeout, READ_TIMEOUT_MS);
         let between_bytes = bounded(options.between_bytes_timeout, READ_TIMEOUT_MS);
-        let answer = tokio::time::timeout(connect + first_byte, self.pool.request(request));
-        let answer = answer.await.map_err(|_| Error::ConnectionReadTimeout)?;
-        let answer = answer.map_err(|error| named(&error))?;
+        let mut taken = capture_connection(&mut request);
+        let late = async {
+            match timeout(connect, taken.wait_for_connection_metadata()).await {
+                Ok(connection) => {
+                    if self.open.count() > self.connections_max
+                        && let Some(connection) = connection.as_ref()
+                    {
+                        connection.poison();
+                    }
+                }
+                Err(_) => return Error::ConnectionTimeout,
+            }
+            sleep(first_byte).await;
+            Error::ConnectionReadTimeout
+        };
+        let answer = tokio::select! {
+            // Whether the connection may be kept is looked at before it is given back.
+            biased;
+            late = late => Err(late),
+            answer = self.pool.request(request) => answer.map_err(|error| named(&error)),
+        }?;
         Ok(answer.map(|incoming| {
             let body = Timed {
                 incoming,

@@ -51,8 +51,8 @@ impl Http {
     /// certificate of one of the `authorities`.
     pub fn new(outbound: Arc<Outbound>, blocked: Networks, authorities: Authorities) -> Self {
         let shared = Shared {
-            client: Client::new(blocked, authorities),
-            places: Places::new(&outbound),
+            client: Client::new(blocked, authorities, outbound.limits.connections_max()),
+            places: Places::new(&outbound.limits),
             own: RwLock::default(),
             components: RwLock::default(),
         };
@@ -241,7 +241,7 @@ mod tests {
     use http_body_util::{BodyExt as _, Empty};
 
     use super::*;
-    use crate::capabilities::outbound::places::{REQUESTS_OUT_MAX, REQUESTS_OUT_OF_ONE_MAX};
+    use crate::capabilities::outbound::Limits;
     use crate::capabilities::variables::Variables;
 
     fn of(component: &str, address: SocketAddr, shared: &Arc<Shared>) -> Granted {
@@ -258,11 +258,16 @@ mod tests {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let ids = ["a", "b", "c", "d", "e"];
-        let outbound = ids.map(|id| (id.to_owned(), Arc::default()));
-        let outbound = Outbound(BTreeMap::from(outbound));
+        // "e" may have fewer than the others.
+        let requests_max = ids.map(|id| (id.to_owned(), if id == "e" { 3 } else { 256 }));
+        let limits = Limits {
+            requests_max: BTreeMap::from(requests_max),
+            ..Limits::default()
+        };
+        let connections_max = limits.connections_max();
         let shared = Arc::new(Shared {
-            client: Client::new(Networks::default(), Authorities::default()),
-            places: Places::new(&outbound),
+            client: Client::new(Networks::default(), Authorities::default(), connections_max),
+            places: Places::new(&limits),
             own: RwLock::default(),
             components: RwLock::default(),
         });
@@ -277,7 +282,7 @@ mod tests {
         };
         // Nobody answers: each that has a place waits.
         let mut waiting = Vec::new();
-        for _ in 0..REQUESTS_OUT_OF_ONE_MAX {
+        for _ in 0..256 {
             let mut sending = ask("a");
             assert!((&mut sending).now_or_never().is_none());
             waiting.push(sending);
@@ -291,11 +296,14 @@ mod tests {
         assert!((&mut ask("a")).now_or_never().is_none());
         drop((waiting, others));
 
+        let few: Vec<_> = std::iter::from_fn(|| shared.places.take("e")).collect();
+        assert_eq!(few.len(), 3);
+        drop(few);
         let mut held = Vec::new();
         for id in ids {
             held.extend(std::iter::from_fn(|| shared.places.take(id)));
         }
-        assert_eq!(held.len(), REQUESTS_OUT_MAX);
+        assert_eq!(held.len(), 1_024);
         let refused = ask("e").await;
         assert!(matches!(refused, Err(Error::ConnectionLimitReached)));
     }

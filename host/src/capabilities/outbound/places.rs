@@ -5,15 +5,12 @@ use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::Outbound;
-
-/// Of all components.
-pub const REQUESTS_OUT_MAX: usize = 1_024;
-/// Of one: it cannot take what others need.
-pub const REQUESTS_OUT_OF_ONE_MAX: usize = 256;
+use super::Limits;
+use crate::manifest::limits::ALL_OUTBOUND_REQUESTS;
 
 pub struct Places {
     all: Arc<Semaphore>,
+    /// Of each: it cannot take what others need.
     of_one: BTreeMap<String, Arc<Semaphore>>,
 }
 
@@ -24,11 +21,11 @@ pub struct Place {
 }
 
 impl Places {
-    pub fn new(outbound: &Outbound) -> Self {
-        let ids = outbound.0.keys().cloned();
-        let of_one = ids.map(|id| (id, Arc::new(Semaphore::new(REQUESTS_OUT_OF_ONE_MAX))));
+    pub(super) fn new(limits: &Limits) -> Self {
+        let of_one = limits.requests_max.iter();
+        let of_one = of_one.map(|(id, max)| (id.clone(), Arc::new(Semaphore::new(*max))));
         Self {
-            all: Arc::new(Semaphore::new(REQUESTS_OUT_MAX)),
+            all: Arc::new(Semaphore::new(limits.all.count(&ALL_OUTBOUND_REQUESTS))),
             of_one: of_one.collect(),
         }
     }

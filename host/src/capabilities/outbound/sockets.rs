@@ -4,7 +4,7 @@
 //! `*://127.0.0.1:*` grant some, `tcp://db.local:5432` grants none.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use praxis_wasi::State;
 use wasmtime::component::Linker;
@@ -14,6 +14,7 @@ use wasmtime_wasi::sockets::SocketAddrUse;
 use super::{Grants, Networks, Outbound};
 use crate::capabilities::Capability;
 use crate::manifest::Component;
+use crate::manifest::grant::Target;
 
 const TCP: &str = "tcp";
 const UDP: &str = "udp";
@@ -21,7 +22,23 @@ const UDP: &str = "udp";
 /// The capability: an instance that it never sees has no sockets.
 pub struct Sockets {
     outbound: Arc<Outbound>,
-    blocked: Arc<Networks>,
+    barred: Arc<Barred>,
+}
+
+/// What is out of reach, whatever is granted.
+#[derive(Default)]
+struct Barred {
+    networks: Networks,
+    /// Where the host listens: it answers there itself, too, and may trust who asks from this
+    /// machine.
+    own: OnceLock<SocketAddr>,
+}
+
+impl Barred {
+    fn cover(&self, protocol: &str, address: SocketAddr) -> bool {
+        let leads_to = |own| Target::socket(protocol, address).leads_to(own);
+        self.networks.cover(address.ip()) || self.own.get().copied().is_some_and(leads_to)
+    }
 }
 
 impl Sockets {
@@ -29,8 +46,16 @@ impl Sockets {
     pub fn new(outbound: Arc<Outbound>, blocked: Networks) -> Self {
         Self {
             outbound,
-            blocked: Arc::new(blocked),
+            barred: Arc::new(Barred {
+                networks: blocked,
+                own: OnceLock::new(),
+            }),
         }
+    }
+
+    /// Where the application itself listens: no socket leads there. Said once.
+    pub fn set_own(&self, address: SocketAddr) {
+        self.barred.own.get_or_init(|| address);
     }
 }
 
@@ -54,10 +79,10 @@ impl Capability for Sockets {
         wasi.allow_tcp(grants.grants_any(TCP));
         wasi.allow_udp(grants.grants_any(UDP));
         wasi.allow_ip_name_lookup(true);
-        let blocked = Arc::clone(&self.blocked);
+        let barred = Arc::clone(&self.barred);
         let component = component.id.clone();
         wasi.socket_addr_check(move |address, what| {
-            let is_allowed = is_allowed(&grants, &blocked, address, what);
+            let is_allowed = is_allowed(&grants, &barred, address, what);
             if !is_allowed {
                 tracing::warn!(component, %address, ?what, "a socket was refused");
             }
@@ -68,12 +93,7 @@ impl Capability for Sockets {
     fn attach(&self, _: &Component, _: &mut State) {}
 }
 
-fn is_allowed(
-    grants: &Grants,
-    blocked: &Networks,
-    address: SocketAddr,
-    what: SocketAddrUse,
-) -> bool {
+fn is_allowed(grants: &Grants, barred: &Barred, address: SocketAddr, what: SocketAddrUse) -> bool {
     let protocol = match what {
         // Whoever connects is bound to any free port first. Only `listen` would open it to others,
         // and datagrams are asked for one by one.
@@ -84,7 +104,7 @@ fn is_allowed(
         SocketAddrUse::TcpConnect => TCP,
         SocketAddrUse::UdpSend | SocketAddrUse::UdpReceive => UDP,
     };
-    grants.cover(protocol, address) && !blocked.cover(address.ip())
+    grants.cover(protocol, address) && !barred.cover(protocol, address)
 }
 
 #[cfg(test)]
@@ -122,6 +142,14 @@ mod tests {
             // Blocked, whatever is granted.
             ("*://*:*", TcpConnect, "192.168.0.1:80", false),
             ("*://*:*", UdpSend, "[::ffff:192.168.0.1]:80", false),
+            // So is the host itself, however it is named.
+            ("*://*:*", TcpConnect, "127.0.0.1:3000", false),
+            ("tcp://127.0.0.1:3000", TcpConnect, "127.0.0.1:3000", false),
+            ("*://*:*", TcpConnect, "[::ffff:127.0.0.1]:3000", false),
+            ("*://*:*", TcpConnect, "0.0.0.0:3000", false),
+            ("*://*:*", TcpConnect, "[::1]:3000", false),
+            ("*://*:*", TcpConnect, "127.0.0.1:3001", true),
+            ("*://*:*", TcpConnect, "10.0.0.1:3000", true),
             // Nothing listens.
             ("*://*:*", TcpBind, "0.0.0.0:0", true),
             ("*://*:*", UdpBind, "[::]:0", true),
@@ -131,10 +159,13 @@ mod tests {
             ("*://*:*", TcpListen, "0.0.0.0:0", false),
             ("*://*:*", TcpAccept, "10.0.0.1:80", false),
         ];
-        let blocked = Networks::parse(["192.168.0.0/16"]).unwrap();
+        let barred = Barred {
+            networks: Networks::parse(["192.168.0.0/16"]).unwrap(),
+            own: OnceLock::from("127.0.0.1:3000".parse::<SocketAddr>().unwrap()),
+        };
         for (entry, what, address, expected) in table {
             let grants = Grants::parse(&[entry.to_owned()], &Variables::default()).unwrap();
-            let seen = is_allowed(&grants, &blocked, address.parse().unwrap(), what);
+            let seen = is_allowed(&grants, &barred, address.parse().unwrap(), what);
             assert_eq!(seen, expected, "{entry} {what:?} {address}");
         }
     }

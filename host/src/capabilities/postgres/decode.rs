@@ -12,7 +12,11 @@ use super::kind::Kind;
 use super::{numeric, range};
 
 /// One row, and how many bytes its values have; `kinds` are those of its columns.
-pub fn row(row: &PgRow, kinds: &[Kind]) -> Result<(Vec<DbValue>, usize), Error> {
+pub fn row(
+    row: &PgRow,
+    kinds: &[Kind],
+    row_bytes_max: usize,
+) -> Result<(Vec<DbValue>, usize), Error> {
     let mut values = Vec::with_capacity(kinds.len());
     let mut size = 0;
     for (index, kind) in kinds.iter().enumerate() {
@@ -25,6 +29,11 @@ pub fn row(row: &PgRow, kinds: &[Kind]) -> Result<(Vec<DbValue>, usize), Error> 
             .as_bytes()
             .map_err(|error| Error::Value(error.to_string()))?;
         size += bytes.len();
+        if size > row_bytes_max {
+            return Err(Error::Usage(format!(
+                "a row has more than {row_bytes_max} bytes (postgres_result_bytes_max)"
+            )));
+        }
         if raw.format() != PgValueFormat::Binary {
             return Err(unreadable(index, kind));
         }

@@ -8,17 +8,17 @@ use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use super::error::Error;
+use super::limits::Limits;
 use super::pool::{Lease, Pool};
 
 /// Connections that a component has to itself, whatever the others do.
 const CONNECTIONS_OWN_MAX: usize = 4;
-/// All of one component to one database, where the manifest says nothing.
-pub const CONNECTIONS_OF_ONE_DEFAULT: usize = 16;
 /// Waiting for a connection when all are in use.
 const LEASE_WAIT_MS: u64 = 2_000;
 
 pub struct Share {
     pub pool: Arc<Pool>,
+    pub limits: Limits,
     own: Arc<Semaphore>,
     /// Of those that the pool has for everybody.
     further: Arc<Semaphore>,
@@ -31,12 +31,13 @@ pub struct Permit {
 }
 
 impl Share {
-    pub fn new(pool: Arc<Pool>, connections_max: usize) -> Self {
-        let own = connections_max.min(CONNECTIONS_OWN_MAX);
+    pub fn new(pool: Arc<Pool>, limits: Limits) -> Self {
+        let own = limits.connections_max.min(CONNECTIONS_OWN_MAX);
         Self {
             pool,
+            limits,
             own: Arc::new(Semaphore::new(own)),
-            further: Arc::new(Semaphore::new(connections_max - own)),
+            further: Arc::new(Semaphore::new(limits.connections_max - own)),
         }
     }
 

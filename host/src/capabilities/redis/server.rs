@@ -5,11 +5,16 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use ::redis::aio::MultiplexedConnection;
-use ::redis::{AsyncConnectionConfig, Client, Cmd, ErrorKind, FromRedisValue, RedisError};
+use ::redis::{Client, Cmd, ErrorKind, FromRedisValue, RedisError};
+use tokio::time::timeout;
+
+use super::bounded::Overrun;
+use super::connect::{Driver, connect};
+use crate::manifest::limits::REDIS_REPLY_BYTES;
 
 /// Opening the connection, authentication included.
 const CONNECT_TIMEOUT_MS: u64 = 500;
@@ -28,6 +33,7 @@ pub struct Server {
     client: Client,
     /// Where it is, without credentials: for errors and logs.
     place: String,
+    reply_bytes_max: u64,
     live: Mutex<Option<Live>>,
     generations: AtomicU64,
     /// Held by the one who connects; the others wait for the outcome.
@@ -38,12 +44,20 @@ pub struct Server {
 struct Live {
     connection: MultiplexedConnection,
     generation: u64,
+    overrun: Overrun,
+    _driver: Arc<Driver>,
 }
 
 /// An attempt to connect that failed.
 struct Attempt {
     at: Instant,
     reason: String,
+}
+
+/// Why a command has no answer.
+enum Failure {
+    TooLong,
+    Driver(RedisError),
 }
 
 /// What went wrong, by what the guest is told.
@@ -56,6 +70,8 @@ pub enum Error {
     Type,
     /// No connection, or no answer in time.
     Unavailable(String),
+    /// A reply on the connection was longer than this: it is closed.
+    TooLong(u64),
     /// The server said no: its error begins with its code, such as `NOSCRIPT`.
     Refused(String),
     /// Traps the guest: a handle that is not its own.
@@ -68,6 +84,11 @@ impl fmt::Display for Error {
             Self::Address => f.write_str("the address cannot be used, or is not granted"),
             Self::TooMany => f.write_str("too many different servers are in use"),
             Self::Type => f.write_str("the key or the reply is of another type"),
+            Self::TooLong(bytes_max) => write!(
+                f,
+                "the connection was closed: a reply has more than {bytes_max} bytes \
+                 (redis_reply_bytes_max)"
+            ),
             Self::Unavailable(reason) | Self::Refused(reason) => f.write_str(reason),
             Self::Trap(trap) => write!(f, "{trap}"),
         }
@@ -77,11 +98,19 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {}
 
 impl Server {
+    /// With the reply that a component may get where the manifest says nothing.
     pub fn new(address: &str) -> Result<Self, Error> {
+        Self::bounded(address, REDIS_REPLY_BYTES.default)
+    }
+
+    /// The server of which no reply has more than `reply_bytes_max`, an element of it counting for
+    /// 64 bytes besides its own.
+    pub fn bounded(address: &str, reply_bytes_max: u64) -> Result<Self, Error> {
         let client = Client::open(address).map_err(|_| Error::Address)?;
         Ok(Self {
             place: client.get_connection_info().addr().to_string(),
             client,
+            reply_bytes_max,
             live: Mutex::default(),
             generations: AtomicU64::new(0),
             connecting: tokio::sync::Mutex::default(),
@@ -93,26 +122,33 @@ impl Server {
     pub async fn ask<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, Error> {
         match self.try_ask(command).await {
             // The server was restarted since the last command.
-            Err(error) if error.is_connection_dropped() && is_repeatable(command) => self
-                .try_ask(command)
-                .await
-                .map_err(|error| self.name(&error)),
-            outcome => outcome.map_err(|error| self.name(&error)),
+            Err(Failure::Driver(error))
+                if error.is_connection_dropped() && is_repeatable(command) =>
+            {
+                self.try_ask(command).await
+            }
+            outcome => outcome,
         }
+        .map_err(|failure| match failure {
+            Failure::TooLong => Error::TooLong(self.reply_bytes_max),
+            Failure::Driver(error) => self.name(&error),
+        })
     }
 
-    async fn try_ask<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, RedisError> {
-        let Live {
-            mut connection,
-            generation,
-        } = self.connection().await?;
-        let outcome = command.query_async(&mut connection).await;
-        if let Err(error) = &outcome
-            && (error.is_unrecoverable_error() || error.is_timeout())
-        {
-            self.discard(generation);
-        }
-        outcome
+    async fn try_ask<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, Failure> {
+        let mut live = self.connection().await.map_err(Failure::Driver)?;
+        let outcome = command.query_async(&mut live.connection).await;
+        outcome.map_err(|error: RedisError| {
+            let is_too_long = live.overrun.load(Ordering::Relaxed);
+            if is_too_long || error.is_unrecoverable_error() || error.is_timeout() {
+                self.discard(live.generation);
+            }
+            if is_too_long {
+                Failure::TooLong
+            } else {
+                Failure::Driver(error)
+            }
+        })
     }
 
     async fn connection(&self) -> Result<Live, RedisError> {
@@ -130,18 +166,22 @@ impl Server {
             let reason = attempt.reason.clone();
             return Err(RedisError::from((ErrorKind::Io, "no connection", reason)));
         }
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(Duration::from_millis(CONNECT_TIMEOUT_MS)))
-            .set_response_timeout(Some(Duration::from_millis(RESPONSE_TIMEOUT_MS)));
-        let attempt = self
-            .client
-            .get_multiplexed_async_connection_with_config(&config);
-        match attempt.await {
-            Ok(connection) => {
+        let overrun = Overrun::default();
+        let attempt = connect(
+            &self.client,
+            Duration::from_millis(RESPONSE_TIMEOUT_MS),
+            self.reply_bytes_max,
+            Arc::clone(&overrun),
+        );
+        let attempt = timeout(Duration::from_millis(CONNECT_TIMEOUT_MS), attempt).await;
+        match attempt.unwrap_or_else(|late| Err(std::io::Error::from(late).into())) {
+            Ok((connection, driver)) => {
                 *last = None;
                 let new = Live {
                     connection,
                     generation: self.generations.fetch_add(1, Ordering::Relaxed),
+                    overrun,
+                    _driver: Arc::new(driver),
                 };
                 Ok(self.live().insert(new).clone())
             }

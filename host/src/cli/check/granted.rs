@@ -1,5 +1,6 @@
 //! What a component's table grants it, and what bounds it, as text.
 
+use crate::manifest::limits::{self, Limit};
 use crate::manifest::{Channel, Component, DependencySource, FileMount, template};
 use crate::runtime::component::{
     EVENT_TIMEOUT_MS_DEFAULT, MEMORY_BYTES_DEFAULT, REQUEST_TIMEOUT_MS_DEFAULT,
@@ -73,7 +74,7 @@ pub fn limits(component: &Component) -> Vec<String> {
         Some(fuel) => format!("{fuel} units of fuel"),
         None => "no limit of fuel".into(),
     };
-    vec![
+    let mut lines = vec![
         format!(
             "{} of memory, {request} ms a request, {event} ms an event, {fuel}",
             bytes(memory)
@@ -86,7 +87,16 @@ pub fn limits(component: &Component) -> Vec<String> {
             bytes(http.body_bytes_max),
             http.requests_per_instance_max
         ),
-    ]
+    ];
+    lines.extend(changed(tool.limits.changed(&limits::OF_COMPONENTS)));
+    lines
+}
+
+/// Limits that are not as they would be without the manifest, one a line.
+pub fn changed(limits: impl Iterator<Item = (&'static Limit, u64)>) -> Vec<String> {
+    limits
+        .map(|(limit, value)| format!("{} = {value} (not {})", limit.key, limit.default))
+        .collect()
 }
 
 fn bytes(number: u64) -> String {

@@ -3,7 +3,7 @@
 use praxis_wasi::State;
 use wasmtime::{AsContextMut as _, Store};
 
-use crate::runtime::component::Component;
+use crate::runtime::component::{self, Component};
 use crate::runtime::room::{self, Unanswered};
 use crate::runtime::spare::{Answered, Instance, Spares};
 
@@ -42,8 +42,9 @@ impl<I: Interface> Export<I> {
     pub async fn handle(&self, given: I::Given) -> Result<I::Answer, Unanswered> {
         let mut instance = self.instance().await?;
         self.component.refill(instance.store.as_context_mut());
+        let rest = component::rest(instance.store.data_mut());
         let called = I::call(&mut instance.store, &instance.exports, given);
-        let answered = room::in_time(&self.component, called).await?;
+        let answered = room::in_time(&self.component, &rest, called).await?;
         if answered.is_at_rest {
             self.spares.put_back(instance);
         }

@@ -1,39 +1,60 @@
-//! One client's connection.
+//! One client's connection: HTTP/1, or HTTP/2 if the client begins with it.
+
+mod first;
+mod hurried;
+mod idle;
 
 use std::convert::Infallible;
-use std::io;
-use std::mem::MaybeUninit;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use http::StatusCode;
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::net::TcpStream;
-use tokio::time::Sleep;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::Server;
+use self::first::First;
+use self::hurried::{Hurried, LINGER_TIMEOUT};
+use self::idle::{Idle, held};
 use super::client::Client;
-use super::pace::Pace;
+use super::pace::Window;
+use super::{Server, response};
+use crate::manifest::limits::{self, HEAD_BYTES, HEAD_TIMEOUT, HEADERS};
 
-/// The request line and all headers together.
-const HEAD_BYTES_MAX: usize = 32 << 10;
-const HEADERS_MAX: usize = 100;
-/// A client that takes longer to send a head, or sends none, is cut off.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a client may go on sending after the last answer: cut off at once, it might not get to
-/// read why it was refused.
-const LINGER_TIMEOUT: Duration = Duration::from_secs(1);
-const SCRATCH_BYTES: usize = 4 << 10;
+/// Requests at one time on one connection of HTTP/2.
+const STREAMS_MAX: u32 = 64;
 
-/// Answers the client's requests, one after the other, until it goes or the server is to stop.
+/// What a client may take of a connection.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// The request line and all headers together.
+    head_bytes_max: usize,
+    headers_max: usize,
+    /// A client that takes longer to send a head, or sends none, is cut off.
+    head_timeout: Duration,
+    /// How slowly it may read its answers.
+    slowest: Window,
+}
+
+impl Limits {
+    pub fn new(limits: &limits::Limits) -> Self {
+        Self {
+            head_bytes_max: limits.count(&HEAD_BYTES),
+            headers_max: limits.count(&HEADERS),
+            head_timeout: Duration::from_millis(limits.of(&HEAD_TIMEOUT)),
+            slowest: Window::new(limits),
+        }
+    }
+}
+
+/// Answers the client's requests until it goes or the server is to stop.
 pub async fn serve(
     server: Arc<Server>,
-    stream: TcpStream,
+    mut stream: TcpStream,
     address: SocketAddr,
     stop: CancellationToken,
 ) {
@@ -41,19 +62,41 @@ pub async fn serve(
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "could not set TCP_NODELAY");
     }
+    let limits = server.connection_limits;
     let local = stream.local_addr().unwrap_or(address);
     let client = Arc::new(Client::new(address, local));
+    let first = timeout(limits.head_timeout, First::of(&mut stream));
+    let Some(Ok(Ok(first))) = stop.run_until_cancelled(first).await else {
+        return;
+    };
+    let is_http_2 = first.is_http_2();
+    let stream = Hurried::new(first, stream, limits.slowest);
+    if is_http_2 {
+        serve_2(server, stream, client, stop).await;
+    } else {
+        serve_1(server, stream, client, stop).await;
+    }
+}
+
+/// One request after the other.
+async fn serve_1(
+    server: Arc<Server>,
+    stream: Hurried,
+    client: Arc<Client>,
+    stop: CancellationToken,
+) {
+    let limits = server.connection_limits;
     let service = service_fn(move |request| {
         let server = Arc::clone(&server);
         let client = Arc::clone(&client);
         async move { Ok::<_, Infallible>(server.answer(request, &client).await) }
     });
-    let connection = hyper::server::conn::http1::Builder::new()
+    let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT)
-        .max_buf_size(HEAD_BYTES_MAX)
-        .max_headers(HEADERS_MAX)
-        .serve_connection(TokioIo::new(Hurried::new(stream)), service);
+        .header_read_timeout(limits.head_timeout)
+        .max_buf_size(limits.head_bytes_max)
+        .max_headers(limits.headers_max)
+        .serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
     let result = tokio::select! {
         result = connection.as_mut() => result,
@@ -67,93 +110,53 @@ pub async fn serve(
     }
 }
 
-/// A stream that fails once a client reads its answers too slowly, and that hears a client out
-/// for `LINGER_TIMEOUT` when all is said.
-struct Hurried {
-    stream: TcpStream,
-    pace: Pace,
-    lingering: Option<Pin<Box<Sleep>>>,
-    has_ended: bool,
-}
-
-impl Hurried {
-    fn new(stream: TcpStream) -> Self {
-        Self {
-            stream,
-            pace: Pace::default(),
-            lingering: None,
-            has_ended: false,
+/// Several requests at one time.
+async fn serve_2(
+    server: Arc<Server>,
+    stream: Hurried,
+    client: Arc<Client>,
+    stop: CancellationToken,
+) {
+    let limits = server.connection_limits;
+    let idle = Idle::default();
+    let begun = idle.clone();
+    let service = service_fn(move |request: http::Request<_>| {
+        let server = Arc::clone(&server);
+        let client = Arc::clone(&client);
+        let request_held = begun.begin();
+        async move {
+            // HTTP/1 counts them while it reads.
+            let answer = if request.headers().len() > limits.headers_max {
+                let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+                response(status, "text/plain", "there are too many headers")
+            } else {
+                server.answer(request, &client).await
+            };
+            Ok::<_, Infallible>(answer.map(|body| held(body, request_held)))
         }
-    }
-
-    fn bounded(
-        &mut self,
-        context: &mut Context<'_>,
-        written: Poll<io::Result<usize>>,
-    ) -> Poll<io::Result<usize>> {
-        if let Poll::Ready(written) = written {
-            self.pace.moved(*written.as_ref().unwrap_or(&0));
-            return Poll::Ready(written);
+    });
+    let head_bytes_max = u32::try_from(limits.head_bytes_max).unwrap_or(u32::MAX);
+    let connection = http2::Builder::new(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS_MAX)
+        .max_header_list_size(head_bytes_max)
+        .keep_alive_interval(limits.head_timeout)
+        .keep_alive_timeout(limits.head_timeout)
+        .serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(connection);
+    let result = tokio::select! {
+        result = connection.as_mut() => result,
+        () = idle.lasts(limits.head_timeout) => {
+            connection.as_mut().graceful_shutdown();
+            // Nothing is under way: who does not hear it is cut off.
+            timeout(LINGER_TIMEOUT, connection).await.unwrap_or(Ok(()))
         }
-        ready!(self.pace.poll_too_slow(context));
-        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
-    }
-}
-
-impl AsyncRead for Hurried {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        let read = Pin::new(&mut self.stream).poll_read(context, buffer);
-        let nothing = buffer.filled().len() == before && buffer.remaining() > 0;
-        self.has_ended |= nothing && matches!(read, Poll::Ready(Ok(())));
-        read
-    }
-}
-
-impl AsyncWrite for Hurried {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.bounded(context, written)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
-        self.bounded(context, written)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.lingering.is_none() {
-            ready!(Pin::new(&mut self.stream).poll_shutdown(context))?;
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
         }
-        let this = &mut *self;
-        let lingering =
-            (this.lingering).get_or_insert_with(|| Box::pin(tokio::time::sleep(LINGER_TIMEOUT)));
-        let mut scratch = [MaybeUninit::uninit(); SCRATCH_BYTES];
-        while !this.has_ended && lingering.as_mut().poll(context).is_pending() {
-            let mut rest = ReadBuf::uninit(&mut scratch);
-            ready!(Pin::new(&mut this.stream).poll_read(context, &mut rest))?;
-            this.has_ended = rest.filled().is_empty();
-        }
-        Poll::Ready(Ok(()))
+    };
+    if let Err(error) = result {
+        tracing::debug!(%error, "a connection ended early");
     }
 }

@@ -19,7 +19,9 @@ use wasmtime_wasi_http::handler::{ExpirationError, InstantiationError, TrapOrPan
 use self::call::{Call, Fate, Interest, Ticket};
 use self::limits::Limits;
 pub use self::version::Version;
+use super::pace::Window;
 use super::{Problem, Response};
+use crate::manifest;
 use crate::runtime::component::Component;
 use crate::runtime::deployment::{Commit, Seat};
 use crate::runtime::life::Life;
@@ -35,6 +37,8 @@ struct Inner {
     /// Of the versions before it, until they have finished.
     retired: Mutex<Vec<Arc<Life>>>,
     limits: Limits,
+    /// How slowly a request's body may come.
+    slowest: Window,
     places: Arc<Semaphore>,
     waiting: AtomicUsize,
 }
@@ -42,6 +46,11 @@ struct Inner {
 impl Guest {
     /// Fails if the component exports neither interface.
     pub fn new(component: &Component) -> anyhow::Result<Self> {
+        Self::paced(component, Window::new(&manifest::limits::Limits::default()))
+    }
+
+    /// The same, for clients that may be as slow as this.
+    pub fn paced(component: &Component, slowest: Window) -> anyhow::Result<Self> {
         let limits = Limits::new(&component.manifest.tool.praxis);
         Ok(Self(Arc::new(Inner {
             component: component.manifest.id.clone(),
@@ -50,6 +59,7 @@ impl Guest {
             places: Arc::new(Semaphore::new(limits.requests_in_flight_max)),
             waiting: AtomicUsize::new(0),
             limits,
+            slowest,
         })))
     }
 
@@ -73,7 +83,8 @@ impl Guest {
             call: Arc::clone(&call),
             _place: place,
         };
-        let request = request.map(|body| body::incoming(body, body_bytes_max, &call));
+        let request =
+            request.map(|body| body::incoming(body, body_bytes_max, inner.slowest, &call));
         // Taken late: a request that waited is answered by the version that is live now.
         let version = inner.version.load_full();
         let answer = tokio::select! {

@@ -102,7 +102,7 @@ impl Operations {
             )),
             Operation::Consumers => {
                 operator(claims)?;
-                consumers::list(events).await
+                Ok(consumers::list(events).await)
             }
             Operation::Replay => {
                 let operator = operator(claims)?;

@@ -7,15 +7,28 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Sleep};
 
-/// Of this much waiting for a client, nothing is said; then it has to have moved
-/// `WINDOW_BYTES_MIN`, and the next window begins. It is also the longest silence.
-const WINDOW: Duration = Duration::from_secs(10);
-/// 1 KiB/s.
-const WINDOW_BYTES_MIN: u64 = 10 << 10;
+use crate::manifest::limits::{Limits, SLOW_BYTES, SLOW_TIMEOUT};
+
+/// Of this much waiting for a client, nothing is said; then it has to have moved `bytes_min`, and
+/// the next window begins. It is also the longest silence.
+#[derive(Debug, Clone, Copy)]
+pub struct Window {
+    lasts: Duration,
+    bytes_min: u64,
+}
+
+impl Window {
+    pub fn new(limits: &Limits) -> Self {
+        Self {
+            lasts: Duration::from_millis(limits.of(&SLOW_TIMEOUT)),
+            bytes_min: limits.of(&SLOW_BYTES),
+        }
+    }
+}
 
 /// Counts the time only in which the client was waited for: a component may take its own.
-#[derive(Default)]
 pub struct Pace {
+    window: Window,
     /// In this window, before the wait that is going on.
     waited: Duration,
     bytes: u64,
@@ -28,9 +41,18 @@ struct Wait {
 }
 
 impl Pace {
+    pub fn new(window: Window) -> Self {
+        Self {
+            window,
+            waited: Duration::ZERO,
+            bytes: 0,
+            wait: None,
+        }
+    }
+
     /// Nothing can be read or written now. Ready once the client was too slow.
     pub fn poll_too_slow(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        let left = WINDOW.saturating_sub(self.waited);
+        let left = self.window.lasts.saturating_sub(self.waited);
         let wait = self.wait.get_or_insert_with(|| {
             let since = Instant::now();
             Wait {
@@ -39,13 +61,13 @@ impl Pace {
             }
         });
         ready!(wait.over.as_mut().poll(context));
-        if self.bytes < WINDOW_BYTES_MIN {
+        if self.bytes < self.window.bytes_min {
             return Poll::Ready(());
         }
         // The next window begins with this wait: no silence is longer than one.
         self.waited = Duration::ZERO;
         self.bytes = 0;
-        wait.over.as_mut().reset(wait.since + WINDOW);
+        wait.over.as_mut().reset(wait.since + self.window.lasts);
         wait.over.as_mut().poll(context)
     }
 

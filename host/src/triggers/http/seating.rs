@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::guest::Guest;
+use super::pace::Window;
 use crate::manifest::{Manifest, Route};
 use crate::runtime::application::Application;
 use crate::runtime::deployment::Seats;
@@ -25,12 +26,13 @@ impl Guests {
     ) -> anyhow::Result<Self> {
         let mut by_component: BTreeMap<String, Guest> = BTreeMap::new();
         let mut routes = Vec::new();
+        let slowest = Window::new(&manifest.application.tool.praxis.limits);
         for trigger in &manifest.trigger.http {
             let id = &trigger.component;
             let guest = match by_component.get(id) {
                 Some(guest) => guest.clone(),
                 None => {
-                    let guest = Guest::new(application.component(id))?;
+                    let guest = Guest::paced(application.component(id), slowest)?;
                     seats.add(id, Arc::new(guest.clone()));
                     by_component.insert(id.clone(), guest.clone());
                     guest

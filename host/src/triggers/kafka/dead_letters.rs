@@ -103,6 +103,9 @@ pub struct Letter {
     pub topic: String,
     pub partition: u32,
     pub offset: u64,
+    /// How long the payload was, if the broker did not take the letter with it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cut_bytes: Option<u64>,
     /// The payload, where one letter was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data: Option<Value>,
@@ -132,8 +135,11 @@ pub enum Refused {
     /// Redriven first, it would overtake.
     #[error("{0} is of the same key, and was given up on earlier: redrive or discard it first")]
     Earlier(Id),
-    #[error("no component can handle it, it is no event: discard it")]
+    #[error("no component can handle it, it is no event or lost its payload: discard it")]
     Malformed,
+    /// The event's topic does not take it any more.
+    #[error("{0}: discard it, or let the broker take it")]
+    Unwanted(Error),
     #[error("the topic it came from is gone: discard it")]
     Homeless,
     /// The component was renamed, or reads the topic no more: nobody would handle it.
@@ -147,7 +153,7 @@ impl From<Error> for Refused {
     fn from(error: Error) -> Self {
         match error {
             Error::UnknownTopic(_) => Self::Unknown,
-            Error::Unavailable(_) | Error::Lost => Self::Broker(error),
+            Error::Unavailable(_) | Error::Refused(_) | Error::Lost => Self::Broker(error),
         }
     }
 }
@@ -330,6 +336,7 @@ impl DeadLetters {
         match self.broker.publish(&[again]).await {
             Ok(()) => {}
             Err(Error::UnknownTopic(_)) => return Err(Refused::Homeless),
+            Err(error @ Error::Refused(_)) => return Err(Refused::Unwanted(error)),
             Err(error) => return Err(Refused::Broker(error)),
         }
         self.resolve(id, &received.record, Resolved::Redriven).await
@@ -458,6 +465,7 @@ impl Letter {
             topic: dead.topic,
             partition: dead.partition,
             offset: dead.offset,
+            cut_bytes: dead.cut_bytes,
             data: None,
         })
     }

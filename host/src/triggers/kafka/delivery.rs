@@ -1,6 +1,8 @@
 //! One try of an event, and what becomes of the event then.
 
+use std::collections::VecDeque;
 use std::panic::AssertUnwindSafe;
+use std::slice::from_ref;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -8,7 +10,7 @@ use futures::FutureExt as _;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::job::Job;
+use super::job::{Job, cut};
 use super::watch::{Shown, State};
 use super::{Group, Terms};
 use crate::capabilities::events::{Broker, Error, Outgoing, Record, dead_letter_topic};
@@ -52,6 +54,14 @@ pub enum Ended {
     Abandoned,
 }
 
+/// Why the broker did not take what was published, and won't.
+enum Untaken {
+    /// Nobody made this topic.
+    NoTopic(String),
+    /// It refuses it, for this reason.
+    Refused(String),
+}
+
 impl Courier {
     pub async fn deliver(&self, job: &mut Job, lane: Lane<'_>) -> Ended {
         if let Some(fault) = job.malformed.take() {
@@ -73,9 +83,14 @@ impl Courier {
                 let outgoing = self.outgoing(job, publications);
                 match self.publish(&outgoing, lane.revoked).await {
                     Some(Ok(())) => return Ended::Finished,
-                    Some(Err(topic)) => {
+                    Some(Err(Untaken::NoTopic(topic))) => {
                         let reason = format!("it published to {topic}, which is not there");
                         (reason, attempt >= lane.terms.attempts_max)
+                    }
+                    // However often it is handled, it would be refused.
+                    Some(Err(Untaken::Refused(reason))) => {
+                        let reason = format!("what it published was refused: {reason}");
+                        return self.give_up(job, attempt, &reason, lane).await;
                     }
                     None => return Ended::Abandoned,
                 }
@@ -132,8 +147,9 @@ impl Courier {
         release(job.id, &self.group.component, publications, traceparent)
     }
 
-    /// Puts the event among the dead letters. Where they have no topic, it is not lost: its key is
-    /// held until there is one.
+    /// Puts the event among the dead letters: without its payload if the broker does not take it
+    /// whole. Where they have no topic, or it takes none at all, it is not lost: its key is held
+    /// until that works.
     async fn give_up(&self, job: &Job, attempts: u32, reason: &str, lane: Lane<'_>) -> Ended {
         let delivery = &job.delivery;
         tracing::error!(
@@ -147,15 +163,33 @@ impl Courier {
             reason,
             "an event is given up on"
         );
-        let letter = Outgoing {
+        let mut letter = Outgoing {
             topic: dead_letter_topic(&delivery.topic),
             partition: None,
             record: job.letter(&self.group, self.handler.version(), attempts, reason),
         };
-        match self.publish(&[letter], lane.revoked).await {
+        let mut written = self.publish(from_ref(&letter), lane.revoked).await;
+        if let Some(Err(Untaken::Refused(refusal))) = &written {
+            tracing::error!(
+                event.id = delivery.id,
+                event.topic = delivery.topic,
+                reason = refusal,
+                "a dead letter was refused: it is written without its payload"
+            );
+            letter.record = cut(letter.record);
+            written = self.publish(from_ref(&letter), lane.revoked).await;
+        }
+        match written {
             Some(Ok(())) => {}
-            Some(Err(topic)) => {
-                let reason = format!("there is no topic {topic} for it; {reason}");
+            Some(Err(untaken)) => {
+                let reason = match untaken {
+                    Untaken::NoTopic(topic) => {
+                        format!("there is no topic {topic} for it; {reason}")
+                    }
+                    Untaken::Refused(refusal) => {
+                        format!("its dead letter was refused: {refusal}; {reason}")
+                    }
+                };
                 self.postpone(job, State::Parked, &reason);
                 return Ended::Again {
                     reason,
@@ -169,18 +203,31 @@ impl Courier {
         Ended::Finished
     }
 
-    /// Publishes, however long the broker takes to come back. The name of a topic that is not
-    /// there is an error; `None` means that the partition was revoked first.
+    /// Publishes, however long the broker takes to come back. `None` means that the partition was
+    /// revoked first.
     async fn publish(
         &self,
         batch: &[Outgoing],
         revoked: &CancellationToken,
-    ) -> Option<Result<(), String>> {
+    ) -> Option<Result<(), Untaken>> {
         let mut pauses = backoff(self.group.pace.first_ms, self.group.pace.ms_max);
+        let mut parts: VecDeque<&[Outgoing]> = VecDeque::from([batch]);
         loop {
-            match self.broker.publish(batch).await {
-                Ok(()) => return Some(Ok(())),
-                Err(Error::UnknownTopic(topic)) => return Some(Err(topic)),
+            let Some(part) = parts.front() else {
+                return Some(Ok(()));
+            };
+            match self.broker.publish(part).await {
+                Ok(()) => {
+                    parts.pop_front();
+                    continue;
+                }
+                Err(Error::UnknownTopic(topic)) => return Some(Err(Untaken::NoTopic(topic))),
+                // Each alone may be taken.
+                Err(Error::Refused(_)) if part.len() > 1 => {
+                    parts = batch.chunks(1).collect();
+                    continue;
+                }
+                Err(Error::Refused(reason)) => return Some(Err(Untaken::Refused(reason))),
                 Err(error @ (Error::Unavailable(_) | Error::Lost)) => tracing::warn!(
                     error = &error as &dyn std::error::Error,
                     component = self.group.component,

@@ -339,7 +339,7 @@ impl<'a> Desk<'a> {
             Ok(()) => true,
             Err(Error::Lost) => false,
             // Said again, also if nothing comes after it.
-            Err(error @ (Error::Unavailable(_) | Error::UnknownTopic(_))) => {
+            Err(error @ (Error::Unavailable(_) | Error::UnknownTopic(_) | Error::Refused(_))) => {
                 tracing::warn!(
                     error = &error as &dyn std::error::Error,
                     event.topic = partition.topic(),

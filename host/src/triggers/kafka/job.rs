@@ -12,6 +12,9 @@ use crate::triggers::backoff::backoff;
 /// A reason is kept with the dead letter, in a header.
 const REASON_BYTES_MAX: usize = 1_024;
 
+/// The payload of a letter whose own was cut.
+const NO_DATA: &str = "{}";
+
 /// What an event takes up beside its text.
 const BYTES: usize = 1_024;
 
@@ -89,10 +92,21 @@ impl Job {
                 topic: delivery.topic.clone(),
                 partition: delivery.partition,
                 offset: delivery.offset,
+                cut_bytes: None,
             }),
             ..Record::new(self.id, source, delivery.time_ms, event)
         }
     }
+}
+
+/// The letter without its payload and foreign headers, for a broker that does not take it whole.
+pub fn cut(mut letter: Record) -> Record {
+    letter.others.clear();
+    let data = std::mem::replace(&mut letter.event.data, NO_DATA.to_owned());
+    if let Some(dead) = &mut letter.dead_letter {
+        dead.cut_bytes = u64::try_from(data.len()).ok();
+    }
+    letter
 }
 
 /// As much of a reason as is kept.

@@ -13,13 +13,14 @@ pub struct Meters {
     parked: Gauge,
     retries: Counter,
     dead_letters: Counter,
+    lost: Counter,
     done: Handled,
     retry: Handled,
     fault: Handled,
     reject: Handled,
 }
 
-/// Tries with one outcome, of all partitions of the topic.
+/// Tries with one outcome.
 struct Handled {
     seconds: Histogram,
     total: Counter,
@@ -37,6 +38,7 @@ impl Meters {
             parked: metrics::gauge!("event_parked", &labels),
             retries: metrics::counter!("event_retries_total", &labels),
             dead_letters: metrics::counter!("event_dead_letters_total", &labels),
+            lost: metrics::counter!("event_lost_total", &labels),
             done: Handled::new(at, "done"),
             retry: Handled::new(at, "retry"),
             fault: Handled::new(at, "fault"),
@@ -68,6 +70,10 @@ impl Meters {
         self.retries.increment(1);
     }
 
+    pub fn lost(&self, events: u64) {
+        self.lost.increment(events);
+    }
+
     pub fn gave_up(&self) {
         self.dead_letters.increment(1);
     }
@@ -78,6 +84,7 @@ impl Handled {
         let labels = [
             ("group", at.group.clone()),
             ("topic", at.topic.clone()),
+            ("partition", at.partition.to_string()),
             ("outcome", outcome.to_owned()),
         ];
         Self {

@@ -19,8 +19,23 @@ const BURST_EVENTS_MAX: usize = 64;
 /// waits, so that what they did is committed.
 const DRAIN_MAX: Duration = Duration::from_millis(DRAIN_MS_MAX - 1_000);
 
-/// Reads the partition until it is revoked.
-pub async fn read(courier: &Courier, watch: &Watch, mut partition: Box<dyn Partition>) {
+/// Reads the partition until it is revoked. What runs is finished then; it is dropped if the
+/// partition was lost, so that no two members handle one key for long.
+pub async fn read(courier: &Courier, watch: &Watch, partition: Box<dyn Partition>) {
+    let lost = partition.lost();
+    let (topic, index) = (partition.topic().to_owned(), partition.index());
+    let reading = until_revoked(courier, watch, partition);
+    if lost.run_until_cancelled(reading).await.is_none() {
+        tracing::warn!(
+            group = courier.group.name,
+            event.topic = topic,
+            event.partition = index,
+            "a partition was lost: what was being handled is dropped, and delivered again"
+        );
+    }
+}
+
+async fn until_revoked(courier: &Courier, watch: &Watch, mut partition: Box<dyn Partition>) {
     let terms = courier.group.terms(partition.topic());
     let shown = watch.show(At {
         group: courier.group.name.clone(),
@@ -38,6 +53,7 @@ pub async fn read(courier: &Courier, watch: &Watch, mut partition: Box<dyn Parti
     let mut alarm = Alarm::new();
     let mut is_revoked = pin!(revoked.cancelled());
     'reading: loop {
+        shown.missed(partition.missed());
         if let Some(progress) = desk.due() {
             let mut telling = partition.complete(progress);
             let told = loop {
@@ -96,6 +112,7 @@ pub async fn read(courier: &Courier, watch: &Watch, mut partition: Box<dyn Parti
             }
         }
     }
+    shown.missed(partition.missed());
     // What waits or rests is the next member's.
     let drained = async {
         while let Some(worked) = running.next().await {

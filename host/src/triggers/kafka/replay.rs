@@ -109,12 +109,14 @@ async fn chunk(
                 tracing::error!(event.topic = topic, "what was to be replayed is gone");
                 return Vec::new();
             }
-            Err(error @ (Error::Unavailable(_) | Error::Lost)) => tracing::warn!(
-                error = &error as &dyn std::error::Error,
-                event.topic = topic,
-                event.partition = partition,
-                "a replay waits for the broker"
-            ),
+            Err(error @ (Error::Unavailable(_) | Error::Refused(_) | Error::Lost)) => {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    event.topic = topic,
+                    event.partition = partition,
+                    "a replay waits for the broker"
+                )
+            }
         }
         tokio::time::sleep(pauses()).await;
     }

@@ -39,6 +39,8 @@ pub struct View {
     pub retries: u64,
     /// Events that this host gave up on, since it has the partition.
     pub dead_letters: u64,
+    /// Events that retention took before they were handled, since this host has the partition.
+    pub lost: u64,
     /// The offset before which events are being handled again, while a replay is going on.
     pub replaying_to: Option<u64>,
     /// The keys that do not get on, in the order of their offsets; each holds back its later
@@ -104,6 +106,7 @@ struct Lane {
     held: AtomicUsize,
     retries: AtomicU64,
     dead_letters: AtomicU64,
+    lost: AtomicU64,
     /// Only looked at when something fails.
     troubles: Mutex<Troubles>,
 }
@@ -127,6 +130,7 @@ impl Lane {
             held: self.held.load(Ordering::Relaxed),
             retries: self.retries.load(Ordering::Relaxed),
             dead_letters: self.dead_letters.load(Ordering::Relaxed),
+            lost: self.lost.load(Ordering::Relaxed),
             replaying_to: troubles.replaying_to,
             failing,
         }
@@ -172,6 +176,27 @@ impl Shown {
     pub fn gave_up(&self) {
         self.lane.dead_letters.fetch_add(1, Ordering::Relaxed);
         self.meters.gave_up();
+    }
+
+    /// Events are gone that were never handled.
+    pub fn missed(&self, events: u64) {
+        if events == 0 {
+            return;
+        }
+        let At {
+            group,
+            topic,
+            partition,
+        } = &self.at;
+        tracing::error!(
+            group,
+            event.topic = topic,
+            event.partition = partition,
+            events,
+            "events are lost: they were not kept until the group had handled them"
+        );
+        self.lane.lost.fetch_add(events, Ordering::Relaxed);
+        self.meters.lost(events);
     }
 
     pub fn replaying(&self, to: Option<u64>) {

@@ -63,32 +63,47 @@ async fn outcomes(
     courier: &Courier,
     lane: Lane<'_>,
 ) -> Vec<Option<Outcome>> {
-    let sound = batch
+    let sound = batch.iter().filter(|(_, job)| job.malformed.is_none());
+    let sound: Vec<(Key, &Job)> = sound.map(|(place, job)| (place.key, &**job)).collect();
+    let jobs: Vec<&Job> = sound.iter().map(|(_, job)| *job).collect();
+    let together = call(&jobs, courier, lane).await;
+    let are_faults = together
         .iter()
-        .map(|(_, job)| job)
-        .filter(|job| job.malformed.is_none());
-    let sound: Vec<&Job> = sound.map(|job| &**job).collect();
-    let mut handled = call(&sound, courier, lane).await;
-    if sound.len() > 1
-        && handled
-            .iter()
-            .all(|outcome| matches!(outcome, Outcome::Fault(_)))
-    {
-        // One of them may be to blame: it is found by trying each alone, in order.
-        handled.clear();
-        for job in &sound {
-            handled.extend(call(&[job], courier, lane).await);
-            if matches!(handled.last(), Some(Outcome::Fault(_))) {
-                break;
-            }
-        }
-    }
+        .all(|outcome| matches!(outcome, Outcome::Fault(_)));
+    let handled = match sound.len() > 1 && are_faults {
+        // One of them may be to blame: it is found by trying each alone.
+        true => each(&sound, courier, lane).await,
+        false => together.into_iter().map(Some).collect(),
+    };
     let mut handled = handled.into_iter();
     let outcome = |(_, job): &(Place, Box<Job>)| match &job.malformed {
         Some(_) => None,
-        None => handled.next(),
+        None => handled.next().flatten(),
     };
     batch.iter().map(outcome).collect()
+}
+
+/// Tries each alone, in order, until one is at fault; leaves out those of a key of which an earlier one
+/// has to be tried again.
+async fn each(sound: &[(Key, &Job)], courier: &Courier, lane: Lane<'_>) -> Vec<Option<Outcome>> {
+    let mut handled = Vec::with_capacity(sound.len());
+    let mut unsettled: Vec<Key> = Vec::new();
+    for (key, job) in sound {
+        if unsettled.contains(key) {
+            handled.push(None);
+            continue;
+        }
+        let outcome = call(&[job], courier, lane).await.pop();
+        let is_fault = matches!(outcome, Some(Outcome::Fault(_)));
+        if !matches!(outcome, Some(Outcome::Done(_) | Outcome::Reject(_))) {
+            unsettled.push(*key);
+        }
+        handled.push(outcome);
+        if is_fault {
+            break;
+        }
+    }
+    handled
 }
 
 async fn call(jobs: &[&Job], courier: &Courier, lane: Lane<'_>) -> Vec<Outcome> {

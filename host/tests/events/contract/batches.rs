@@ -1,6 +1,6 @@
 //! What the trigger makes of any adapter: many events with one call.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use praxis_host::capabilities::events::{Broker, dead_letter_topic};
@@ -168,4 +168,45 @@ pub async fn one_that_breaks_its_batch_is_found_and_given_up_on(broker: Arc<dyn 
         1,
         "the others of its batches were not to blame"
     );
+}
+
+pub async fn those_tried_alone_keep_the_order_of_their_key(broker: Arc<dyn Broker>) {
+    let keys = neighbours(2);
+    let (slow, poison) = (keys[0].clone(), keys[1].clone());
+    publish(&broker, &keys, 0..4).await;
+    let effects = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&effects);
+    let handler = Batches::new(move |given| {
+        if given
+            .iter()
+            .any(|(key, number, _)| *key == poison && *number == 3)
+        {
+            return vec![Outcome::Fault("trapped".to_owned()); given.len()];
+        }
+        let mut waits = false;
+        let outcome = |(key, number, attempt): &Given| {
+            // As a component would: behind one that has to come again, none of its key has an effect.
+            waits |= *key == slow && *number == 1 && *attempt == 1;
+            if *key != slow {
+                return Outcome::Done(Vec::new());
+            }
+            if waits {
+                return Outcome::Retry("not yet".to_owned());
+            }
+            seen.lock().unwrap().push(*number);
+            Outcome::Done(Vec::new())
+        };
+        given.iter().map(outcome).collect()
+    });
+    handler.open.send_replace(true);
+    let terms = Terms {
+        batch_events_max: 64,
+        ..TERMS
+    };
+    let member = Member::start(&broker, handler.clone(), terms);
+    eventually(async || lag(&broker).await == 0).await;
+    member.stop().await;
+    let effects = effects.lock().unwrap().clone();
+    assert!(effects.is_sorted(), "{effects:?}");
+    assert_eq!(effects.last(), Some(&3));
 }

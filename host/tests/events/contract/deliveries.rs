@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::reader::{Mode, Reader, numbers, outgoing};
 use crate::waiting::within;
 
-const COUNTER: &str = "app.counter";
+pub const COUNTER: &str = "app.counter";
 const ATTEMPTS_MAX: u32 = 4;
 
 const TERMS: Terms = Terms {
@@ -115,7 +115,8 @@ impl Consumer {
     }
 }
 
-fn start(
+/// A group at work, with a handler of the caller's own.
+pub fn start(
     broker: &Arc<dyn Broker>,
     handler: Arc<dyn Handler>,
 ) -> (CancellationToken, JoinHandle<()>) {

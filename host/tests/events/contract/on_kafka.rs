@@ -4,10 +4,13 @@ use std::sync::Arc;
 
 use praxis_host::capabilities::events::kafka::{Kafka, Options};
 use praxis_host::capabilities::events::{Broker, dead_letter_topic};
+use praxis_host::runtime::consumer::Event;
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
 
-use super::{batches, deliveries, keys, letters, progress, reads, rebalances, replays, suite};
+use super::{
+    batches, deliveries, keys, letters, progress, reads, rebalances, refusals, replays, suite,
+};
 use crate::waiting::within;
 
 const BROKERS: i32 = 3;
@@ -228,6 +231,12 @@ async fn one_that_breaks_its_batch_is_found_and_given_up_on() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn those_tried_alone_keep_the_order_of_their_key() {
+    let cluster = cluster();
+    batches::those_tried_alone_keep_the_order_of_their_key(host(&cluster).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_broker_that_is_down_is_unavailable_and_comes_back() {
     let cluster = cluster();
     suite::a_broker_that_is_down_is_unavailable_and_comes_back(
@@ -277,6 +286,18 @@ async fn what_was_redriven_is_for_its_group_alone() {
 async fn a_group_handles_again_what_it_is_asked_to() {
     let cluster = cluster();
     letters::a_group_handles_again_what_it_is_asked_to(host(&cluster).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_publication_that_is_refused_makes_its_event_a_dead_letter() {
+    let cluster = cluster();
+    let broker = host(&cluster).await;
+    refusals::a_publication_that_is_refused_makes_its_event_a_dead_letter(broker, spoil).await;
+}
+
+/// More than a message may have.
+fn spoil(event: &mut Event) {
+    event.data = format!("\"{}\"", "x".repeat(2 << 20));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -4,11 +4,14 @@ use std::sync::Arc;
 
 use praxis_host::capabilities::events::Broker;
 use praxis_host::capabilities::events::postgres::Log;
+use praxis_host::runtime::consumer::Event;
 use sqlx::PgPool;
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
-use super::{batches, deliveries, keys, letters, progress, reads, rebalances, replays, suite};
+use super::{
+    batches, deliveries, keys, letters, progress, reads, rebalances, refusals, replays, suite,
+};
 use crate::{database, postgres};
 
 /// A log with the suite's topics, as one host meets it.
@@ -181,6 +184,21 @@ async fn one_that_fails_in_a_batch_holds_back_its_key_alone() {
 #[tokio::test]
 async fn one_that_breaks_its_batch_is_found_and_given_up_on() {
     batches::one_that_breaks_its_batch_is_found_and_given_up_on(new().await).await;
+}
+
+#[tokio::test]
+async fn those_tried_alone_keep_the_order_of_their_key() {
+    batches::those_tried_alone_keep_the_order_of_their_key(new().await).await;
+}
+
+#[tokio::test]
+async fn a_publication_that_is_refused_makes_its_event_a_dead_letter() {
+    refusals::a_publication_that_is_refused_makes_its_event_a_dead_letter(new().await, spoil).await;
+}
+
+/// No database keeps a zero byte in a text.
+fn spoil(event: &mut Event) {
+    event.key = "no\0key".to_owned();
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use praxis_host::capabilities::events::postgres::Log;
-use praxis_host::capabilities::events::{Broker, Error, Extent};
+use praxis_host::capabilities::events::{Broker, Error, Extent, partitioner};
 use praxis_host::runtime::consumer::Outcome;
 use sqlx::{AssertSqlSafe, PgPool};
 use tokio::time::Instant;
@@ -95,6 +95,55 @@ async fn what_is_older_than_its_topics_retention_goes() {
     let mut reader = Reader::join(&broker, "readers", &["facts"], Mode::Complete).await;
     assert_eq!(numbers(&reader.until_read(3).await, "key"), [7, 8, 9]);
     reader.leave().await;
+}
+
+#[tokio::test]
+async fn what_a_group_has_not_finished_is_kept_longer_and_missed_aloud() {
+    let pool = database::new().await;
+    let log = Log::start(pool.clone(), "test.", CancellationToken::new());
+    log.ensure_topics(&suite::topics()).await.unwrap();
+    let broker: Arc<dyn Broker> = log.clone();
+    let batch: Vec<_> = (0..10).map(|n| outgoing("facts", "key", n)).collect();
+    broker.publish(&batch).await.unwrap();
+    for (group, mode) in [("slow", Mode::NeverComplete), ("quick", Mode::Complete)] {
+        let mut reader = Reader::join(&broker, group, &["facts"], mode).await;
+        reader.until_read(10).await;
+        reader.leave().await;
+    }
+    let age = async |hours: i32| {
+        sqlx::query(
+            r#"update event_log
+            set published_at = now() - make_interval(hours => $1)
+            where "offset" < 7"#,
+        )
+        .bind(hours)
+        .execute(&pool)
+        .await
+        .unwrap();
+    };
+    age(169).await;
+    assert_eq!(log.prune().await.unwrap(), 0);
+    // Twice its time is enough.
+    age(2 * 168 + 1).await;
+    assert_eq!(log.prune().await.unwrap(), 7);
+
+    for (group, lost) in [("slow", 7), ("quick", 0)] {
+        broker
+            .publish(&[outgoing("facts", "key", 10)])
+            .await
+            .unwrap();
+        let facts = ["facts".to_owned()];
+        let mut subscription = broker.subscribe(group, &facts).await.unwrap();
+        let missed = loop {
+            let mut partition = within(subscription.assigned()).await;
+            if partition.index() == partitioner::partition(b"key", suite::PARTITIONS) {
+                within(partition.next()).await.unwrap();
+                break partition.missed();
+            }
+        };
+        assert_eq!(missed, lost, "{group}");
+        drop(subscription);
+    }
 }
 
 /// Two writers, many keys each, in opposite orders: neither waits for the other for ever.

@@ -69,6 +69,7 @@ pub async fn a_record_lies_where_it_is_put(broker: Arc<dyn Broker>) {
 pub async fn all_that_is_known_of_a_record_is_kept(broker: Arc<dyn Broker>) {
     let plain = outgoing("facts", "key", 0).record;
     let letter = DeadLetter {
+        cut_bytes: Some(70_000),
         reason: "no such number: 7 ≠ 8".to_owned(),
         attempts: 4,
         group: "app.counter".to_owned(),

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Notify, broadcast, mpsc};
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::error::Elapsed;
+use tokio::time::{Instant, MissedTickBehavior, sleep_until, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use super::group::{Held, LEASE_MS, Membership, quota};
+use super::group::{Held, LEASE, Membership, quota};
 use super::lane::{Dropped, Lane};
 use super::wake::Wake;
 use crate::capabilities::events::{DRAIN_MS_MAX, Partition};
@@ -29,12 +30,16 @@ pub struct Driver {
     /// Tells which lanes were dropped by those who read them.
     dropped: mpsc::UnboundedReceiver<Dropped>,
     drops: mpsc::UnboundedSender<Dropped>,
-    last_heartbeat: Instant,
+    /// Until when the leases hold for certain: counted from when a renewal was sent, so never later
+    /// than the database counts.
+    leased_until: Instant,
 }
 
 /// What the driver keeps of a lane.
 struct Handle {
     revoked: CancellationToken,
+    /// Its lease ran out, or another member has it.
+    lost: CancellationToken,
     news: Arc<Notify>,
     next_offset: i64,
 }
@@ -53,7 +58,7 @@ impl Driver {
             lanes: HashMap::new(),
             dropped,
             drops,
-            last_heartbeat: Instant::now(),
+            leased_until: Instant::now(),
         }
     }
 
@@ -64,6 +69,10 @@ impl Driver {
         loop {
             let share_again = tokio::select! {
                 () = stop.cancelled() => break,
+                () = sleep_until(self.leased_until), if self.holds() => {
+                    self.lose();
+                    false
+                }
                 _ = heartbeat.tick() => true,
                 Some(dropped) = self.dropped.recv() => self.close(dropped).await,
                 wake = wakes.recv() => self.wake(wake),
@@ -77,13 +86,23 @@ impl Driver {
 
     /// Commits what a lane completed before it was dropped. Its partition is shared again.
     async fn close(&mut self, Dropped { at, completed }: Dropped) -> bool {
-        if let Some(completed) = completed {
-            let committed = self.membership.commit(&at.0, at.1, &completed).await;
-            if let Err(error) = committed {
-                tracing::debug!(%error, event.topic = at.0, "could not commit what is done");
+        let Some(lane) = self.lanes.remove(&at) else {
+            return false;
+        };
+        if let Some(completed) = completed
+            && !lane.lost.is_cancelled()
+        {
+            let limit = self.limit();
+            let committing = self.membership.commit(&at.0, at.1, &completed);
+            match timeout_at(limit, committing).await {
+                Ok(Ok(_)) => {}
+                Ok(Err(error)) => {
+                    tracing::debug!(%error, event.topic = at.0, "could not commit what is done");
+                }
+                Err(_) => tracing::debug!(event.topic = at.0, "no answer to a commit in time"),
             }
         }
-        self.lanes.remove(&at).is_some()
+        true
     }
 
     /// Passes a wake-up on; answers whether the shares may have changed.
@@ -107,25 +126,62 @@ impl Driver {
         }
     }
 
-    async fn share(&mut self) {
-        match self.try_share().await {
-            Ok(()) => self.last_heartbeat = Instant::now(),
-            Err(error) => {
-                tracing::debug!(%error, group = self.membership.group, "no heartbeat");
-                // By now the others think that this member is dead.
-                if self.last_heartbeat.elapsed() > Duration::from_millis(LEASE_MS) {
-                    for lane in self.lanes.values() {
-                        lane.revoked.cancel();
-                    }
-                }
-            }
+    /// Whether any partition counts as this member's.
+    fn holds(&self) -> bool {
+        self.lanes.values().any(|lane| !lane.lost.is_cancelled())
+    }
+
+    /// How long the database may take to answer: no longer than the leases hold.
+    fn limit(&self) -> Instant {
+        if self.holds() {
+            self.leased_until
+        } else {
+            Instant::now() + LEASE
         }
+    }
+
+    /// The leases have run out: the others may have the partitions already. What is being handled
+    /// is dropped.
+    fn lose(&self) {
+        tracing::warn!(
+            group = self.membership.group,
+            "the leases of a consumer ran out without an answer from the database"
+        );
+        for lane in self.lanes.values() {
+            lane.lost.cancel();
+        }
+    }
+
+    async fn share(&mut self) {
+        let limit = self.limit();
+        let shared = timeout_at(limit, self.try_share()).await;
+        self.note_heartbeat(shared);
+    }
+
+    fn note_heartbeat(&self, heartbeat: Result<sqlx::Result<()>, Elapsed>) {
+        let group = &self.membership.group;
+        match heartbeat {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!(%error, group, "no heartbeat"),
+            Err(_) => tracing::debug!(group, "no answer to a heartbeat in time"),
+        }
+        if self.holds() && self.leased_until <= Instant::now() {
+            self.lose();
+        }
+    }
+
+    /// Renews the leases, and drops what is another's by now.
+    async fn renew(&mut self) -> sqlx::Result<Vec<Held>> {
+        let sent = Instant::now();
+        let held = self.membership.renew().await?;
+        self.leased_until = sent + LEASE;
+        self.follow(&held);
+        Ok(held)
     }
 
     async fn try_share(&mut self) -> sqlx::Result<()> {
         let members = self.membership.others().await?;
-        let held = self.membership.renew().await?;
-        self.follow(&held);
+        let held = self.renew().await?;
         let rank = members
             .binary_search(&self.membership.member)
             .unwrap_or_default();
@@ -174,7 +230,7 @@ impl Driver {
         }
     }
 
-    /// Revokes what is no longer held, and wakes lanes whose partition has grown.
+    /// Drops what is no longer held, and wakes lanes whose partition has grown.
     fn follow(&mut self, held: &[Held]) {
         let next: HashMap<_, _> = held
             .iter()
@@ -182,7 +238,7 @@ impl Driver {
             .collect();
         for ((topic, partition), lane) in &mut self.lanes {
             match next.get(&(topic.as_str(), *partition)) {
-                None => lane.revoked.cancel(),
+                None => lane.lost.cancel(),
                 Some(next) if *next != lane.next_offset => {
                     lane.next_offset = *next;
                     lane.news.notify_one();
@@ -194,8 +250,10 @@ impl Driver {
 
     fn open(&mut self, held: Held) {
         let at = (held.topic, held.partition);
+        let lost = CancellationToken::new();
         let handle = Handle {
-            revoked: CancellationToken::new(),
+            revoked: lost.child_token(),
+            lost,
             news: Arc::new(Notify::new()),
             next_offset: held.next_offset,
         };
@@ -203,8 +261,10 @@ impl Driver {
             self.membership.clone(),
             at.clone(),
             held.progress,
+            held.next_offset,
             handle.news.clone(),
             handle.revoked.clone(),
+            handle.lost.clone(),
             self.drops.clone(),
         );
         self.lanes.insert(at, handle);
@@ -216,23 +276,39 @@ impl Driver {
         for lane in self.lanes.values() {
             lane.revoked.cancel();
         }
-        let drained = async {
-            while !self.lanes.is_empty() {
-                match self.dropped.recv().await {
-                    Some(dropped) => self.close(dropped).await,
-                    None => break,
-                };
-            }
-        };
         let limit = Duration::from_millis(DRAIN_MS_MAX);
-        if tokio::time::timeout(limit, drained).await.is_err() {
+        if timeout(limit, self.drain()).await.is_err() {
             tracing::warn!(
                 group = self.membership.group,
                 "left the group while events were being handled: they will be delivered again"
             );
         }
-        if let Err(error) = self.membership.leave().await {
-            tracing::debug!(%error, "could not leave the group: the leases will run out");
+        match timeout(LEASE, self.membership.leave()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::debug!(%error, "could not leave the group: the leases will run out");
+            }
+            Err(_) => tracing::debug!("no answer in time: the leases will run out"),
+        }
+    }
+
+    /// Waits until all lanes are dropped. Until then they are this member's: it renews the leases,
+    /// and says no more that it wants any.
+    async fn drain(&mut self) {
+        let mut heartbeat = tokio::time::interval(Duration::from_millis(HEARTBEAT_MS));
+        heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        while !self.lanes.is_empty() {
+            tokio::select! {
+                () = sleep_until(self.leased_until), if self.holds() => self.lose(),
+                Some(dropped) = self.dropped.recv() => {
+                    self.close(dropped).await;
+                }
+                _ = heartbeat.tick() => {
+                    let limit = self.limit();
+                    let renewed = timeout_at(limit, self.renew()).await;
+                    self.note_heartbeat(renewed.map(|renewed| renewed.map(drop)));
+                }
+            }
         }
     }
 }

@@ -1,5 +1,7 @@
 //! A group's rows: who is there, who reads what, and how far it got.
 
+use std::time::Duration;
+
 use sqlx::PgPool;
 use uuid::Uuid;
 
@@ -7,7 +9,7 @@ use super::offset_column;
 use crate::capabilities::events::Progress;
 
 /// How long a lease holds. A member that dies is followed within this and one heartbeat.
-pub const LEASE_MS: u64 = 6_000;
+pub const LEASE: Duration = Duration::from_secs(6);
 
 /// One member's view of its group. Names are full.
 #[derive(Clone)]
@@ -34,12 +36,20 @@ impl Membership {
     /// partitions there are to share.
     pub async fn join(&self) -> sqlx::Result<usize> {
         sqlx::query(
-            "insert into event_groups (group_id, topic, partition)
-            select $1, topic, partition
-            from event_partitions
-            where topic = any($2)
-            order by topic, partition
-            on conflict do nothing",
+            // A group that is new starts at the oldest record: nothing is lost to it.
+            r#"insert into event_groups (group_id, topic, partition, committed)
+            select $1, p.topic, p.partition, coalesce(oldest."offset", p.next_offset)
+            from event_partitions p
+            left join lateral (
+                select l."offset"
+                from event_log l
+                where l.topic = p.topic and l.partition = p.partition
+                order by l."offset"
+                limit 1
+            ) oldest on true
+            where p.topic = any($2)
+            order by p.topic, p.partition
+            on conflict do nothing"#,
         )
         .bind(&self.group)
         .bind(&self.topics)
@@ -125,11 +135,12 @@ impl Membership {
         Ok(held(rows))
     }
 
-    /// Gives partitions back, and tells the others.
+    /// Gives partitions back, and tells the others. When the lease ended is kept: retention asks
+    /// whether the group is alive.
     pub async fn release(&self, topic: &str, partition: i32) -> sqlx::Result<()> {
         sqlx::query(
             "update event_groups
-            set member = null, leased_until = null
+            set member = null, leased_until = now()
             where group_id = $1 and topic = $2 and partition = $3 and member = $4",
         )
         .bind(&self.group)
@@ -174,7 +185,7 @@ impl Membership {
                 where group_id = $1 and member = $2
             )
             update event_groups
-            set member = null, leased_until = null
+            set member = null, leased_until = now()
             where group_id = $1 and member = $2",
         )
         .bind(&self.group)
@@ -212,7 +223,7 @@ fn held(rows: Vec<Row>) -> Vec<Held> {
 }
 
 fn lease_ms() -> i64 {
-    i64::try_from(LEASE_MS).expect("a lease is short")
+    i64::try_from(LEASE.as_millis()).expect("a lease is short")
 }
 
 #[cfg(test)]

@@ -13,8 +13,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::driver::At;
 use super::group::Membership;
-use super::offset_column;
 use super::reading::records;
+use super::{answered, offset_column};
 use crate::capabilities::events::{Error, Partition, Progress, Received};
 
 /// What is read ahead of a partition: no further once either is reached.
@@ -27,6 +27,9 @@ const UNCOMMITTED_MS_MAX: u64 = 100;
 
 const RETRY_MS: u64 = 500;
 
+/// How long the database may take to answer what there is.
+const READ_MS_MAX: u64 = 10_000;
+
 /// The reader of one partition.
 pub struct Lane {
     membership: Membership,
@@ -34,6 +37,10 @@ pub struct Lane {
     topic: String,
     /// The offset to read next.
     position: i64,
+    /// Offsets before this one were there: if nothing is found, they are gone.
+    known_end: i64,
+    /// Records that were gone before they were read.
+    missed: u64,
     read: VecDeque<Received>,
     /// What was asked for: it comes, also if whoever waits for it stops waiting.
     fetching: Option<JoinHandle<sqlx::Result<Vec<Received>>>>,
@@ -46,6 +53,7 @@ pub struct Lane {
     committed_at: Instant,
     news: Arc<Notify>,
     revoked: CancellationToken,
+    lost: CancellationToken,
     drops: mpsc::UnboundedSender<Dropped>,
 }
 
@@ -61,8 +69,10 @@ impl Lane {
         membership: Membership,
         at: At,
         before: Progress,
+        known_end: i64,
         news: Arc<Notify>,
         revoked: CancellationToken,
+        lost: CancellationToken,
         drops: mpsc::UnboundedSender<Dropped>,
     ) -> Self {
         let short = at.0.strip_prefix(&membership.prefix).unwrap_or(&at.0);
@@ -71,6 +81,8 @@ impl Lane {
             membership,
             at,
             position: offset_column(before.next),
+            known_end,
+            missed: 0,
             read: VecDeque::new(),
             fetching: None,
             is_at_end: false,
@@ -80,6 +92,7 @@ impl Lane {
             committed_at: Instant::now(),
             news,
             revoked,
+            lost,
             drops,
         }
     }
@@ -89,16 +102,23 @@ impl Lane {
         let (topic, at, from) = (self.topic.clone(), self.at.clone(), self.position);
         tokio::spawn(async move {
             let bytes_max = i64::try_from(BYTES_AHEAD_MAX).unwrap_or(i64::MAX);
-            records(&pool, &topic, &at, from, RECORDS_AHEAD_MAX, bytes_max).await
+            let read = records(&pool, &topic, &at, from, RECORDS_AHEAD_MAX, bytes_max);
+            answered(READ_MS_MAX, read).await
         })
     }
 
     fn take(&mut self, read: Vec<Received>) {
         let bytes: usize = read.iter().map(|read| read.record.event.data.len()).sum();
         self.is_at_end = read.len() < RECORDS_AHEAD_MAX && bytes < BYTES_AHEAD_MAX;
-        if let Some(last) = read.last() {
-            self.position = offset_column(last.offset) + 1;
-        }
+        // Offsets have no gaps: what is not there any more, retention has taken.
+        let first = read.first().map(|first| offset_column(first.offset));
+        let first = first.unwrap_or(self.known_end).max(self.position);
+        let (from, to) = (self.position.unsigned_abs(), first.unsigned_abs());
+        self.missed += self.before.left(from, to);
+        self.position = match read.last() {
+            Some(last) => offset_column(last.offset) + 1,
+            None => first,
+        };
         self.read.extend(read);
     }
 
@@ -129,13 +149,16 @@ impl Lane {
         }
         self.committed_at = Instant::now();
         let completed = self.completed.clone();
+        let committing = self.membership.commit(&self.at.0, self.at.1, &completed);
+        // A database that does not answer does not keep what is another's by now.
         let ours = self
-            .membership
-            .commit(&self.at.0, self.at.1, &completed)
+            .lost
+            .run_until_cancelled(committing)
             .await
+            .ok_or(Error::Lost)?
             .map_err(Error::unavailable)?;
         if !ours {
-            self.revoked.cancel();
+            self.lost.cancel();
             return Err(Error::Lost);
         }
         self.committed = completed;
@@ -212,6 +235,14 @@ impl Partition for Lane {
 
     fn revoked(&self) -> CancellationToken {
         self.revoked.clone()
+    }
+
+    fn lost(&self) -> CancellationToken {
+        self.lost.clone()
+    }
+
+    fn missed(&mut self) -> u64 {
+        std::mem::take(&mut self.missed)
     }
 }
 

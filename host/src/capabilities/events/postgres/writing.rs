@@ -8,6 +8,7 @@ use std::time::Duration;
 use sqlx::PgPool;
 use tokio::sync::{mpsc, oneshot};
 
+use super::answered;
 use super::driver::At;
 use crate::capabilities::events::{Error, Header, Record, cloudevents};
 
@@ -20,8 +21,15 @@ const BATCHES_WAITING_MAX: usize = 1_024;
 /// How long a batch may take, waiting included.
 const PUBLISH_MS_MAX: u64 = 30_000;
 
-/// The class of errors that say that a value is wrong (https://www.postgresql.org/docs/current/errcodes-appendix.html).
-const DATA_EXCEPTION: &str = "22";
+/// How long the database may take for a transaction: those who wait behind it have as much again.
+const APPEND_MS_MAX: u64 = 10_000;
+
+/// The classes of errors that say that a value can't be kept: it is wrong, or too large, or a
+/// trigger refuses it (https://www.postgresql.org/docs/current/errcodes-appendix.html).
+const OF_THE_RECORD: [&str; 3] = ["22", "54", "P0"];
+
+/// Those that say how the server is: asking again for each batch would make it no better.
+const OF_THE_SERVER: [&str; 4] = ["08", "53", "57", "58"];
 
 /// The way into the log. Clones lead to the same one.
 #[derive(Clone)]
@@ -46,7 +54,17 @@ fn other(header: &Header) -> (String, serde_json::Value) {
 
 struct Batch {
     rows: Rows,
-    written: oneshot::Sender<Result<(), Arc<sqlx::Error>>>,
+    written: oneshot::Sender<Result<(), Fault>>,
+}
+
+/// Why nothing of a batch was written.
+#[derive(Debug, Clone)]
+pub enum Fault {
+    /// The database can't keep a value, for this reason.
+    Refused(String),
+    /// A partition is gone: somebody deleted its topic.
+    Gone,
+    Unavailable(Arc<sqlx::Error>),
 }
 
 impl Row {
@@ -73,15 +91,14 @@ impl Writer {
         Self(sender)
     }
 
-    /// Returns when the rows are durable.
-    pub async fn write(&self, rows: Rows) -> Result<(), Error> {
+    /// Returns when the rows are durable, or why they are not.
+    pub async fn write(&self, rows: Rows) -> Result<Result<(), Fault>, Error> {
         let (written, outcome) = oneshot::channel();
         let limit = Duration::from_millis(PUBLISH_MS_MAX);
         let writing = async {
             let sent = self.0.send(Batch { rows, written }).await;
             sent.map_err(|_| Error::unavailable("the log was closed"))?;
-            let written = outcome.await.map_err(Error::unavailable)?;
-            written.map_err(Error::unavailable)
+            outcome.await.map_err(Error::unavailable)
         };
         tokio::time::timeout(limit, writing)
             .await
@@ -99,21 +116,45 @@ async fn run(pool: PgPool, mut waiting: mpsc::Receiver<Batch>) {
             records += next.records();
             batches.push(next);
         }
-        match append(&pool, &batches).await {
-            // One has a value that can't be kept: the others must not suffer for it.
-            Err(error) if batches.len() > 1 && is_data_exception(&error) => {
-                for batch in batches {
-                    let written = append(&pool, std::slice::from_ref(&batch)).await;
-                    batch.answer(written.map_err(Arc::new));
-                }
-            }
-            written => {
-                let written = written.map_err(Arc::new);
-                for batch in batches {
-                    batch.answer(written.clone());
-                }
+        write(&pool, batches).await;
+    }
+}
+
+async fn write(pool: &PgPool, mut batches: Vec<Batch>) {
+    // Whoever stopped waiting was told that it failed, and may have published it anew.
+    batches.retain(|batch| !batch.written.is_closed());
+    if batches.is_empty() {
+        return;
+    }
+    let written = append(pool, &batches).await;
+    match written {
+        // One may be to blame: the others must not suffer for it.
+        Err(error) if batches.len() > 1 && !is_of_the_server(&error) => {
+            write_each(pool, batches).await;
+        }
+        written => {
+            let written = written.map_err(Fault::from);
+            for batch in batches {
+                batch.answer(written.clone());
             }
         }
+    }
+}
+
+async fn write_each(pool: &PgPool, batches: Vec<Batch>) {
+    let mut down = None;
+    for batch in batches {
+        if let Some(fault) = &down {
+            batch.answer(Err(Fault::clone(fault)));
+            continue;
+        }
+        let written = append(pool, std::slice::from_ref(&batch)).await;
+        let is_down = written.as_ref().is_err_and(is_of_the_server);
+        let written = written.map_err(Fault::from);
+        if is_down {
+            down = written.clone().err();
+        }
+        batch.answer(written);
     }
 }
 
@@ -122,19 +163,43 @@ impl Batch {
         self.rows.values().map(Vec::len).sum()
     }
 
-    fn answer(self, written: Result<(), Arc<sqlx::Error>>) {
+    fn answer(self, written: Result<(), Fault>) {
         // Whoever published it may have stopped waiting.
         let _ = self.written.send(written);
     }
 }
 
-fn is_data_exception(error: &sqlx::Error) -> bool {
+impl From<sqlx::Error> for Fault {
+    fn from(error: sqlx::Error) -> Self {
+        match &error {
+            sqlx::Error::RowNotFound => Self::Gone,
+            sqlx::Error::Encode(cause) => Self::Refused(cause.to_string()),
+            _ if is_of(&error, &OF_THE_RECORD) => Self::Refused(error.to_string()),
+            _ => Self::Unavailable(Arc::new(error)),
+        }
+    }
+}
+
+/// Whether the server is to blame, or the way to it, and no record.
+fn is_of_the_server(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::RowNotFound | sqlx::Error::Encode(_) => false,
+        sqlx::Error::Database(_) => is_of(error, &OF_THE_SERVER),
+        _ => true,
+    }
+}
+
+fn is_of(error: &sqlx::Error, classes: &[&str]) -> bool {
     let code = error.as_database_error().and_then(|error| error.code());
-    code.is_some_and(|code| code.starts_with(DATA_EXCEPTION))
+    code.is_some_and(|code| classes.iter().any(|class| code.starts_with(class)))
+}
+
+async fn append(pool: &PgPool, batches: &[Batch]) -> sqlx::Result<()> {
+    answered(APPEND_MS_MAX, append_all(pool, batches)).await
 }
 
 /// Writes the rows, moves the partitions on and wakes the readers, all or nothing.
-async fn append(pool: &PgPool, batches: &[Batch]) -> sqlx::Result<()> {
+async fn append_all(pool: &PgPool, batches: &[Batch]) -> sqlx::Result<()> {
     let mut by_partition: BTreeMap<&At, Vec<&Row>> = BTreeMap::new();
     for (at, rows) in batches.iter().flat_map(|batch| &batch.rows) {
         by_partition.entry(at).or_default().extend(rows);

@@ -13,14 +13,14 @@ use hyper::body::{Body, Frame, SizeHint};
 use wasmtime_wasi_http::{Error, WasiBody};
 
 use super::super::Response;
-use super::super::pace::Pace;
+use super::super::pace::{Pace, Window};
 use super::call::{Call, Fate, Interest};
 
 /// How often others may run before a head is sent without the end of its body.
 const PROMPT_TURNS_MAX: u32 = 4;
 
 /// A request's body for a component: bounded in length, and in how slowly it may come.
-pub fn incoming<B>(body: B, bytes_max: u64, call: &Arc<Call>) -> WasiBody
+pub fn incoming<B>(body: B, bytes_max: u64, slowest: Window, call: &Arc<Call>) -> WasiBody
 where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Into<Error>,
@@ -32,7 +32,7 @@ where
         body,
         bytes_left: bytes_max,
         bytes_max,
-        pace: Pace::default(),
+        pace: Pace::new(slowest),
         call: Arc::clone(call),
     };
     incoming.boxed_unsync()

@@ -19,8 +19,9 @@ use wasmtime_wasi_http::handler::{
 use super::super::lanes;
 use super::call::{Fate, Ticket};
 use super::limits::Limits;
-use crate::runtime::component::Component;
+use crate::runtime::component::{self, Component};
 use crate::runtime::room;
+use crate::runtime::turns::Rest;
 
 /// How long an instance without work is kept.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -68,18 +69,20 @@ impl HandlerState for Instances {
         let limit = self.component.queue_timeout().saturating_add(self.timeout);
         let begun = room::begin(&self.component, &self.pre);
         let begun = tokio::time::timeout(limit, begun).await;
-        let (store, proxy) = begun.map_err(|_| ExpirationError)??;
+        let (mut store, proxy) = begun.map_err(|_| ExpirationError)??;
         let occupation = Arc::new(Occupation::default());
+        let expiration = Expiration {
+            timeout: self.timeout,
+            armed: None,
+            over: Box::pin(self.component.life().over()),
+            occupation: Arc::clone(&occupation),
+            rest: component::rest(store.data_mut()),
+        };
         Ok(Instance {
             store,
             proxy,
             view: State::http,
-            expiration: Expiration {
-                timeout: self.timeout,
-                armed: None,
-                over: Box::pin(self.component.life().over()),
-                occupation: Arc::clone(&occupation),
-            },
+            expiration,
             state: Worker {
                 component: self.component.clone(),
                 requests_max: self.requests_max,
@@ -108,6 +111,7 @@ pub struct Expiration {
     /// Until a newer version of the component takes over: nothing more is to come then.
     over: Pin<Box<WaitForCancellationFutureOwned>>,
     occupation: Arc<Occupation>,
+    rest: Rest,
 }
 
 impl Expiration {
@@ -138,6 +142,8 @@ impl WorkerExpiration for Expiration {
         status: WorkerStatus,
         since: Instant,
     ) -> Poll<()> {
+        // It is polled whenever the instance has nothing to do just now.
+        self.rest.waits();
         if status == WorkerStatus::Idle {
             // Its place is free, and it may take the next request.
             if self.occupation.current().take().is_some() {

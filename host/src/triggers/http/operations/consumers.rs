@@ -1,10 +1,12 @@
 //! `/v1/ops/consumers`: how far behind each group is, and a request to handle again.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::Request;
 use hyper::body::Incoming;
 use serde::{Deserialize, Serialize};
+use tokio::time::timeout;
 
 use super::super::auth::Claims;
 use super::super::{Problem, Response};
@@ -14,6 +16,9 @@ use crate::triggers::kafka::dead_letters::DeadLetters;
 use crate::triggers::kafka::replay::request::{self, From, Range, Refused};
 use crate::triggers::kafka::watch::{View, Watch};
 use crate::triggers::kafka::{Group, lag};
+
+/// How long the broker may take to say how far behind all groups are.
+const ANSWER_MAX: Duration = Duration::from_secs(10);
 
 /// What operators see of events, and do with them.
 pub struct Events {
@@ -26,34 +31,96 @@ pub struct Events {
 
 #[derive(Serialize)]
 struct Items {
+    /// None if no topic is declared.
+    broker: Option<State>,
     items: Vec<Item>,
+}
+
+/// The broker's state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum State {
+    Up,
+    /// It has not answered: what it alone knows is not known.
+    Down,
 }
 
 /// A partition, as one group reads it.
 #[derive(Serialize)]
 struct Item {
-    #[serde(flatten)]
-    lag: Lag,
+    group: String,
+    topic: String,
+    partition: u32,
+    /// What the broker knows: null while it is down.
+    committed: Option<u64>,
+    end: Option<u64>,
+    lag: Option<u64>,
+    behind_ms: Option<u64>,
     /// What goes on in it now, if it is this host that reads it.
     here: Option<View>,
 }
 
-pub async fn list(events: Option<&Events>) -> Result<Response, Problem> {
-    let mut items = Vec::new();
-    if let Some(events) = events {
-        let lags = lag::of(&*events.broker, &events.groups).await;
-        let lags = lags.map_err(|_| Problem::unavailable("the event broker"))?;
-        let mut views = events.watch.views();
-        items.extend(lags.into_iter().map(|lag| {
+/// While the broker is down, what is known without it: the partitions that this host reads.
+pub async fn list(events: Option<&Events>) -> Response {
+    let Some(events) = events else {
+        let items = Vec::new();
+        return answer(&Items {
+            broker: None,
+            items,
+        });
+    };
+    let asked = timeout(ANSWER_MAX, lag::of(&*events.broker, &events.groups)).await;
+    let (broker, lags) = match asked {
+        Ok(Ok(lags)) => (State::Up, lags),
+        Ok(Err(error)) => {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "how far behind the consumers are is not known"
+            );
+            (State::Down, Vec::new())
+        }
+        Err(_) => {
+            tracing::warn!("the event broker did not say in time how far behind the consumers are");
+            (State::Down, Vec::new())
+        }
+    };
+    let items = items(lags, events.watch.views());
+    let broker = Some(broker);
+    answer(&Items { broker, items })
+}
+
+/// Each partition once: what the broker knows of it, and what goes on in it here.
+fn items(lags: Vec<Lag>, mut views: Vec<View>) -> Vec<Item> {
+    let mut items: Vec<_> = lags
+        .into_iter()
+        .map(|lag| {
             let here = views.iter().position(|view| {
                 (&view.group, &view.topic, view.partition)
                     == (&lag.group, &lag.topic, lag.partition)
             });
-            let here = here.map(|place| views.swap_remove(place));
-            Item { lag, here }
-        }));
-    }
-    Ok(answer(&Items { items }))
+            Item {
+                here: here.map(|place| views.swap_remove(place)),
+                group: lag.group,
+                topic: lag.topic,
+                partition: lag.partition,
+                committed: Some(lag.committed),
+                end: Some(lag.end),
+                lag: Some(lag.lag),
+                behind_ms: Some(lag.behind_ms),
+            }
+        })
+        .collect();
+    items.extend(views.into_iter().map(|view| Item {
+        group: view.group.clone(),
+        topic: view.topic.clone(),
+        partition: view.partition,
+        committed: None,
+        end: None,
+        lag: None,
+        behind_ms: None,
+        here: Some(view),
+    }));
+    items
 }
 
 #[derive(Deserialize)]

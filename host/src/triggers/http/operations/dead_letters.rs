@@ -119,6 +119,7 @@ fn problem(refused: Refused) -> Problem {
         Refused::Unknown => Problem::not_found(),
         Refused::Earlier(_) => Problem::conflict("earlier-dead-letter", reason),
         Refused::Malformed => Problem::conflict("malformed-event", reason),
+        Refused::Unwanted(_) => Problem::conflict("event-refused", reason),
         Refused::Homeless => Problem::conflict("topic-gone", reason),
         Refused::Unread(_) => Problem::conflict("group-gone", reason),
         Refused::Broker(_) => Problem::unavailable("the event broker"),

@@ -88,7 +88,7 @@ impl Fold {
         let entry = Entry {
             owner,
             source,
-            is_event: letter.attempts > 0,
+            is_event: letter.attempts > 0 && letter.cut_bytes.is_none(),
         };
         self.open.insert(offset, entry);
     }
@@ -178,6 +178,7 @@ mod tests {
             topic: "facts".to_owned(),
             partition: 0,
             offset: from,
+            cut_bytes: None,
         });
         received
     }

@@ -1,0 +1,22 @@
+with cancelled as (
+    update bookings b
+    set status = 'cancelled', version = version + 1, hold_expires_at = null,
+        calendar_sequence = calendar_sequence + 1, updated_at = now(), changed_by = $4::text
+    where id = $1::uuid
+        and version = $2::int
+        and status in ('held', 'confirmed')
+    returning b as booking
+), bumped as (
+    update practitioners p
+    set version = p.version + 1
+    from cancelled
+    where p.id = (cancelled.booking).practitioner_id
+    returning p.version
+), announced as (
+    insert into outbox (topic, key, kind, stream_version, data)
+    select 'booking-events', (booking).practitioner_id::text, $3::text, version,
+        booking_event_data(booking)
+    from cancelled, bumped
+)
+select to_jsonb(cancelled.booking) as booking
+from cancelled

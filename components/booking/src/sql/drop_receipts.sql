@@ -1,0 +1,2 @@
+delete from idempotency_receipts
+where subject = $1::text

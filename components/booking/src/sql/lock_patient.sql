@@ -1,0 +1,4 @@
+select id
+from patients
+where subject = $1::text
+for update
