@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use praxis_host::capabilities::events::kafka::Kafka;
 use praxis_host::capabilities::events::kafka::security::{Login, Mechanism, Secret, Security, Tls};
-use praxis_host::capabilities::events::{Broker, Error};
+use praxis_host::capabilities::events::{Broker, Error, Progress};
 use rdkafka::mocking::MockCluster;
 
 use super::on_kafka::{SESSION_MS, cluster, create_topics, host, options};
@@ -52,14 +52,17 @@ async fn a_handler_slower_than_the_poll_interval_loses_nothing() {
     // The handler at work: its partition is full, and nobody reads it.
     tokio::time::sleep(Duration::from_millis(3 * SESSION_MS)).await;
     assert!(!partition.revoked().is_cancelled());
-    partition.complete(first.offset).await.unwrap();
+    partition
+        .complete(Progress::through(first.offset))
+        .await
+        .unwrap();
     for offset in 1..BACKLOG {
         let read = within(partition.next()).await.unwrap();
         assert_eq!(
             (read.offset, read.record.event.stream_version),
             (offset, offset)
         );
-        partition.complete(offset).await.unwrap();
+        partition.complete(Progress::through(offset)).await.unwrap();
     }
     drop((partition, quiet));
     within(group.close()).await;

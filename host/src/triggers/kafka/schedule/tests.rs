@@ -40,33 +40,48 @@ fn keys_run_beside_each_other_and_a_keys_events_one_after_the_other() {
     assert_eq!(offsets(&started(&mut schedule)), [1]);
 }
 
-#[test]
-fn what_is_done_ends_before_the_first_that_is_not() {
-    let mut schedule = schedule();
-    for (offset, key) in [(7, "a"), (8, "b"), (11, "c")] {
-        admit(&mut schedule, offset, key);
-    }
-    let taken = started(&mut schedule);
-    assert_eq!(schedule.completed(), None);
-    schedule.finish(taken[1].0);
-    assert_eq!(schedule.completed(), None, "7 is not done");
-    schedule.finish(taken[0].0);
-    assert_eq!(schedule.completed(), Some(10));
-    assert_eq!(schedule.completed(), None, "it has not grown");
-    schedule.finish(taken[2].0);
-    assert_eq!(schedule.completed(), Some(11));
-    schedule.skip(12);
-    assert_eq!(schedule.completed(), Some(12));
+/// The first offset that is not finished.
+fn next(schedule: &Schedule<u64>) -> u64 {
+    schedule.done(&[]).unwrap().0
 }
 
 #[test]
-fn the_very_first_offset_is_done_only_when_it_is() {
+fn what_is_done_is_known_before_and_beyond_the_first_that_is_not() {
     let mut schedule = schedule();
-    admit(&mut schedule, 0, "a");
-    assert_eq!(schedule.completed(), None);
+    assert_eq!(schedule.done(&[]), None);
+    for (offset, key) in [(7, "a"), (8, "b"), (11, "c"), (12, "a"), (13, "d")] {
+        admit(&mut schedule, offset, key);
+    }
     let taken = started(&mut schedule);
+    // Nothing lies at 9 and 10.
+    assert_eq!(schedule.done(&[]), Some((7, vec![9..11])));
+    schedule.finish(taken[1].0);
+    assert_eq!(schedule.done(&[]), Some((7, vec![8..11])));
+    schedule.finish(taken[3].0);
+    assert_eq!(schedule.done(&[]), Some((7, vec![8..11, 13..14])));
     schedule.finish(taken[0].0);
-    assert_eq!(schedule.completed(), Some(0));
+    assert_eq!(schedule.done(&[]), Some((11, vec![13..14])));
+    schedule.finish(taken[2].0);
+    schedule.skip(14);
+    assert_eq!(schedule.done(&[]), Some((12, vec![13..15])));
+    schedule.finish(started(&mut schedule)[0].0);
+    assert_eq!(schedule.done(&[]), Some((15, vec![])));
+}
+
+#[test]
+fn what_was_done_before_it_was_read_stays_so() {
+    let mut schedule = schedule();
+    admit(&mut schedule, 4, "a");
+    let before = [2..3, 5..8, 10..12];
+    assert_eq!(schedule.done(&before), Some((4, vec![5..8, 10..12])));
+    schedule.finish(started(&mut schedule)[0].0);
+    assert_eq!(schedule.done(&before), Some((8, vec![10..12])));
+    schedule.skip(5);
+    schedule.skip(6);
+    assert_eq!(schedule.done(&before), Some((8, vec![10..12])));
+    schedule.skip(7);
+    admit(&mut schedule, 8, "a");
+    assert_eq!(schedule.done(&before), Some((8, vec![10..12])));
 }
 
 #[test]
@@ -88,7 +103,7 @@ fn a_key_that_rests_holds_up_only_its_own() {
     assert_eq!(schedule.wakes_at(), Some(until));
     schedule.wake(until);
     assert_eq!(offsets(&started(&mut schedule)), [0]);
-    assert_eq!(schedule.completed(), None);
+    assert_eq!(next(&schedule), 0);
 }
 
 #[test]
@@ -142,7 +157,7 @@ fn a_batch_takes_the_events_of_a_key_together_and_gives_them_back_in_order() {
     assert!(schedule.start_many(4).is_empty(), "3 is behind 1");
     schedule.finish(batch[0].0);
     schedule.finish(batch[1].0);
-    assert_eq!(schedule.completed(), Some(1));
+    assert_eq!(next(&schedule), 2);
     schedule.give_back(batch[3].0, 4, None);
     schedule.give_back(batch[2].0, 2, Some(now));
     assert_eq!(offsets(&schedule.start_many(4)), [3]);
@@ -161,9 +176,9 @@ fn an_offset_that_stands_for_many_is_done_with_the_last() {
     let taken = started(&mut schedule);
     assert_eq!(offsets(&taken), [4, 5]);
     schedule.finish(taken[0].0);
-    assert_eq!(schedule.completed(), Some(4));
+    assert_eq!(next(&schedule), 5);
     schedule.finish(taken[1].0);
-    assert_eq!(schedule.completed(), Some(5));
+    assert_eq!(next(&schedule), 6);
 }
 
 /// What may happen next.
@@ -227,13 +242,14 @@ impl Model {
         }
     }
 
-    /// The offset before the first that is not finished.
-    fn gapless(&self) -> Option<u64> {
+    /// The first offset that is not finished.
+    fn first_open(&self) -> u64 {
         let open = self.lines.values().flatten().min();
-        match open {
-            Some(open) => open.checked_sub(1),
-            None => self.next.checked_sub(1),
-        }
+        open.copied().unwrap_or(self.next)
+    }
+
+    fn is_done(&self, offset: u64) -> bool {
+        self.finished.contains(&offset) || self.skipped.contains(&offset)
     }
 }
 
@@ -249,7 +265,6 @@ fn run(steps: Vec<Step>, first: u64) {
         running: Vec::new(),
         many: false,
     };
-    let mut completed = None;
     for step in steps {
         match step {
             Step::Admit { key, gap } => {
@@ -307,10 +322,11 @@ fn run(steps: Vec<Step>, first: u64) {
         let held: usize = model.lines.values().map(BTreeSet::len).sum();
         assert_eq!(schedule.held(), held);
         assert!(held <= BOUNDS.held_max);
-        if let Some(grown) = schedule.completed() {
-            assert!(completed < Some(grown), "it must grow");
-            assert_eq!(Some(grown), model.gapless());
-            completed = Some(grown);
+        if let Some((next, done)) = schedule.done(&[]) {
+            assert_eq!(next, model.first_open());
+            let beyond: Vec<_> = done.into_iter().flatten().collect();
+            let expected = (next..model.next).filter(|offset| model.is_done(*offset));
+            assert_eq!(beyond, expected.collect::<Vec<_>>());
         }
     }
     // Whatever happened: all that was admitted gets its turn, and then all is done.
@@ -330,9 +346,8 @@ fn run(steps: Vec<Step>, first: u64) {
         model.began(taken);
     }
     assert_eq!((schedule.held(), schedule.in_flight()), (0, 0));
-    completed = schedule.completed().or(completed);
-    let all = (model.next > model.first).then(|| model.next - 1);
-    assert_eq!(completed, all);
+    let all = (model.next > model.first).then(|| (model.next, vec![]));
+    assert_eq!(schedule.done(&[]), all);
 }
 
 proptest! {
