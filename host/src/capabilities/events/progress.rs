@@ -15,6 +15,9 @@ const PLAIN_BYTES_MAX: usize = NOTE_BYTES_MAX / 4 * 3;
 /// Events whose tries are noted: the first ones.
 const TRIED_MAX: usize = 64;
 
+/// The first number of a note: how it is written.
+const NOTE_VERSION: u64 = 1;
+
 /// What a number takes up at most: seven bits a byte.
 const NUMBER_BYTES_MAX: usize = 10;
 
@@ -72,11 +75,16 @@ impl Progress {
 
     /// What is kept beside `next`, as text; empty if there is nothing. Of what is too much for
     /// [`NOTE_BYTES_MAX`], the last runs are left off: these events are delivered again.
+    ///
+    /// It says which `next` it belongs to: somebody who knows no notes may move that alone, and what
+    /// was done beyond the one is not done beyond the other.
     pub fn note(&self) -> String {
         if self.done.is_empty() && self.tried.is_empty() && self.replay.is_none() {
             return String::new();
         }
         let mut plain = Vec::new();
+        number(&mut plain, NOTE_VERSION);
+        number(&mut plain, self.next);
         match self.replay {
             None => number(&mut plain, 0),
             Some(Replayed { mark, next }) => {
@@ -105,7 +113,7 @@ impl Progress {
         BASE64_STANDARD_NO_PAD.encode(plain)
     }
 
-    /// What was kept. A note that somebody else wrote says nothing.
+    /// What was kept. A note that somebody else wrote, or beside another offset, says nothing.
     pub fn read(next: u64, note: &str) -> Self {
         let bare = Self {
             next,
@@ -126,12 +134,16 @@ impl Progress {
             ..Self::default()
         };
         let plain = &mut plain;
-        if take(plain)? == 1 {
-            progress.replay = Some(Replayed {
+        if (take(plain)?, take(plain)?) != (NOTE_VERSION, next) {
+            return None;
+        }
+        progress.replay = match take(plain)? {
+            0 => None,
+            _ => Some(Replayed {
                 mark: take(plain)?,
                 next: take(plain)?,
-            });
-        }
+            }),
+        };
         let mut last = next;
         for _ in 0..take(plain)? {
             last = last.checked_add(take(plain)?)?;
@@ -208,6 +220,17 @@ mod tests {
         assert_eq!(read.tried.len(), TRIED_MAX);
     }
 
+    /// Runs from the gaps before them and their lengths.
+    fn runs_after(next: u64, runs: Vec<(u64, u64)>) -> Vec<Range<u64>> {
+        let mut last = next;
+        let run = |(gap, length)| {
+            let run = last + gap..last + gap + length;
+            last = run.end;
+            run
+        };
+        runs.into_iter().map(run).collect()
+    }
+
     proptest! {
         #[test]
         fn what_is_noted_is_read(
@@ -216,24 +239,51 @@ mod tests {
             tried in prop::collection::btree_map(0_u64..1_000, 1_u32.., 0..TRIED_MAX),
             replay in prop::option::of((any::<u64>(), any::<u64>())),
         ) {
-            let mut last = next;
-            let run = |(gap, length)| {
-                let run = last + gap..last + gap + length;
-                last = run.end;
-                run
-            };
             let progress = Progress {
                 next,
-                done: runs.into_iter().map(run).collect(),
+                done: runs_after(next, runs),
                 tried: tried.into_iter().map(|(at, times)| (next + at, times)).collect(),
                 replay: replay.map(|(mark, next)| Replayed { mark, next }),
             };
             prop_assert_eq!(Progress::read(next, &progress.note()), progress);
         }
 
+        /// Whoever takes over never skips what was not done, however much it was.
         #[test]
-        fn a_note_of_somebody_elses_does_no_harm(note in ".*") {
-            prop_assert_eq!(Progress::read(5, &note).next, 5);
+        fn nothing_is_read_as_done_that_was_not(
+            next in 0_u64..1_000,
+            runs in prop::collection::vec((1_u64..1 << 30, 1_u64..1 << 30), 0..2_000),
+            cut in 0_usize..NOTE_BYTES_MAX,
+        ) {
+            let progress = Progress {
+                next,
+                done: runs_after(next, runs),
+                ..Progress::default()
+            };
+            let note = progress.note();
+            prop_assert!(note.len() <= NOTE_BYTES_MAX);
+            let read = Progress::read(progress.next, &note);
+            prop_assert!(progress.done.starts_with(&read.done));
+            let cut = Progress::read(progress.next, note.get(..cut).unwrap_or(&note));
+            prop_assert!(progress.done.starts_with(&cut.done));
+        }
+
+        #[test]
+        fn a_note_beside_another_offset_says_nothing(
+            next in 0_u64..1_000,
+            other in 0_u64..1_000,
+            runs in prop::collection::vec((1_u64..9, 1_u64..9), 1..9),
+        ) {
+            prop_assume!(next != other);
+            let progress = Progress { next, done: runs_after(next, runs), ..Progress::default() };
+            let bare = Progress { next: other, ..Progress::default() };
+            prop_assert_eq!(Progress::read(other, &progress.note()), bare);
+        }
+
+        #[test]
+        fn a_note_of_somebody_elses_says_nothing(note in ".*|[A-Za-z0-9+/]{0,64}") {
+            let bare = Progress { next: 500, ..Progress::default() };
+            prop_assert_eq!(Progress::read(500, &note), bare);
         }
     }
 }

@@ -87,9 +87,9 @@ impl Record {
 }
 
 impl Header {
-    /// What it takes up.
+    /// About what it takes up.
     pub fn bytes(&self) -> usize {
-        self.name.len() + self.value.as_ref().map_or(0, Vec::len)
+        size_of::<Self>() + self.name.len() + self.value.as_ref().map_or(0, Vec::len)
     }
 }
 

@@ -98,8 +98,12 @@ impl<'a> Desk<'a> {
     }
 
     pub fn take(&mut self, received: Received) {
-        if received.offset < self.begins_at {
-            self.forget();
+        let is_earlier = self
+            .schedule
+            .read()
+            .is_some_and(|read| received.offset <= read);
+        if is_earlier || received.offset < self.begins_at {
+            self.forget(received.offset);
         }
         match self.asks_for(&received) {
             _ if self.was_done(received.offset) => self.skip(received.offset),
@@ -188,8 +192,10 @@ impl<'a> Desk<'a> {
         }
     }
 
-    /// What was known is of a log that is no more: this one begins earlier.
-    fn forget(&mut self) {
+    /// What was known is of a log that is no more: this one's `offset` comes now.
+    fn forget(&mut self, offset: u64) {
+        self.schedule.begin_anew(offset);
+        self.marks = Marks::default();
         self.begins_at = 0;
         self.done_before.clear();
         self.replayed_before = None;

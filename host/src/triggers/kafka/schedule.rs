@@ -144,6 +144,20 @@ impl<T> Schedule<T> {
         self.read = self.read.max(Some(offset));
     }
 
+    /// The partition's log is another one, and is read from `offset` on, which is earlier than what
+    /// was read. What is not finished of the one before keeps this one from counting as done.
+    pub fn begin_anew(&mut self, offset: u64) {
+        self.read = None;
+        for unfinished in self.unfinished.values_mut() {
+            *unfinished = offset.min(*unfinished);
+        }
+    }
+
+    /// The last offset that was admitted or skipped.
+    pub fn read(&self) -> Option<u64> {
+        self.read
+    }
+
     /// Takes the event that is to run next, if one more may.
     pub fn start(&mut self) -> Option<(Place, T)> {
         if self.in_flight >= self.bounds.in_flight_max {

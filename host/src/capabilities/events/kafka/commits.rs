@@ -14,6 +14,7 @@ use tokio::time::{Instant, timeout};
 use super::account::Account;
 use super::driver::{At, Membership, until};
 use crate::capabilities::events::Progress;
+use crate::capabilities::events::progress::NOTE_BYTES_MAX;
 
 /// How long what is done may wait for its commit; after a crash it is delivered again.
 const COMMIT_EVERY_MS: u64 = 200;
@@ -35,6 +36,8 @@ pub struct Commits {
     /// Not earlier, whatever waits.
     paused_until: Option<Instant>,
     under_way: Option<UnderWay>,
+    /// The broker takes no such notes: offsets alone are committed.
+    is_without_notes: bool,
 }
 
 struct UnderWay {
@@ -51,6 +54,7 @@ impl Commits {
             due: None,
             paused_until: None,
             under_way: None,
+            is_without_notes: false,
         }
     }
 
@@ -129,7 +133,7 @@ impl Commits {
                 tracing::error!(%error, next, "an offset is none");
             }
             let note = progress.note();
-            if !note.is_empty() {
+            if !note.is_empty() && !self.is_without_notes {
                 element.set_metadata(note);
             }
             taken.push((account.clone(), progress));
@@ -156,6 +160,14 @@ impl Commits {
         }
         if let Some(Err(error)) = ended {
             match error.rdkafka_error_code() {
+                // Better a crash that delivers again than no commit at all.
+                Some(RDKafkaErrorCode::OffsetMetadataTooLarge) => {
+                    self.is_without_notes = true;
+                    tracing::warn!(
+                        "the broker's offset.metadata.max.bytes is less than {NOTE_BYTES_MAX}: \
+                         what is done beyond the first event that is not is not kept"
+                    );
+                }
                 // The group is about to share its partitions anew.
                 Some(
                     RDKafkaErrorCode::RebalanceInProgress

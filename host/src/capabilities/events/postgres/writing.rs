@@ -73,8 +73,9 @@ impl Row {
         let headers = headers
             .into_iter()
             .map(|(name, value)| (name.to_owned(), value.into()));
+        // Of two of one name the last one is kept: ours.
         let headers: serde_json::Map<_, _> =
-            headers.chain(record.others.iter().map(other)).collect();
+            record.others.iter().map(other).chain(headers).collect();
         Self {
             key: record.event.key.clone(),
             headers: headers.into(),

@@ -24,6 +24,11 @@ fn started(schedule: &mut Schedule<u64>) -> Vec<(Place, u64)> {
     std::iter::from_fn(|| schedule.start()).collect()
 }
 
+fn finish_next(schedule: &mut Schedule<u64>) {
+    let (place, _) = schedule.start().unwrap();
+    schedule.finish(place);
+}
+
 fn offsets(taken: &[(Place, u64)]) -> Vec<u64> {
     taken.iter().map(|(_, offset)| *offset).collect()
 }
@@ -64,7 +69,7 @@ fn what_is_done_is_known_before_and_beyond_the_first_that_is_not() {
     schedule.finish(taken[2].0);
     schedule.skip(14);
     assert_eq!(schedule.done(&[]), Some((12, vec![13..15])));
-    schedule.finish(started(&mut schedule)[0].0);
+    finish_next(&mut schedule);
     assert_eq!(schedule.done(&[]), Some((15, vec![])));
 }
 
@@ -74,7 +79,7 @@ fn what_was_done_before_it_was_read_stays_so() {
     admit(&mut schedule, 4, "a");
     let before = [2..3, 5..8, 10..12];
     assert_eq!(schedule.done(&before), Some((4, vec![5..8, 10..12])));
-    schedule.finish(started(&mut schedule)[0].0);
+    finish_next(&mut schedule);
     assert_eq!(schedule.done(&before), Some((8, vec![10..12])));
     schedule.skip(5);
     schedule.skip(6);
@@ -82,6 +87,27 @@ fn what_was_done_before_it_was_read_stays_so() {
     schedule.skip(7);
     admit(&mut schedule, 8, "a");
     assert_eq!(schedule.done(&before), Some((8, vec![10..12])));
+}
+
+/// Such a log says nothing about what the earlier one's offsets held.
+#[test]
+fn a_log_that_begins_anew_is_done_as_far_as_it_was_read() {
+    let mut schedule = schedule();
+    admit(&mut schedule, 20, "a");
+    admit(&mut schedule, 21, "b");
+    let earlier = started(&mut schedule);
+    schedule.finish(earlier[1].0);
+    schedule.begin_anew(3);
+    assert_eq!(schedule.done(&[]), None);
+    admit(&mut schedule, 3, "b");
+    admit(&mut schedule, 4, "c");
+    assert_eq!(schedule.done(&[]), Some((3, vec![])));
+    let anew = started(&mut schedule);
+    schedule.finish(anew[1].0);
+    // The earlier log's holds it up: nobody can say that it is done.
+    assert_eq!(schedule.done(&[]), Some((3, vec![4..5])));
+    schedule.finish(earlier[0].0);
+    assert_eq!(next(&schedule), 3);
 }
 
 #[test]
