@@ -123,7 +123,7 @@ mod tests {
     fn many_events_are_urgent_also_beyond_one_that_is_not_done() {
         let account = Account::new(&Progress::through(9), Arc::default());
         let progress = |events| Progress {
-            done: vec![20..20 + events],
+            done: std::iter::once(20..20 + events).collect(),
             ..Progress::through(9)
         };
         account.tell(progress(UNCOMMITTED_EVENTS_MAX - 1)).unwrap();

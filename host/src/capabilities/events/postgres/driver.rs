@@ -260,8 +260,7 @@ impl Driver {
         let lane = Lane::new(
             self.membership.clone(),
             at.clone(),
-            held.progress,
-            held.next_offset,
+            (held.progress, held.next_offset),
             handle.news.clone(),
             handle.revoked.clone(),
             handle.lost.clone(),

@@ -68,8 +68,7 @@ impl Lane {
     pub fn new(
         membership: Membership,
         at: At,
-        before: Progress,
-        known_end: i64,
+        (before, known_end): (Progress, i64),
         news: Arc<Notify>,
         revoked: CancellationToken,
         lost: CancellationToken,
