@@ -50,14 +50,14 @@ async fn until_revoked(courier: &Courier, watch: &Watch, mut partition: Box<dyn 
         shown: &shown,
         revoked: &revoked,
     };
-    let mut desk = Desk::new(courier, terms, &shown);
+    let mut desk = Desk::new(courier, terms, &shown, partition.progress().clone());
     let mut running = FuturesUnordered::new();
     let mut alarm = Alarm::new();
     let mut is_revoked = pin!(revoked.cancelled());
     'reading: loop {
         shown.missed(partition.missed());
-        if let Some(offset) = desk.due() {
-            let mut telling = partition.complete(offset);
+        if let Some(progress) = desk.due() {
+            let mut telling = partition.complete(progress);
             let told = loop {
                 while let Some(work) = desk.start() {
                     running.push(work.run(courier, lane));
@@ -69,7 +69,7 @@ async fn until_revoked(courier: &Courier, watch: &Watch, mut partition: Box<dyn 
                 }
             };
             drop(telling);
-            if !desk.told(told, offset, &*partition) {
+            if !desk.told(told, &*partition) {
                 // Another member has it: what runs here is dropped with this.
                 return;
             }
@@ -129,9 +129,9 @@ async fn until_revoked(courier: &Courier, watch: &Watch, mut partition: Box<dyn 
              they will be delivered again"
         );
     }
-    if let Some(offset) = desk.last() {
-        let told = partition.complete(offset).await;
-        desk.told(told, offset, &*partition);
+    if let Some(progress) = desk.last() {
+        let told = partition.complete(progress).await;
+        desk.told(told, &*partition);
     }
     // Makes durable what was told.
     while partition.next().await.is_some() {}
