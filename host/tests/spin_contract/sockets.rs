@@ -108,7 +108,7 @@ async fn names_are_looked_up_only_for_those_who_may_connect() {
     }
 }
 
-/// Two of the places are those of the folders that `files` shows.
+/// The folders that `files` shows are open, too, once a program has asked for them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_instance_opens_as_many_sockets_and_files_as_it_may() {
     let (guest, _http, _folder) = component(PROBE, &["*://*:*".to_owned()], &[]);
@@ -119,7 +119,8 @@ async fn an_instance_opens_as_many_sockets_and_files_as_it_may() {
         ("file", "Quota exceeded"),
     ] {
         let seen = see(&guest, "/sockets/many", Some(kind)).await;
-        assert!(seen.starts_with("126, again 126: "), "{kind}: {seen}");
+        let is_full = |count| seen.starts_with(&format!("{count}, again {count}: "));
+        assert!((126..=128).any(is_full), "{kind}: {seen}");
         assert!(seen.contains(why), "{kind}: {seen}");
     }
 }
