@@ -1,17 +1,23 @@
--- Claims a delivery ($9 `sending`) or ends it at once (any other status, $10 says why), in one
--- statement: whoever comes second waits for the first and then finds its row.
+-- Claims deliveries of one event (status `sending`) or ends them at once (any other status, the reason says
+-- why), in one statement: whoever comes second waits for the first and then finds its rows.
 --
--- What comes back, one row at most: whether the row is ours now, and as it is then. No row: somebody
+-- What comes back, one row at most for each: whether it is ours now, and as it is then. No row: somebody
 -- else claimed it while we looked.
-with ours as (
+with asked as (
+    select *
+    from unnest($5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[])
+        as asked (recipient, channel, audience, template, status, reason)
+), ours as (
     insert into deliveries as held (
         event_id, recipient, channel, audience, booking_id, tenant_id, template, locale, status,
         reason
     )
-    values (
-        $1::text, $2::text, $3::text, $4::text, $5::uuid, $6::text, $7::text, $8::text, $9::text,
-        $10::text
-    )
+    select
+        $1::text, recipient, channel, audience, $2::uuid, $3::text, template, $4::text, status,
+        reason
+    from asked
+    -- All hosts in one order, so that they do not wait for each other.
+    order by recipient, channel
     on conflict (event_id, recipient, channel) do update set
         status = excluded.status,
         reason = excluded.reason,
@@ -20,14 +26,13 @@ with ours as (
     where held.status = 'waiting'
         or held.status = 'sending'
             and held.updated_at < now() - $11::bigint * interval '1 second'
-    returning held.status, held.attempts
+    returning held.recipient, held.channel, held.status, held.attempts
 )
-select true as is_ours, status, attempts
+select true as is_ours, status, attempts, recipient, channel
 from ours
 union all
-select false, status, attempts
-from deliveries
-where event_id = $1::text
-    and recipient = $2::text
-    and channel = $3::text
-    and not exists (select from ours)
+select false, d.status, d.attempts, d.recipient, d.channel
+from deliveries d
+where d.event_id = $1::text
+    and (d.recipient, d.channel) in (select recipient, channel from asked)
+    and (d.recipient, d.channel) not in (select recipient, channel from ours)

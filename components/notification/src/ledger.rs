@@ -8,7 +8,7 @@
 
 use praxis_domain::event;
 use praxis_domain::notice::{self, CLAIM_AGE_MAX, LOCALE, Notice};
-use praxis_platform::database::{self, Database, ParameterValue};
+use praxis_platform::database::{self, Database, ParameterValue, Row};
 use praxis_platform::delivery::Receipt;
 
 /// What an entry is about.
@@ -53,23 +53,49 @@ impl<'a> Ledger<'a> {
         Self { database }
     }
 
-    /// `Ours` where it is to be sent now: it is new, was given back, or its claimer has died.
-    pub async fn claim(&self, entry: &Entry<'_>) -> Result<Claim, database::Error> {
-        self.write(entry, "sending", ParameterValue::DbNull).await
-    }
-
-    /// Keeps that nothing is sent, where `claim` would have been granted.
-    pub async fn record(
+    /// Claims all entries of one event, in their order. `Ours` where it is to be sent now: it is new, was
+    /// given back, or its claimer has died. With an ending, that is kept in the same cases, and nothing is
+    /// to be sent.
+    pub async fn claim(
         &self,
-        entry: &Entry<'_>,
-        ending: Ending<'_>,
-    ) -> Result<Claim, database::Error> {
-        let (status, reason) = match ending {
-            Ending::NoAddress => ("no-address", ParameterValue::DbNull),
-            Ending::TooOld => ("too-old", ParameterValue::DbNull),
-            Ending::Failed(reason) => ("failed", database::text(reason)),
+        entries: &[(Entry<'_>, Option<Ending<'_>>)],
+    ) -> Result<Vec<Claim>, database::Error> {
+        const CLAIM: &str = include_str!("claim.sql");
+        let Some((
+            Entry {
+                event_id, booking, ..
+            },
+            _,
+        )) = entries.first()
+        else {
+            return Ok(Vec::new());
         };
-        self.write(entry, status, reason).await
+        let column = |of: fn(&Notice<'_>) -> String| {
+            let notices = entries.iter().map(|(entry, _)| Some(of(entry.notice)));
+            ParameterValue::ArrayStr(notices.collect())
+        };
+        let ends = entries.iter().map(|(_, ending)| end_of(*ending));
+        let (status, reason): (Vec<_>, Vec<_>) = ends.unzip();
+        let parameters = vec![
+            database::text(event_id),
+            database::uuid(booking.booking_id),
+            database::text(&booking.tenant_id),
+            database::text(LOCALE),
+            column(|notice| notice.recipient.id.to_string()),
+            column(|notice| notice.channel.name().to_owned()),
+            column(|notice| notice.recipient.audience.name().to_owned()),
+            column(|notice| notice.template.clone()),
+            ParameterValue::ArrayStr(status),
+            ParameterValue::ArrayStr(reason),
+            ParameterValue::Int64(CLAIM_AGE_MAX.as_secs()),
+        ];
+        let rows = self.database.rows(CLAIM, parameters).await?;
+        let mut claims = Vec::with_capacity(entries.len());
+        for (entry, _) in entries {
+            let row = row_of(&rows, entry.notice)?;
+            claims.push(row.map_or(Ok(Claim::Held), claimed)?);
+        }
+        Ok(claims)
     }
 
     pub async fn sent(&self, entry: &Entry<'_>, receipt: &Receipt) -> Result<(), database::Error> {
@@ -119,40 +145,6 @@ impl<'a> Ledger<'a> {
         }
     }
 
-    async fn write(
-        &self,
-        entry: &Entry<'_>,
-        status: &str,
-        reason: ParameterValue,
-    ) -> Result<Claim, database::Error> {
-        const CLAIM: &str = include_str!("claim.sql");
-        let notice = entry.notice;
-        let mut parameters = key(entry);
-        parameters.extend([
-            database::text(notice.recipient.audience.name()),
-            database::uuid(entry.booking.booking_id),
-            database::text(&entry.booking.tenant_id),
-            database::text(&notice.template),
-            database::text(LOCALE),
-            database::text(status),
-            reason,
-            ParameterValue::Int64(CLAIM_AGE_MAX.as_secs()),
-        ]);
-        let Some(row) = self.database.row(CLAIM, parameters).await? else {
-            return Ok(Claim::Held);
-        };
-        if row.get("is_ours")? {
-            return Ok(Claim::Ours(row.get("attempts")?));
-        }
-        let status: String = row.get("status")?;
-        Ok(match &status[..] {
-            "sending" | "waiting" => Claim::Held,
-            status => Claim::Ended {
-                failed: status == "failed",
-            },
-        })
-    }
-
     /// Of a claim that is ours.
     async fn end(
         &self,
@@ -184,4 +176,38 @@ fn key(entry: &Entry<'_>) -> Vec<ParameterValue> {
         database::text(entry.notice.recipient.id),
         database::text(entry.notice.channel.name()),
     ]
+}
+
+/// The status of an entry, and why it has it.
+fn end_of(ending: Option<Ending<'_>>) -> (Option<String>, Option<String>) {
+    let (status, reason) = match ending {
+        None => ("sending", None),
+        Some(Ending::NoAddress) => ("no-address", None),
+        Some(Ending::TooOld) => ("too-old", None),
+        Some(Ending::Failed(reason)) => ("failed", Some(reason.to_owned())),
+    };
+    (Some(status.to_owned()), reason)
+}
+
+fn row_of<'r>(rows: &'r [Row], notice: &Notice<'_>) -> Result<Option<&'r Row>, database::Error> {
+    for row in rows {
+        let (recipient, channel): (String, String) = (row.get("recipient")?, row.get("channel")?);
+        if recipient == notice.recipient.id.to_string() && channel == notice.channel.name() {
+            return Ok(Some(row));
+        }
+    }
+    Ok(None)
+}
+
+fn claimed(row: &Row) -> Result<Claim, database::Error> {
+    if row.get("is_ours")? {
+        return Ok(Claim::Ours(row.get("attempts")?));
+    }
+    let status: String = row.get("status")?;
+    Ok(match &status[..] {
+        "sending" | "waiting" => Claim::Held,
+        status => Claim::Ended {
+            failed: status == "failed",
+        },
+    })
 }

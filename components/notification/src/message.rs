@@ -26,7 +26,7 @@ impl Message {
 
     /// What the provider says.
     pub async fn send(
-        self,
+        &self,
         notice: &Notice<'_>,
         address: &str,
     ) -> Result<Receipt, delivery::Error> {
@@ -38,15 +38,15 @@ impl Message {
                     idempotency_key: key,
                     to,
                     reply_to: None,
-                    subject: mail.subject,
-                    text: mail.text,
-                    html: Some(mail.html),
+                    subject: mail.subject.clone(),
+                    text: mail.text.clone(),
+                    html: Some(mail.html.clone()),
                     attachments: Vec::new(),
                 };
                 email::send(email).await
             }
-            Self::Sms(text) => sms::send(key, to, text).await,
-            Self::Push(note) => push::send(key, to, note.title, note.text).await,
+            Self::Sms(text) => sms::send(key, to, text.clone()).await,
+            Self::Push(note) => push::send(key, to, note.title.clone(), note.text.clone()).await,
         }
     }
 }

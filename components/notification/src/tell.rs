@@ -32,18 +32,65 @@ pub async fn handle(delivery: Delivery) -> Result<(), Failure> {
     let public_url = variables::get(PUBLIC_URL_VARIABLE)
         .await
         .map_err(|error| Failure::Reject(format!("variable {PUBLIC_URL_VARIABLE}: {error}")))?;
-    let mut told = Vec::new();
-    for notice in notice::notices(&delivery.id, occasion, &people.recipients) {
-        let view = view(&booking, &people, &notice, &public_url)?;
+    let notices = notice::notices(&delivery.id, occasion, &people.recipients);
+    let mut news = Vec::with_capacity(notices.len());
+    for notice in &notices {
+        // Rendered before it is claimed: so every try finds the mistake in a template again.
+        news.push(match notice.address {
+            None => News::End(Ending::NoAddress),
+            Some(_) if too_old => News::End(Ending::TooOld),
+            Some(address) => {
+                let view = view(&booking, &people, notice, &public_url)?;
+                match Message::render(notice, &view) {
+                    Ok(message) => News::Send(message, address),
+                    Err(error) => News::Mistake(error.to_string()),
+                }
+            }
+        });
+    }
+    let entries = notices.iter().zip(&news).map(|(notice, news)| {
         let entry = Entry {
             event_id: &delivery.id,
             booking: &booking,
-            notice: &notice,
+            notice,
         };
-        // Whoever can't be told does not keep the others waiting.
-        told.push(tell(&Ledger::new(&database), &entry, &view, too_old).await?);
+        (entry, news.ending())
+    });
+    let entries: Vec<_> = entries.collect();
+    let ledger = Ledger::new(&database);
+    let claims = ledger.claim(&entries).await?;
+    let entries = entries.iter().map(|(entry, _)| entry);
+    let mut outcomes = Vec::with_capacity(claims.len());
+    for ((entry, claim), news) in entries.zip(claims).zip(&news) {
+        // Whoever can't be told does not keep the others waiting: they are claimed already.
+        outcomes.push(match (news, claim) {
+            (News::Send(message, address), Claim::Ours(attempts)) => {
+                send(&ledger, entry, message, address, attempts).await
+            }
+            (News::Mistake(mistake), claim) => Ok(cannot_say(mistake, &claim)),
+            (News::Send(..) | News::End(_), claim) => Ok(told(&claim)),
+        });
     }
-    answer(told)
+    answer(outcomes.into_iter().collect::<Result<_, _>>()?)
+}
+
+/// What becomes of a notice, if it is ours.
+enum News<'a> {
+    Send(Message, &'a str),
+    /// Nobody is told.
+    End(Ending<'a>),
+    /// Ours to mend.
+    Mistake(String),
+}
+
+impl News<'_> {
+    fn ending(&self) -> Option<Ending<'_>> {
+        match self {
+            Self::Send(..) => None,
+            Self::End(ending) => Some(*ending),
+            Self::Mistake(mistake) => Some(Ending::Failed(mistake)),
+        }
+    }
 }
 
 /// Not at its end before everybody else is: a mistake is reported with the last try.
@@ -98,27 +145,13 @@ enum Told {
     Never(String),
 }
 
-async fn tell(
+async fn send(
     ledger: &Ledger<'_>,
     entry: &Entry<'_>,
-    view: &View,
-    too_old: bool,
+    message: &Message,
+    address: &str,
+    attempts: i32,
 ) -> Result<Told, Failure> {
-    let Some(address) = entry.notice.address else {
-        return Ok(told(ledger.record(entry, Ending::NoAddress).await?));
-    };
-    if too_old {
-        return Ok(told(ledger.record(entry, Ending::TooOld).await?));
-    }
-    // Rendered before it is claimed: so every try finds the mistake in a template again.
-    let message = match Message::render(entry.notice, view) {
-        Ok(message) => message,
-        Err(error) => return cannot_say(ledger, entry, &error.to_string()).await,
-    };
-    let attempts = match ledger.claim(entry).await? {
-        Claim::Ours(attempts) => attempts,
-        other => return Ok(told(other)),
-    };
     match message.send(entry.notice, address).await {
         Ok(receipt) => ledger.sent(entry, &receipt).await?,
         Err(delivery::Error::Unavailable) => match ledger.give(entry, attempts).await? {
@@ -136,23 +169,18 @@ async fn tell(
 }
 
 /// Where nothing is sent.
-fn told(claim: Claim) -> Told {
+fn told(claim: &Claim) -> Told {
     match claim {
         Claim::Ours(_) | Claim::Ended { .. } => Told::Finished,
         Claim::Held => Told::Later("another host may be sending it"),
     }
 }
 
-async fn cannot_say(
-    ledger: &Ledger<'_>,
-    entry: &Entry<'_>,
-    mistake: &str,
-) -> Result<Told, Failure> {
-    let claim = ledger.record(entry, Ending::Failed(mistake)).await?;
-    Ok(match claim {
+fn cannot_say(mistake: &str, claim: &Claim) -> Told {
+    match claim {
         Claim::Ours(_) | Claim::Ended { failed: true } => Told::Never(mistake.to_owned()),
         // It was told before the template broke.
         Claim::Ended { failed: false } => Told::Finished,
         Claim::Held => told(claim),
-    })
+    }
 }

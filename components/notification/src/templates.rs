@@ -73,7 +73,7 @@ pub fn push(template: &str, view: &View) -> Result<Note, Error> {
 }
 
 fn render(name: &str, context: Value) -> Result<String, Error> {
-    let (_, source) = TEMPLATES
+    let (name, source) = *TEMPLATES
         .iter()
         .find(|(known, _)| *known == name)
         .ok_or_else(|| error(name, "there is no such template"))?;

@@ -118,22 +118,29 @@ async fn of_many_hosts_that_claim_a_delivery_at_once_one_gets_it() {
 
 async fn claim_together(database: &PgPool, event: &str, winners: usize) {
     let claims = (0..4).map(async |_| {
-        let claimed: Option<(bool, String, i32)> = sqlx::query_as(CLAIM)
+        // Beside one that has no address.
+        let claimed = sqlx::query_as(CLAIM)
             .bind(event)
-            .bind("recipient")
-            .bind("email")
-            .bind("patient")
             .bind(fresh_id())
             .bind("clinic")
-            .bind("booking-created.patient.email")
             .bind("en")
-            .bind("sending")
-            .bind(None::<String>)
+            .bind(["recipient", "another"])
+            .bind(["email", "email"])
+            .bind(["patient", "practitioner"])
+            .bind([
+                "booking-created.patient.email",
+                "booking-created.practitioner.email",
+            ])
+            .bind(["sending", "no-address"])
+            .bind([None::<String>, None])
             .bind(CLAIM_SECONDS_MAX)
-            .fetch_optional(database)
-            .await
-            .unwrap();
-        claimed.is_some_and(|(is_ours, _, _)| is_ours)
+            .fetch_all(database)
+            .await;
+        let claimed: Vec<(bool, String, i32, String, String)> = claimed.unwrap();
+        let is_won = |(is_ours, _, _, recipient, _): &(bool, _, _, String, _)| {
+            *is_ours && recipient == "recipient"
+        };
+        claimed.iter().any(is_won)
     });
     let won = join_all(claims).await.into_iter().filter(|won| *won);
     assert_eq!(won.count(), winners, "{event}");
