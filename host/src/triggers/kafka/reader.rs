@@ -25,7 +25,9 @@ pub async fn read(courier: &Courier, watch: &Watch, partition: Box<dyn Partition
     let lost = partition.lost();
     let (topic, index) = (partition.topic().to_owned(), partition.index());
     let reading = until_revoked(courier, watch, partition);
-    if lost.run_until_cancelled(reading).await.is_none() {
+    // It ends by itself, too, where the broker does not take what is done any more.
+    lost.run_until_cancelled(reading).await;
+    if lost.is_cancelled() {
         tracing::warn!(
             group = courier.group.name,
             event.topic = topic,

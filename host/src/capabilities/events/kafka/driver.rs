@@ -81,7 +81,7 @@ impl Driver {
         assigned: mpsc::UnboundedSender<Box<dyn Partition>>,
     ) -> KafkaResult<Self> {
         let (sender, changes) = mpsc::unbounded_channel();
-        let context = Context::new(sender);
+        let context = Context::new(group, sender);
         let consumer: Membership = client(options)
             .set("group.id", group)
             .set("partition.assignment.strategy", "cooperative-sticky")
