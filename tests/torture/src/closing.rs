@@ -18,7 +18,7 @@ use crate::world::World;
 const CLOSED_MS_MAX: u64 = 90_000;
 
 const HELD: &str = "
-    select b.id, p.subject
+    select b.id, p.subject, b.hold_expires_at > now()
     from bookings b
     join torture_people p on p.patient_id = b.patient_id
     where b.status = 'held'";
@@ -30,8 +30,9 @@ pub async fn close(world: &World, crowd: &Arc<Crowd>, options: &Options) -> anyh
     let within = Duration::from_millis(CLOSED_MS_MAX);
     settle::settle(world, hastens).await?;
     wait::until("nothing is held any more", within, async || {
-        let held: Vec<(Uuid, String)> = sqlx::query_as(HELD).fetch_all(&world.database).await?;
-        for (hold, subject) in &held {
+        let held: Vec<(Uuid, String, bool)> =
+            sqlx::query_as(HELD).fetch_all(&world.database).await?;
+        for (hold, subject, _) in held.iter().filter(|(_, _, lasts)| *lasts) {
             client.perform(subject, Deed::Confirm { hold: *hold }).await;
         }
         settle::settle(world, hastens).await?;

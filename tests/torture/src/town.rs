@@ -171,17 +171,18 @@ pub fn availability_path(practitioner: &Practitioner) -> String {
 /// Those around the hot ones; some in the middle; everybody; everybody of the other specialty.
 fn areas() -> Vec<Area> {
     let (lat, lon) = PLACE;
-    let area = |north, radius_km, specialty: &str| Area {
-        lat: lat + north,
+    // With few digits, so that any reader of JSON reads the same number.
+    let area = |lat, radius_km, specialty: &str| Area {
+        lat,
         lon,
         radius_km,
         specialty: specialty.to_owned(),
     };
     vec![
-        area(0.0, 0.4, SPECIALTY),
-        area(0.02, 1.0, SPECIALTY),
-        area(0.0, 50.0, SPECIALTY),
-        area(0.03, 50.0, OTHER_SPECIALTY),
+        area(lat, 0.4, SPECIALTY),
+        area(52.54, 1.0, SPECIALTY),
+        area(lat, 50.0, SPECIALTY),
+        area(52.55, 50.0, OTHER_SPECIALTY),
     ]
 }
 

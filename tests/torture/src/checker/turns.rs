@@ -149,7 +149,7 @@ fn free_again(seen: &Seen) -> BTreeMap<Slot, i64> {
             "released" | "cancelled" | "moved-away" | "expired"
         );
         if let Some(slot) = rows.get(&change.booking).filter(|_| frees) {
-            let at = freed.entry(*slot).or_default();
+            let at = freed.entry(*slot).or_insert(change.at_us);
             *at = change.at_us.max(*at);
         }
     }
