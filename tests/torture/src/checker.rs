@@ -34,6 +34,8 @@ pub struct Findings {
     /// Of the waitlist.
     pub entries: usize,
     pub offers: usize,
+    /// Heartbeats that kept a hold for longer.
+    pub extended: usize,
     /// Who was erased, and not acted for afterwards.
     pub erased: usize,
     pub violations: Vec<Violation>,
@@ -51,6 +53,10 @@ pub fn check(seen: &Seen) -> Findings {
     let (entries, offers) = waitlist::check(seen, &mut violations);
     let erased = erasure::check(seen, &mut violations);
     ends(seen, &mut violations);
+    let extended = seen.history.iter();
+    let extended = extended
+        .filter(|change| change.change == "extended")
+        .count();
     let mut copies: HashMap<_, usize> = HashMap::new();
     for event in &seen.published {
         *copies.entry(event.id).or_default() += 1;
@@ -63,6 +69,7 @@ pub fn check(seen: &Seen) -> Findings {
         mails_again,
         entries,
         offers,
+        extended,
         erased,
         violations,
     }

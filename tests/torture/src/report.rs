@@ -147,8 +147,8 @@ impl Display for Report {
         )?;
         writeln!(
             f,
-            "  {} entries of the waitlist, {} offers, {} people erased",
-            found.entries, found.offers, found.erased
+            "  {} entries of the waitlist, {} offers, {} people erased; {} times a hold was kept longer",
+            found.entries, found.offers, found.erased, found.extended
         )?;
         if found.violations.is_empty() {
             return writeln!(f, "  no violation");
