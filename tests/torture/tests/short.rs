@@ -47,7 +47,10 @@ async fn a_waitlist_that_forgets_its_offers_is_found_out() {
 
 async fn broken(mutation: Mutation) -> Report {
     let options = Options {
-        seconds: 10,
+        seconds: 15,
+        // What is broken shows where many meet.
+        clients: 20,
+        pause_ms: 10,
         calm: true,
         broken: Some(mutation),
         ..SHORT
