@@ -28,7 +28,7 @@ bench: setup-bench components component-hello component-noop component-noops com
 	target/release/praxis-benches $(BENCH)
 
 # Publishes events, hurts hosts and servers, and says what came of every event.
-faults: setup-run component-recorder host
+faults: setup-run component-batcher component-recorder host
 	$(CARGO) build $(NATIVE) --bin praxis-faults
 	target/release/praxis-faults $(FAULTS)
 

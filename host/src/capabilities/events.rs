@@ -9,6 +9,7 @@ pub mod kafka;
 pub mod partitioner;
 pub mod postgres;
 pub mod producer;
+mod progress;
 mod record;
 pub mod trace;
 
@@ -22,8 +23,10 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::manifest::Topic;
 
+pub use progress::{Progress, Replayed};
 pub use record::{
-    DeadLetter, Event, Outgoing, Publication, Received, Record, Replay, Resolution, Resolved,
+    DeadLetter, Event, Header, Outgoing, Publication, Received, Record, Replay, Resolution,
+    Resolved,
 };
 
 /// What is added to a topic's name for the events that were given up on.
@@ -166,14 +169,18 @@ pub trait Partition: Send {
 
     fn index(&self) -> u32;
 
-    /// The next record, in the order of the offsets, from the first that the group has not
-    /// completed. Waits as long as there is none. `None` once the partition is revoked.
+    /// How far the group had got when the partition became this member's.
+    fn progress(&self) -> &Progress;
+
+    /// The next record, in the order of the offsets, from the first that is not done. Those that
+    /// are done beyond it come all the same: skip them. Waits as long as there is none. `None` once
+    /// the partition is revoked.
     async fn next(&mut self) -> Option<Received>;
 
-    /// Records that all up to and including `offset` is done: it won't be delivered to the group
-    /// again. It may become durable a little later, and at the latest when `next` has answered
-    /// `None`; until then a crash means that some are delivered again.
-    async fn complete(&mut self, offset: u64) -> Result<(), Error>;
+    /// Records how far the group got; its `next` never falls. It may become durable a little later,
+    /// and at the latest when the partition is dropped after `next` has answered `None`; until then
+    /// a crash means that some records are delivered again.
+    async fn complete(&mut self, progress: Progress) -> Result<(), Error>;
 
     /// Fires when the partition is revoked.
     fn revoked(&self) -> CancellationToken;

@@ -45,6 +45,8 @@ const HOST_CONNECTIONS_MAX: u32 = 16;
 const HOST_ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 const HOST_STATEMENT_TIMEOUT: &str = "30s";
 const HOST_LOCK_TIMEOUT: &str = "10s";
+/// A host that hangs within a transaction holds up all the others: less than a lease of the log.
+const HOST_IDLE_TIMEOUT: &str = "5s";
 
 /// Everything that is shared by all components, and the capabilities made of it.
 pub struct Services {
@@ -183,6 +185,7 @@ fn pool(database_url: &str) -> anyhow::Result<PgPool> {
         .connect_lazy_with(database.options([
             ("statement_timeout", HOST_STATEMENT_TIMEOUT),
             ("lock_timeout", HOST_LOCK_TIMEOUT),
+            ("idle_in_transaction_session_timeout", HOST_IDLE_TIMEOUT),
         ])))
 }
 

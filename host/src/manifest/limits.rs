@@ -41,6 +41,8 @@ pub const POSTGRES_RESULT_ROWS: Limit = limit("postgres_result_rows_max", 100_00
 pub const REDIS_SERVERS: Limit = limit("redis_servers_max", 8, 1, 64);
 /// One reply of Redis.
 pub const REDIS_REPLY_BYTES: Limit = limit("redis_reply_bytes_max", 16 * MIB, KIB, GIB);
+/// Sockets and files that one instance has open at one time.
+pub const DESCRIPTORS: Limit = limit("descriptors_max", 128, 1, 1_024);
 /// Keys that are given in one piece.
 pub const STORE_KEYS: Limit = limit("store_keys_max", 100_000, 1, 10_000_000);
 /// Requests to other servers at one time.
@@ -53,7 +55,8 @@ pub const MESSAGES_QUEUED: Limit = limit("messages_queued_max", 1_024, 1, 1_000_
 pub const MESSAGES_QUEUED_BYTES: Limit = limit("messages_queued_bytes_max", 64 * MIB, KIB, GIB);
 
 /// All of `[component.X.tool.praxis]` that are of this form.
-pub const OF_COMPONENTS: [&Limit; 11] = [
+pub const OF_COMPONENTS: [&Limit; 12] = [
+    &DESCRIPTORS,
     &POSTGRES_CONNECTIONS,
     &POSTGRES_DATABASES,
     &POSTGRES_RESULT_BYTES,

@@ -14,6 +14,7 @@ use super::life::{Life, Work};
 use super::turns::{self, Rest};
 use crate::capabilities::Capability;
 use crate::manifest;
+use crate::manifest::limits::DESCRIPTORS;
 
 /// Handles that an instance holds at one time: resources, streams, futures and tasks, of the host and of
 /// its own.
@@ -89,6 +90,7 @@ impl Component {
         let mut state = State::new(
             wasi.build(),
             tool.memory_bytes_max.unwrap_or(MEMORY_BYTES_DEFAULT),
+            tool.limits.count(&DESCRIPTORS),
         );
         for capability in self.capabilities.iter() {
             capability.attach(&self.manifest, &mut state);

@@ -1,15 +1,18 @@
 //! Instances that have done their work and are kept for more.
 
+use std::future::poll_fn;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 
 use praxis_wasi::State;
 use wasmtime::Store;
+use wasmtime::component::Accessor;
 
 /// Instances of one version of a component that are kept while there is nothing for them to do.
 const SPARE_MAX: usize = 64;
 
 /// Instances of one version that wait for work. Whoever takes one is alone with it until it is put
-/// back; one that trapped or was stopped is not.
+/// back; one that trapped, was stopped or has not come to rest is not.
 pub struct Spares<I> {
     kept: Mutex<Vec<Instance<I>>>,
     uses_max: u32,
@@ -20,6 +23,23 @@ pub struct Instance<I> {
     pub store: Store<State>,
     pub exports: I,
     uses: u32,
+}
+
+/// What a call has answered.
+pub struct Answered<T> {
+    pub answer: T,
+    /// Whether nothing of the guest's goes on after its answer: it would do so within somebody
+    /// else's call, and in that one's time.
+    pub is_at_rest: bool,
+}
+
+impl<T> Answered<T> {
+    /// Right after the answer.
+    pub async fn now(answer: T, accessor: &Accessor<State>) -> Self {
+        let is_at_rest =
+            poll_fn(|cx| Poll::Ready(accessor.poll_no_interesting_tasks(cx).is_ready())).await;
+        Self { answer, is_at_rest }
+    }
 }
 
 impl<I> Instance<I> {

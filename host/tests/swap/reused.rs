@@ -51,6 +51,18 @@ async fn an_instance_that_trapped_or_took_too_long_is_not_used_again() {
     }
 }
 
+/// What goes on would take its time from the next event's, and do its work there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_instance_that_goes_on_after_its_answer_is_not_used_again() {
+    let application = Application::start_limited(REUSED).await;
+    let consumer = application.consumer.as_ref().unwrap();
+    assert_eq!(counted(&application).await, "1");
+    let later = consumer.handle(&delivery("Later")).await;
+    assert_eq!(later, Outcome::Reject("version-1".into()));
+    assert_eq!(application.report().load.instances, 0);
+    assert_eq!(counted(&application).await, "1");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_two_events_share_an_instance_at_one_time() {
     let application = Application::start_limited(REUSED).await;

@@ -3,6 +3,7 @@
 //! A crate of its own because the WASI linker's generics are instantiated in the crate that names
 //! the store's state: an edit to the host then does not compile them again.
 
+mod descriptors;
 mod limits;
 mod requests;
 
@@ -28,6 +29,8 @@ const RESOURCES_MAX: usize = 1024;
 pub struct State {
     pub table: ResourceTable,
     pub limits: Limits,
+    /// Sockets and files that it may have open at one time.
+    pub descriptors_max: usize,
     wasi: WasiCtx,
     http: WasiHttpCtx,
     requests: Requests,
@@ -36,13 +39,14 @@ pub struct State {
 
 impl State {
     /// A state whose instance may grow to `memory_bytes_max` of linear memory, in all its
-    /// memories together.
-    pub fn new(wasi: WasiCtx, memory_bytes_max: usize) -> Self {
+    /// memories together, and open `descriptors_max` sockets and files.
+    pub fn new(wasi: WasiCtx, memory_bytes_max: usize, descriptors_max: usize) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(RESOURCES_MAX);
         Self {
             table,
             limits: Limits::new(memory_bytes_max),
+            descriptors_max,
             wasi,
             http: WasiHttpCtx::new(),
             requests: Requests::default(),
@@ -109,5 +113,6 @@ pub fn linker(engine: &Engine) -> wasmtime::Result<Linker<State>> {
     wasmtime_wasi::p3::add_to_linker(&mut linker)?;
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
     wasmtime_wasi_http::p3::add_to_linker(&mut linker)?;
+    descriptors::count(&mut linker)?;
     Ok(linker)
 }

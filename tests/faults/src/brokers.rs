@@ -7,9 +7,19 @@ use anyhow::{Context as _, anyhow};
 use rdkafka::error::KafkaResult;
 use rdkafka::mocking::{MockCluster, MockCoordinator};
 
-use crate::manifest::{DEAD_LETTERS, GROUP, PARTITIONS, TOPIC};
+use crate::manifest::{
+    Component, DEAD_LETTERS, FOLLOW_UP_DEAD_LETTERS, FOLLOW_UP_PARTITIONS, FOLLOW_UPS, PARTITIONS,
+    TOPIC,
+};
 
 const BROKERS: i32 = 3;
+
+const TOPICS: [(&str, u32); 4] = [
+    (TOPIC, PARTITIONS),
+    (DEAD_LETTERS, 1),
+    (FOLLOW_UPS, FOLLOW_UP_PARTITIONS),
+    (FOLLOW_UP_DEAD_LETTERS, 1),
+];
 
 type Cluster = MockCluster<'static, rdkafka::producer::DefaultProducerContext>;
 
@@ -71,8 +81,9 @@ impl Brokers {
 
 fn start() -> KafkaResult<Cluster> {
     let cluster = MockCluster::new(BROKERS)?;
-    cluster.create_topic(TOPIC, partitions(), BROKERS)?;
-    cluster.create_topic(DEAD_LETTERS, 1, BROKERS)?;
+    for (topic, partitions) in TOPICS {
+        cluster.create_topic(topic, number(partitions), BROKERS)?;
+    }
     for broker in 1..=BROKERS {
         lead(&cluster, broker, broker)?;
     }
@@ -91,17 +102,22 @@ fn switch(cluster: &Cluster, broker: i32, up: bool) -> KafkaResult<()> {
 
 /// Has what belongs to one broker led by another: a mock cluster elects no leaders by itself.
 fn lead(cluster: &Cluster, own: i32, by: i32) -> KafkaResult<()> {
-    for partition in (0..partitions()).filter(|partition| partition % BROKERS + 1 == own) {
-        cluster.partition_leader(TOPIC, partition, Some(by))?;
+    for (topic, partitions) in TOPICS {
+        // Of each topic the first broker has the first partition.
+        for partition in (0..number(partitions)).filter(|at| at % BROKERS + 1 == own) {
+            cluster.partition_leader(topic, partition, Some(by))?;
+        }
     }
-    // The first broker has the most to lose.
+    // It has the most to lose.
     if own == 1 {
-        cluster.partition_leader(DEAD_LETTERS, 0, Some(by))?;
-        cluster.coordinator(MockCoordinator::Group(GROUP.to_owned()), by)?;
+        for component in Component::ALL {
+            let group = component.group().to_owned();
+            cluster.coordinator(MockCoordinator::Group(group), by)?;
+        }
     }
     Ok(())
 }
 
-fn partitions() -> i32 {
-    i32::try_from(PARTITIONS).expect("there are few")
+fn number(partitions: u32) -> i32 {
+    i32::try_from(partitions).expect("there are few")
 }

@@ -1,25 +1,30 @@
 //! The hosts of a run: some die, some come.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use praxis_tests::wait;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
-use crate::host::{Host, Setup};
+use crate::host::{self, Host, Setup};
 use crate::operations::{Consumed, Operations};
 
 /// How long the others may take to go on with what a host left behind: a dead member of a Kafka
 /// group is noticed after 10 s, and an event that is tried again and again holds up the offset.
 const TAKEN_OVER_MS_MAX: u64 = 90_000;
 const ANSWER_MS_MAX: u64 = 30_000;
+/// What a host had sent when it was hurt, its last commit for one, has arrived by then.
+const SENT_MS_MAX: u64 = 1_000;
 
 pub struct Fleet {
     setup: Setup,
     operations: Operations,
     hosts: BTreeMap<usize, Host>,
     started: usize,
+    /// Of all hosts that were started.
+    names: Vec<String>,
     /// Hosts that ended without being told to.
     pub fallen: Vec<String>,
 }
@@ -31,6 +36,7 @@ impl Fleet {
             operations,
             hosts: BTreeMap::new(),
             started: 0,
+            names: Vec::new(),
             fallen: Vec::new(),
         }
     }
@@ -39,6 +45,7 @@ impl Fleet {
     pub async fn start(&mut self) -> anyhow::Result<String> {
         self.started += 1;
         let name = format!("host-{}", self.started);
+        self.names.push(name.clone());
         let host = Host::start(&self.setup, &name, &self.operations).await?;
         self.hosts.insert(self.started, host);
         Ok(name)
@@ -63,12 +70,15 @@ impl Fleet {
         self.hosts.insert(self.started, host);
     }
 
-    /// How far the group is, as any of the hosts says.
-    pub async fn consumed(&self) -> anyhow::Result<Vec<Consumed>> {
+    /// Asks one host after the other until one answers.
+    pub async fn ask<T>(
+        &self,
+        question: impl AsyncFn(&Operations, &str) -> anyhow::Result<T>,
+    ) -> anyhow::Result<T> {
         let mut failure = None;
         for host in self.hosts.values() {
-            match self.operations.consumed(&host.base).await {
-                Ok(consumed) => return Ok(consumed),
+            match question(&self.operations, &host.base).await {
+                Ok(answer) => return Ok(answer),
                 Err(error) => failure = Some(error),
             }
         }
@@ -78,19 +88,36 @@ impl Fleet {
         }
     }
 
-    /// The same, asked until one answers.
-    pub async fn consumed_soon(&self) -> anyhow::Result<Vec<Consumed>> {
+    /// The same, again and again.
+    pub async fn ask_soon<T>(
+        &self,
+        what: &str,
+        question: impl AsyncFn(&Operations, &str) -> anyhow::Result<T>,
+    ) -> anyhow::Result<T> {
         let within = Duration::from_millis(ANSWER_MS_MAX);
-        wait::until("a host tells how far the group is", within, async || {
-            self.consumed().await
+        wait::until(&format!("a host {what}"), within, async || {
+            self.ask(&question).await
         })
         .await
     }
 
-    /// Waits until the group goes on in every partition that had something left to do, whoever had
+    /// How far the groups are, as any of the hosts says.
+    pub async fn consumed(&self) -> anyhow::Result<Vec<Consumed>> {
+        self.ask(async |operations, base| operations.consumed(base).await)
+            .await
+    }
+
+    pub async fn consumed_soon(&self) -> anyhow::Result<Vec<Consumed>> {
+        let question = async |operations: &Operations, base: &str| operations.consumed(base).await;
+        self.ask_soon("tells how far the groups are", question)
+            .await
+    }
+
+    /// Waits until both groups go on in every partition that had something left to do, whoever had
     /// it; says how long that took.
     pub async fn taken_over(&self) -> anyhow::Result<Duration> {
         let since = Instant::now();
+        sleep(Duration::from_millis(SENT_MS_MAX)).await;
         let mut waiting = self.consumed_soon().await?;
         waiting.retain(|partition| partition.lag > 0);
         let within = Duration::from_millis(TAKEN_OVER_MS_MAX);
@@ -101,7 +128,10 @@ impl Fleet {
                 .map_err(|error| format!("{error:#}"))?;
             let goes_on = |then: &Consumed| {
                 let mut now = consumed.iter();
-                now.any(|now| now.partition == then.partition && now.committed > then.committed)
+                now.any(|now| {
+                    (&now.group, now.partition) == (&then.group, then.partition)
+                        && now.committed > then.committed
+                })
             };
             waiting.retain(|then| !goes_on(then));
             match waiting.len() {
@@ -121,6 +151,17 @@ impl Fleet {
             }
         }
         Err("all hosts say that they are ready".to_owned())
+    }
+
+    /// What each host of the run has written, by its name.
+    pub fn logs(&self) -> anyhow::Result<Vec<(String, String)>> {
+        let read = |name: String| {
+            let log = host::log(&self.setup, &name);
+            let text = fs::read_to_string(&log);
+            let text = text.with_context(|| format!("could not read {}", log.display()))?;
+            Ok((name, text))
+        };
+        self.names.iter().cloned().map(read).collect()
     }
 
     /// Notes the hosts that ended by themselves.

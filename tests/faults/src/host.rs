@@ -28,6 +28,11 @@ pub struct Setup {
     pub environment: Vec<(String, String)>,
 }
 
+/// Where a host writes what it has to say.
+pub fn log(setup: &Setup, name: &str) -> PathBuf {
+    setup.folder.join(format!("{name}.log"))
+}
+
 pub struct Host {
     pub name: String,
     /// Where it answers: `http://127.0.0.1:PORT`.
@@ -39,7 +44,7 @@ pub struct Host {
 impl Host {
     /// Starts it and waits until it says that it is ready.
     pub async fn start(setup: &Setup, name: &str, operations: &Operations) -> anyhow::Result<Self> {
-        let log = setup.folder.join(format!("{name}.log"));
+        let log = log(setup, name);
         let output =
             File::create(&log).with_context(|| format!("could not write {}", log.display()))?;
         let child = Command::new(&setup.praxis)

@@ -43,7 +43,7 @@ fn main() -> anyhow::Result<ExitCode> {
     }
     let all_well = reports
         .iter()
-        .all(|report| report.findings.violations.is_empty());
+        .all(|report| report.violations().next().is_none());
     Ok(if all_well {
         ExitCode::SUCCESS
     } else {

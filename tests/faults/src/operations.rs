@@ -1,15 +1,22 @@
-//! What operators ask a host: is it ready, how far behind is the group.
+//! What operators ask a host: is it ready, how far behind are the groups; and what they have it do.
 
 use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
+use reqwest::RequestBuilder;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::json;
 use tokio::process::Command;
+use uuid::Uuid;
 
-use crate::manifest::{GROUP, TOPIC};
+use crate::manifest::{Component, TOPIC};
 
 const ANSWER_MS_MAX: u64 = 5_000;
+/// A hundred letters are read and published one by one.
+const REDRIVE_MS_MAX: u64 = 60_000;
+const LETTERS_PAGE: usize = 100;
 
 #[derive(Clone)]
 pub struct Operations {
@@ -17,7 +24,7 @@ pub struct Operations {
     token: Option<String>,
 }
 
-/// How far the group is in a partition.
+/// How far a group is in a partition.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Consumed {
     pub group: String,
@@ -30,9 +37,34 @@ pub struct Consumed {
     pub lag: u64,
 }
 
+/// A dead letter of which nothing has become yet.
+#[derive(Debug, Clone, Deserialize)]
+pub struct OpenLetter {
+    pub event_id: Uuid,
+    pub component: String,
+    /// Where the event lay.
+    pub offset: u64,
+}
+
+/// What one call redrove.
+#[derive(Debug, Deserialize)]
+pub struct Redriven {
+    pub redriven: Vec<String>,
+    pub open: usize,
+}
+
+/// What is handled again: the offsets from `from` to before `to`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub struct Range {
+    pub partition: u32,
+    pub from: u64,
+    pub to: u64,
+}
+
 #[derive(Deserialize)]
-struct Items {
-    items: Vec<Consumed>,
+struct Items<T> {
+    items: Vec<T>,
+    next_cursor: Option<String>,
 }
 
 impl Operations {
@@ -88,15 +120,68 @@ impl Operations {
         ))
     }
 
-    /// The group's partitions, as the host knows them.
+    /// Both groups' partitions, as the host knows them.
     pub async fn consumed(&self, base: &str) -> anyhow::Result<Vec<Consumed>> {
-        let mut request = self.client.get(format!("{base}/v1/ops/consumers"));
+        let request = self.client.get(format!("{base}/v1/ops/consumers"));
+        let Items { mut items, .. } = self.answer::<Items<Consumed>>(request).await?;
+        items.retain(|item| item.topic == TOPIC);
+        Ok(items)
+    }
+
+    /// All dead letters that are open.
+    pub async fn open_letters(&self, base: &str) -> anyhow::Result<Vec<OpenLetter>> {
+        let mut letters = Vec::new();
+        let mut cursor: Option<String> = None;
+        loop {
+            let request = self.client.get(format!("{base}/v1/ops/dead-letters"));
+            let request = request
+                .query(&[("topic", TOPIC), ("limit", &LETTERS_PAGE.to_string())])
+                .query(&cursor.map(|cursor| [("cursor", cursor)]));
+            let page: Items<OpenLetter> = self.answer(request).await?;
+            letters.extend(page.items);
+            match page.next_cursor {
+                Some(next) => cursor = Some(next),
+                None => return Ok(letters),
+            }
+        }
+    }
+
+    /// The oldest of the open letters, a hundred at most.
+    pub async fn redrive(&self, base: &str) -> anyhow::Result<Redriven> {
+        let request = self
+            .client
+            .post(format!("{base}/v1/ops/dead-letters/redrive"));
+        let request = request
+            .timeout(Duration::from_millis(REDRIVE_MS_MAX))
+            .json(&json!({ "topic": TOPIC }));
+        self.answer(request).await
+    }
+
+    /// Has a component handle a partition again from an offset on.
+    pub async fn replay(
+        &self,
+        base: &str,
+        component: Component,
+        partition: u32,
+        from: u64,
+    ) -> anyhow::Result<Vec<Range>> {
+        let group = component.group();
+        let request = self
+            .client
+            .post(format!("{base}/v1/ops/consumers/{group}/replay"));
+        let wanted = json!({ "topic": TOPIC, "partition": partition, "from": from.to_string() });
+        let Items { items, .. } = self.answer::<Items<Range>>(request.json(&wanted)).await?;
+        Ok(items)
+    }
+
+    async fn answer<T: DeserializeOwned>(&self, mut request: RequestBuilder) -> anyhow::Result<T> {
         if let Some(token) = &self.token {
             request = request.bearer_auth(token);
         }
-        let answer = request.send().await?.error_for_status()?;
-        let Items { mut items } = answer.json().await?;
-        items.retain(|item| item.group == GROUP && item.topic == TOPIC);
-        Ok(items)
+        let answer = request.send().await?;
+        let (status, url) = (answer.status(), answer.url().path().to_owned());
+        let text = answer.text().await?;
+        ensure!(status.is_success(), "{url}: {status}: {text}");
+        serde_json::from_str(&text).with_context(|| format!("{url} answered {text}"))
     }
 }

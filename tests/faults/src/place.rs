@@ -11,6 +11,8 @@ pub struct Place {
     pub praxis: PathBuf,
     /// The built `tests/guests/recorder`.
     pub recorder: PathBuf,
+    /// The built `tests/guests/batcher`.
+    pub batcher: PathBuf,
     /// Kept after the run, for its logs; emptied before the next one.
     pub folder: PathBuf,
 }
@@ -22,12 +24,14 @@ impl Place {
             .nth(2)
             .context("tests/faults lies in the project")?;
         let target = project.join("target");
+        let component = |name: &str| {
+            let file = target.join(format!("components/{name}.wasm"));
+            built(file, &format!("make component-{name}"))
+        };
         Ok(Self {
             praxis: built(target.join("release/praxis"), "make host")?,
-            recorder: built(
-                target.join("components/recorder.wasm"),
-                "make component-recorder",
-            )?,
+            recorder: component("recorder")?,
+            batcher: component("batcher")?,
             folder: target.join("faults").join(run),
         })
     }

@@ -28,8 +28,15 @@ const TRAPS_AGAIN: f64 = 0.01;
 /// The doomed hold up their partition's offset: they come after all that the hosts go through.
 const DOOMED_FROM_PERCENT: usize = 85;
 
-/// A broken consumer does wrong at one pair of events, here among all of them.
-const MARK_AT: f64 = 0.5;
+/// There is something to redrive when the time for it comes: the first event to be rejected is one
+/// of the first.
+const REJECTED_BEFORE_PERCENT: usize = 10;
+
+/// A broken consumer does wrong at pairs of events, from here on among all of them.
+const MARKS_FROM: f64 = 0.5;
+
+/// The component whose follow-ups are planned.
+const FOLLOWING: &str = "recorder";
 
 /// What happens at one attempt; the guest `recorder` knows the names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -44,12 +51,38 @@ pub enum Step {
     Stall,
 }
 
-/// Where a broken consumer does wrong.
+/// Where a broken consumer does wrong: at two events of one key, one behind the other.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Mark {
+    pub wrong: Wrong,
+    /// At the second one: the first one's id.
+    pub previous: Option<Uuid>,
+}
+
+/// What a broken consumer does wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Mark {
-    First,
-    Second { previous: Uuid },
+pub enum Wrong {
+    /// Says of an event that it is handled, and does nothing.
+    Skip,
+    /// Handles two events of one key in the wrong order.
+    Swap,
+    /// Handles an event twice.
+    Twice,
+    /// Does not publish what belongs to an event.
+    Mute,
+    /// Publishes two events for one.
+    Chatter,
+}
+
+impl Wrong {
+    const ALL: [Self; 5] = [
+        Self::Skip,
+        Self::Swap,
+        Self::Twice,
+        Self::Mute,
+        Self::Chatter,
+    ];
 }
 
 /// What is to become of an event.
@@ -57,7 +90,8 @@ pub enum Mark {
 pub enum Fate {
     /// It has its effect.
     Effect,
-    /// It has none, and lies among the dead letters after so many attempts at least.
+    /// It has none, and lies among the dead letters after so many attempts at least. Rejected, it
+    /// has one if it is pardoned and redriven.
     DeadLetter { attempts: u32 },
 }
 
@@ -115,6 +149,18 @@ pub fn plan(events: usize, keys: usize, seed: u64) -> anyhow::Result<Vec<Planned
     Ok(events)
 }
 
+/// Tells a plan from others: the same for the same events, wherever it was made.
+pub fn fingerprint(planned: &[Planned]) -> Uuid {
+    let text: String = planned
+        .iter()
+        .map(|event| {
+            let (id, key, sequence) = (event.id, &event.key, event.sequence);
+            format!("{id} {key} {sequence} {}\n", event.payload())
+        })
+        .collect();
+    Uuid::new_v5(&Uuid::nil(), text.as_bytes())
+}
+
 impl Planned {
     /// Follows from its steps.
     pub fn fate(&self) -> Fate {
@@ -142,26 +188,36 @@ impl Planned {
         payload
     }
 
-    fn step(&self, attempt: u32) -> Step {
-        let at = usize::try_from(attempt - 1).unwrap_or(usize::MAX);
+    /// What is published when it is handled, each time the same.
+    pub fn follow_up(&self) -> Uuid {
+        Uuid::new_v5(&self.id, format!("{FOLLOWING}/0").as_bytes())
+    }
+
+    /// What happens at an attempt, the first one being 1.
+    pub fn step(&self, attempt: u32) -> Step {
+        let at = usize::try_from(attempt)
+            .unwrap_or(usize::MAX)
+            .saturating_sub(1);
         let step = self.steps.get(at).or(self.steps.last());
         step.copied().unwrap_or(Step::Ok)
     }
 }
 
 fn misbehave(events: &mut [Planned], misdeed: Misdeed, rate: usize, chance: &mut ChaCha8Rng) {
-    let mut left = (events.len() * rate).div_ceil(MILLION);
-    let among = match misdeed {
-        Misdeed::Doomed => events.len() * DOOMED_FROM_PERCENT / 100..events.len(),
-        Misdeed::Trap
-        | Misdeed::LateTrap
-        | Misdeed::Retry
-        | Misdeed::Reject
-        | Misdeed::Slow
-        | Misdeed::Stall => 0..events.len(),
-    };
+    let count = (events.len() * rate).div_ceil(MILLION);
+    let mut left = count;
     while left > 0 {
-        let event = &mut events[chance.random_range(among.clone())];
+        let among = match misdeed {
+            Misdeed::Doomed => events.len() * DOOMED_FROM_PERCENT / 100..events.len(),
+            Misdeed::Reject if left == count => 0..events.len() * REJECTED_BEFORE_PERCENT / 100,
+            Misdeed::Trap
+            | Misdeed::LateTrap
+            | Misdeed::Retry
+            | Misdeed::Reject
+            | Misdeed::Slow
+            | Misdeed::Stall => 0..events.len(),
+        };
+        let event = &mut events[chance.random_range(among)];
         if event.steps.is_empty() {
             event.steps = misdeed.steps(chance);
             left -= 1;
@@ -189,37 +245,55 @@ impl Misdeed {
     }
 }
 
-/// Marks two events of one key, one behind the other, to which nothing else happens.
+/// Marks pairs of events, each of a key of its own, one behind the other, to which nothing else
+/// happens: one pair for each wrong.
 fn mark(events: &mut [Planned]) -> anyhow::Result<()> {
     let mut last: BTreeMap<&str, usize> = BTreeMap::new();
-    let mut pair = None;
-    let middle = (events.len() as f64 * MARK_AT) as usize;
+    let mut pairs = Vec::new();
+    let middle = (events.len() as f64 * MARKS_FROM) as usize;
     for (at, event) in events.iter().enumerate().skip(middle) {
-        let before = last.insert(&event.key, at);
-        let is_plain = |at: usize| events[at].steps.is_empty();
-        if let Some(before) = before.filter(|before| is_plain(*before) && is_plain(at)) {
-            pair = Some((before, at));
+        if pairs.len() == Wrong::ALL.len() {
             break;
         }
+        let before = last.insert(&event.key, at);
+        let is_plain = |at: usize| events[at].steps.is_empty();
+        let is_new = |(before, _): &(usize, usize)| events[*before].key != event.key;
+        if let Some(before) = before.filter(|before| is_plain(*before) && is_plain(at))
+            && pairs.iter().all(is_new)
+        {
+            pairs.push((before, at));
+        }
     }
-    let Some((first, second)) = pair else {
-        anyhow::bail!("no key has two events in a row to which nothing happens");
-    };
-    let previous = events[first].id;
-    events[first].mark = Some(Mark::First);
-    events[second].mark = Some(Mark::Second { previous });
+    ensure!(
+        pairs.len() == Wrong::ALL.len(),
+        "too few keys have two events in a row to which nothing happens"
+    );
+    for (wrong, (first, second)) in Wrong::ALL.into_iter().zip(pairs) {
+        let previous = Some(events[first].id);
+        events[first].mark = Some(Mark {
+            wrong,
+            previous: None,
+        });
+        events[second].mark = Some(Mark { wrong, previous });
+    }
     Ok(())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]
     fn a_seed_gives_the_same_events_and_another_seed_gives_others() {
         let events = plan(2_000, 20, 7).unwrap();
-        assert_eq!(events, plan(2_000, 20, 7).unwrap());
-        assert_ne!(events, plan(2_000, 20, 8).unwrap());
+        let same = plan(2_000, 20, 7).unwrap();
+        let other = plan(2_000, 20, 8).unwrap();
+        assert_eq!(events, same);
+        assert_eq!(fingerprint(&events), fingerprint(&same));
+        assert_ne!(events, other);
+        assert_ne!(fingerprint(&events), fingerprint(&other));
     }
 
     #[test]
@@ -261,16 +335,32 @@ mod tests {
     }
 
     #[test]
-    fn the_marked_pair_is_of_one_key_and_in_a_row() {
+    fn one_of_the_first_events_is_rejected() {
+        for seed in 0..20 {
+            let events = plan(5_000, 100, seed).unwrap();
+            let is = |event: &Planned| event.steps == [Step::Reject];
+            let first = events.iter().position(is).unwrap();
+            assert!(first < 500, "{first} with seed {seed}");
+        }
+    }
+
+    #[test]
+    fn the_marked_pairs_are_of_one_key_each_and_in_a_row() {
         let events = plan(200, 10, 3).unwrap();
-        let marked: Vec<_> = events.iter().filter(|event| event.mark.is_some()).collect();
-        let [first, second] = marked.as_slice() else {
-            panic!("{marked:?}");
-        };
-        assert_eq!(first.key, second.key);
-        assert_eq!(first.sequence + 1, second.sequence);
-        assert_eq!(second.mark, Some(Mark::Second { previous: first.id }));
-        let payload = second.payload().to_string();
-        assert!(payload.contains(&first.id.to_string()), "{payload}");
+        let mut keys = BTreeSet::new();
+        for wrong in Wrong::ALL {
+            let is = |event: &&Planned| event.mark.as_ref().is_some_and(|mark| mark.wrong == wrong);
+            let marked: Vec<_> = events.iter().filter(is).collect();
+            let [first, second] = marked.as_slice() else {
+                panic!("{marked:?}");
+            };
+            assert_eq!(first.key, second.key);
+            assert!(keys.insert(&first.key), "{keys:?}");
+            assert_eq!(first.sequence + 1, second.sequence);
+            let previous = Some(first.id);
+            assert_eq!(second.mark, Some(Mark { wrong, previous }));
+            let payload = second.payload().to_string();
+            assert!(payload.contains(&first.id.to_string()), "{payload}");
+        }
     }
 }

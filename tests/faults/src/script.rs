@@ -2,29 +2,45 @@
 
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use praxis_tests::wait;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
 use crate::brokers::Brokers;
+use crate::checker::Disturbance;
+use crate::manifest::Component;
+use crate::operations::Range;
 use crate::report::Injection;
 use crate::world::World;
 
 /// How long a share of the events may take.
 const SHARE_MS_MAX: u64 = 240_000;
 const NOTICED_MS_MAX: u64 = 30_000;
+/// How long after a host is ready its group may take to settle.
+const JOIN_MS_MAX: u64 = 2_000;
 /// The broker that has the most to lose.
 const BROKER: i32 = 1;
 
 /// At how many percent of the events which step comes.
-const STEPS: [(usize, Step); 6] = [
+const STEPS: [(usize, Step); 8] = [
     (10, Step::Kill),
     (20, Step::Start),
     (30, Step::Server),
+    (45, Step::Redrive),
+    (50, Step::Replay),
     (50, Step::Hang),
     (65, Step::Stop),
     (75, Step::Start),
+];
+/// The same, but those whose hosts have to be missed are missed at one time.
+const STEPS_SHORT: [(usize, Step); 6] = [
+    (10, Step::KillAndHang),
+    (25, Step::Server),
+    (40, Step::Redrive),
+    (50, Step::Replay),
+    (50, Step::Stop),
+    (60, Step::Start),
 ];
 /// How many percent are published beyond those that the next step waits for: there is always
 /// something to do while a step goes on.
@@ -40,6 +56,12 @@ enum Step {
     Start,
     /// A broker of three, or PostgreSQL, goes away and comes back.
     Server,
+    /// One host dies and another hangs, until the others have taken the partitions of both.
+    KillAndHang,
+    /// All dead letters are redriven, and their events accepted.
+    Redrive,
+    /// Both components are to handle a part of a partition again.
+    Replay,
     /// A host hangs so long that the others take its partitions, and then goes on as if it had them.
     Hang,
     /// A host is stopped in order.
@@ -48,6 +70,11 @@ enum Step {
 
 pub struct Script<'a> {
     pub injected: Vec<Injection>,
+    pub disturbances: Vec<Disturbance>,
+    /// Hosts that hung until the others had their partitions.
+    pub hung: Vec<String>,
+    /// What was to be handled again.
+    pub replays: Vec<(Component, Range)>,
     world: &'a mut World,
     events: usize,
     handled: watch::Receiver<u64>,
@@ -62,28 +89,32 @@ impl<'a> Script<'a> {
         events: usize,
         handled: watch::Receiver<u64>,
         allow: watch::Sender<usize>,
+        began: Instant,
     ) -> Self {
         Self {
             injected: Vec::new(),
+            disturbances: Vec::new(),
+            hung: Vec::new(),
+            replays: Vec::new(),
             world,
             events,
             handled,
             allow,
-            began: Instant::now(),
+            began,
         }
     }
 
-    /// Shorter: no host hangs.
-    pub async fn play(&mut self, shorter: bool) -> anyhow::Result<()> {
-        for (percent, step) in STEPS {
-            if shorter && matches!(step, Step::Hang) {
-                continue;
-            }
+    pub async fn play(&mut self, short: bool) -> anyhow::Result<()> {
+        let steps: &[(usize, Step)] = if short { &STEPS_SHORT } else { &STEPS };
+        for (percent, step) in steps.iter().copied() {
             self.allow(self.share(percent + AHEAD_PERCENT));
             self.reach(self.share(percent)).await?;
             self.world.fleet.look_after()?;
             match step {
                 Step::Kill => self.kill().await?,
+                Step::KillAndHang => self.kill_and_hang().await?,
+                Step::Redrive => self.redrive().await?,
+                Step::Replay => self.replay().await?,
                 Step::Start => self.start().await?,
                 Step::Server if self.world.brokers.is_some() => self.stop_a_broker().await?,
                 Step::Server => self.restart_postgres().await?,
@@ -108,6 +139,7 @@ impl<'a> Script<'a> {
         let host = self.world.fleet.take_oldest()?;
         let note = self.note(format!("killed {} (SIGKILL)", host.name));
         host.kill().await?;
+        self.disturbed(0);
         let took = self.world.fleet.taken_over().await?;
         self.outcome(
             note,
@@ -116,10 +148,19 @@ impl<'a> Script<'a> {
         Ok(())
     }
 
+    async fn kill_and_hang(&mut self) -> anyhow::Result<()> {
+        let host = self.world.fleet.take_oldest()?;
+        self.note(format!("killed {} (SIGKILL)", host.name));
+        host.kill().await?;
+        self.disturbed(0);
+        self.hang().await
+    }
+
     async fn start(&mut self) -> anyhow::Result<()> {
         let note = self.note("started a host".to_owned());
         let since = Instant::now();
         let name = self.world.fleet.start().await?;
+        self.disturbed(JOIN_MS_MAX);
         self.outcome(
             note,
             format!("{name} was ready after {}", seconds(since.elapsed())),
@@ -137,6 +178,7 @@ impl<'a> Script<'a> {
         let handled = usize::try_from(*self.handled.borrow())?;
         self.allow(handled + 2 * more);
         self.reach(handled + more).await?;
+        self.disturbed(0);
         self.brokers()?.up(BROKER)?;
         let took = seconds(since.elapsed());
         let outcome = format!("it came back after {more} more events, {took} later");
@@ -161,6 +203,7 @@ impl<'a> Script<'a> {
         )
         .await?;
         self.world.postgres.start_again().await?;
+        self.disturbed(0);
         let outcome = format!("a host said so; back after {}", seconds(since.elapsed()));
         self.outcome(note, outcome);
         Ok(())
@@ -170,8 +213,11 @@ impl<'a> Script<'a> {
         let host = self.world.fleet.take_oldest()?;
         let note = self.note(format!("let {} hang (SIGSTOP)", host.name));
         host.pause().await?;
+        self.disturbed(0);
         let taken_over = self.world.fleet.taken_over().await;
         host.resume().await?;
+        // It says itself when it learns that it lost them.
+        self.hung.push(host.name.clone());
         self.world.fleet.put_back(host);
         let took = seconds(taken_over?);
         let outcome = format!("the others had taken over after {took}; then it went on");
@@ -190,8 +236,71 @@ impl<'a> Script<'a> {
                 "it did not end well".to_owned()
             }
         };
+        self.disturbed(0);
         self.outcome(note, outcome);
         Ok(())
+    }
+
+    async fn redrive(&mut self) -> anyhow::Result<()> {
+        let note = self.note("redrove all dead letters, to be accepted now".to_owned());
+        let fleet = &self.world.fleet;
+        let letters = fleet.ask_soon("lists the dead letters", async |operations, base| {
+            operations.open_letters(base).await
+        });
+        let letters = letters.await?;
+        ensure!(!letters.is_empty(), "there is no dead letter to redrive");
+        self.world.database.pardon(&letters).await?;
+        let mut redriven = 0;
+        loop {
+            let fleet = &self.world.fleet;
+            let done = fleet.ask_soon("redrives dead letters", async |operations, base| {
+                operations.redrive(base).await
+            });
+            let done = done.await?;
+            redriven += done.redriven.len();
+            // Those that came meanwhile are not pardoned, and may stay.
+            if redriven >= letters.len() || done.open == 0 {
+                break;
+            }
+            ensure!(!done.redriven.is_empty(), "{} can't be redriven", done.open);
+        }
+        self.outcome(note, format!("{} of them", letters.len()));
+        Ok(())
+    }
+
+    /// The half of a partition's events that came first, by both components.
+    async fn replay(&mut self) -> anyhow::Result<()> {
+        let note = self.note("asked both components to handle events again".to_owned());
+        let consumed = self.world.fleet.consumed_soon().await?;
+        let most = consumed.iter().max_by_key(|partition| partition.committed);
+        let most = most.context("there is no partition")?;
+        let (partition, from) = (most.partition, most.committed / 2);
+        for component in Component::ALL {
+            let fleet = &self.world.fleet;
+            let ranges = fleet.ask_soon("replays", async |operations, base| {
+                operations.replay(base, component, partition, from).await
+            });
+            let ranges = ranges.await?;
+            ensure!(!ranges.is_empty(), "nothing is handled again");
+            self.replays
+                .extend(ranges.into_iter().map(|range| (component, range)));
+        }
+        let outcome = format!("those of partition {partition} from {from} on");
+        self.outcome(note, outcome);
+        Ok(())
+    }
+
+    /// Partitions may have lost their reader, at the latest so much later.
+    fn disturbed(&mut self, later_ms: u64) {
+        let at_ms = self.now_ms() + later_ms;
+        self.disturbances.push(Disturbance {
+            from_ms: at_ms,
+            to_ms: at_ms,
+        });
+    }
+
+    fn now_ms(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
     /// Waits until so many events are handled.
@@ -212,10 +321,11 @@ impl<'a> Script<'a> {
     /// Notes what is done now; answers where.
     fn note(&mut self, what: String) -> usize {
         self.injected.push(Injection {
-            at_ms: u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX),
+            at_ms: self.now_ms(),
             handled: *self.handled.borrow(),
             what,
             outcome: None,
+            redelivered: 0,
         });
         self.injected.len() - 1
     }

@@ -7,14 +7,15 @@ use anyhow::Context as _;
 use praxis_servers::{Durability, Server, postgres};
 
 use crate::brokers::Brokers;
-use crate::checker::Letter;
 use crate::database::Database;
 use crate::fleet::Fleet;
 use crate::host::Setup;
+use crate::losses::{self, Loss, Warning};
 use crate::operations::Operations;
 use crate::place::Place;
+use crate::records::Record;
 use crate::run::{Adapter, Options};
-use crate::{letters, manifest};
+use crate::{manifest, records};
 
 pub struct World {
     pub postgres: Server,
@@ -42,7 +43,7 @@ impl World {
             Adapter::Postgres => None,
         };
         let file = place.folder.join("spin.toml");
-        fs::write(&file, manifest::manifest(&place.recorder))
+        fs::write(&file, manifest::manifest(&place))
             .with_context(|| format!("could not write {}", file.display()))?;
         let mut environment = vec![
             ("DATABASE_URL", postgres.url()),
@@ -54,9 +55,13 @@ impl World {
                 std::env::var("RUST_LOG").unwrap_or_else(|_| "warn".to_owned()),
             ),
             ("RUST_BACKTRACE", "0".to_owned()),
+            // The logs are read by this program, too.
+            ("NO_COLOR", "1".to_owned()),
         ];
         if let Some(brokers) = &brokers {
             environment.push(("KAFKA_BROKERS", brokers.bootstrap.clone()));
+            let session_ms = options.session_ms().to_string();
+            environment.push(("KAFKA_SESSION_TIMEOUT_MS", session_ms));
         }
         let setup = Setup {
             praxis: place.praxis,
@@ -82,13 +87,35 @@ impl World {
         })
     }
 
-    pub async fn letters(&self) -> anyhow::Result<Vec<Letter>> {
+    /// What hosts said since the first event that they lost, those that are gone as well.
+    pub async fn losses(&self) -> anyhow::Result<Vec<Loss>> {
+        let mut warnings = Vec::new();
+        for (host, log) in self.fleet.logs()? {
+            warnings.extend(losses::warnings(&host, &log));
+        }
+        let written = warnings.iter().map(|warning| warning.written.clone());
+        let times = self.database.times(written.collect()).await?;
+        let losses = warnings.into_iter().zip(times);
+        let losses = losses.filter_map(|(Warning { host, group, .. }, at_ms)| {
+            let at_ms = u64::try_from(at_ms).ok()?;
+            Some(Loss { host, at_ms, group })
+        });
+        Ok(losses.collect())
+    }
+
+    /// All records of a topic, by partition and offset.
+    pub async fn records(
+        &self,
+        topic: &'static str,
+        partitions: u32,
+    ) -> anyhow::Result<Vec<Record>> {
         match &self.brokers {
             Some(brokers) => {
                 let bootstrap = brokers.bootstrap.clone();
-                tokio::task::spawn_blocking(move || letters::in_kafka(&bootstrap)).await?
+                let read = move || records::in_kafka(&bootstrap, topic, partitions);
+                tokio::task::spawn_blocking(read).await?
             }
-            None => letters::in_postgres(&self.database.pool).await,
+            None => records::in_postgres(&self.database.pool, topic).await,
         }
     }
 }

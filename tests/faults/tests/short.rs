@@ -1,19 +1,18 @@
-//! The fault run in a shorter form, and that it can fail.
+//! The fault run in a shorter form, and that it can fail. All of them at one time: they wait longer
+//! than they work, above all for Kafka's group to miss a member.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::collections::BTreeMap;
 
 use praxis_faults::checker::Violation;
 use praxis_faults::report::Report;
 use praxis_faults::run::{self, Adapter, Broken, Options};
-use tokio::sync::Mutex;
-
-/// Two runs at a time would only slow each other down.
-static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
 
 const SHORT: Options = Options {
     events: 5_000,
     keys: 100,
-    hosts: 3,
+    hosts: 4,
     seed: 1,
     calm: false,
     short: true,
@@ -31,30 +30,64 @@ async fn nothing_is_lost_on_postgres() {
 }
 
 #[tokio::test]
-async fn a_consumer_that_swaps_two_events_is_found_out() {
+async fn a_broken_consumer_is_found_out_on_kafka() {
+    found_out(Adapter::Kafka).await;
+}
+
+#[tokio::test]
+async fn a_broken_consumer_is_found_out_on_postgres() {
+    found_out(Adapter::Postgres).await;
+}
+
+async fn without_violation(adapter: Adapter) {
+    let report = run::run(&SHORT, adapter).await.unwrap();
+    println!("{report}");
+    assert!(report.violations().next().is_none(), "{report}");
+    for found in &report.found {
+        let findings = &found.findings;
+        assert!(findings.redriven > 0 && findings.replayed > 0, "{report}");
+    }
+}
+
+/// Each thing that it does wrong is found, and nothing else.
+async fn found_out(adapter: Adapter) {
     let options = Options {
         events: 1_000,
         hosts: 1,
         calm: true,
-        broken: Some(Broken::Swap),
+        broken: Some(Broken::All),
         ..SHORT
     };
-    let report = report(&options, Adapter::Postgres).await;
-    let violations = report.findings.violations.iter();
-    let swapped = violations.filter(|violation| match violation {
-        Violation::OutOfOrder { .. } | Violation::Unequal { .. } => true,
-        other => panic!("{other}, though only two events were swapped"),
-    });
-    assert_eq!(swapped.count(), 2, "{report}");
+    let report = run::run(&options, adapter).await.unwrap();
+    let expected = BTreeMap::from([
+        // One that was skipped.
+        ("lost", 1),
+        // Two that were swapped.
+        ("out of order", 1),
+        ("twice", 1),
+        // What these three add up to.
+        ("unequal", 3),
+        // What was not published, and what was published too often.
+        ("not followed", 1),
+        ("followed twice", 1),
+    ]);
+    assert_eq!(names(&report), expected, "{report}");
 }
 
-async fn without_violation(adapter: Adapter) {
-    let report = report(&SHORT, adapter).await;
-    println!("{report}");
-    assert!(report.findings.violations.is_empty(), "{report}");
-}
-
-async fn report(options: &Options, adapter: Adapter) -> Report {
-    let _turn = ONE_AT_A_TIME.lock().await;
-    run::run(options, adapter).await.unwrap()
+fn names(report: &Report) -> BTreeMap<&'static str, usize> {
+    let mut names = BTreeMap::new();
+    for (component, violation) in report.violations() {
+        let name = match violation {
+            _ if component != "recorder" => "not of the recorder",
+            Violation::Lost { .. } => "lost",
+            Violation::OutOfOrder { .. } => "out of order",
+            Violation::Twice { .. } => "twice",
+            Violation::Unequal { .. } => "unequal",
+            Violation::NotFollowed { .. } => "not followed",
+            Violation::FollowedTwice { .. } => "followed twice",
+            _ => "another",
+        };
+        *names.entry(name).or_default() += 1;
+    }
+    names
 }

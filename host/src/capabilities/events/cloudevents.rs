@@ -4,7 +4,13 @@
 use chrono::{DateTime, SecondsFormat};
 use uuid::Uuid;
 
-use super::{DeadLetter, Event, Received, Record, Replay, Resolution, Resolved};
+use super::{DeadLetter, Event, Header, Received, Record, Replay, Resolution, Resolved};
+
+const SPEC_VERSION: (&str, &str) = ("ce_specversion", "1.0");
+const CONTENT_TYPE: (&str, &str) = ("content-type", "application/json");
+
+/// What the headers of a record may take up that mean nothing here; the last ones are left off.
+const OTHERS_BYTES_MAX: usize = 16 * 1024;
 
 const REDRIVEN: &str = "redriven";
 const DISCARDED: &str = "discarded";
@@ -18,17 +24,22 @@ pub struct Origin {
     pub published_ms: u64,
 }
 
-/// The headers of a record, in the order in which they are written.
+/// The headers of a record that mean something here, in the order in which they are written; its
+/// others follow.
 pub fn headers(record: &Record) -> Vec<(&'static str, String)> {
-    let mut headers = vec![
-        ("ce_specversion", "1.0".to_owned()),
+    let has_other = |name: &str| record.others.iter().any(|other| other.name == name);
+    let mut headers: Vec<_> = [SPEC_VERSION, CONTENT_TYPE]
+        .into_iter()
+        .filter(|(name, _)| !has_other(name))
+        .map(|(name, value)| (name, value.to_owned()))
+        .collect();
+    headers.extend([
         ("ce_id", record.id.to_string()),
         ("ce_source", record.source.clone()),
         ("ce_type", record.event.kind.clone()),
         ("ce_time", rfc3339(record.time_ms)),
         ("ce_streamversion", record.event.stream_version.to_string()),
-        ("content-type", "application/json".to_owned()),
-    ];
+    ]);
     if let Some(traceparent) = &record.traceparent {
         headers.push(("traceparent", traceparent.clone()));
     }
@@ -73,7 +84,7 @@ pub fn read<'a>(
     origin: Origin,
     key: &[u8],
     data: &[u8],
-    headers: impl Iterator<Item = (&'a str, &'a str)>,
+    headers: impl Iterator<Item = (&'a str, Option<&'a [u8]>)>,
 ) -> Received {
     let found = Found::collect(headers);
     let mut malformed = None;
@@ -120,6 +131,7 @@ pub fn read<'a>(
         resolution: found.resolution(),
         replay: found.replay(),
         only_for: found.only_for.map(str::to_owned),
+        others: found.others,
         ..Record::new(id, source, time_ms, event)
     };
     Received {
@@ -154,38 +166,58 @@ struct Found<'a> {
     replay_group: Option<&'a str>,
     replay_from: Option<&'a str>,
     only_for: Option<&'a str>,
+    others: Vec<Header>,
 }
 
 impl<'a> Found<'a> {
-    fn collect(headers: impl Iterator<Item = (&'a str, &'a str)>) -> Self {
+    fn collect(headers: impl Iterator<Item = (&'a str, Option<&'a [u8]>)>) -> Self {
         let mut found = Self::default();
+        let mut left = OTHERS_BYTES_MAX;
         for (name, value) in headers {
-            let place = match name {
-                "ce_id" => &mut found.id,
-                "ce_source" => &mut found.source,
-                "ce_type" => &mut found.kind,
-                "ce_time" => &mut found.time,
-                "ce_streamversion" => &mut found.stream_version,
-                "traceparent" => &mut found.traceparent,
-                "deadletter-reason" => &mut found.reason,
-                "deadletter-attempts" => &mut found.attempts,
-                "deadletter-group" => &mut found.group,
-                "deadletter-component" => &mut found.component,
-                "deadletter-version" => &mut found.version,
-                "deadletter-topic" => &mut found.topic,
-                "deadletter-partition" => &mut found.partition,
-                "deadletter-offset" => &mut found.offset,
-                "deadletter-cut-bytes" => &mut found.cut_bytes,
-                "deadletter-resolution" => &mut found.resolution,
-                "deadletter-resolves" => &mut found.resolves,
-                "praxis-replay-group" => &mut found.replay_group,
-                "praxis-replay-from" => &mut found.replay_from,
-                "praxis-only-for" => &mut found.only_for,
-                _ => continue,
+            let text = value.and_then(|value| std::str::from_utf8(value).ok());
+            if text.is_some_and(|text| found.takes(name, text)) {
+                continue;
+            }
+            let other = Header {
+                name: name.to_owned(),
+                value: value.map(<[u8]>::to_vec),
             };
-            *place = Some(value);
+            left = left.saturating_sub(other.bytes());
+            if left > 0 {
+                found.others.push(other);
+            }
         }
         found
+    }
+
+    /// Whether it means something.
+    fn takes(&mut self, name: &str, value: &'a str) -> bool {
+        let place = match name {
+            "ce_id" => &mut self.id,
+            "ce_source" => &mut self.source,
+            "ce_type" => &mut self.kind,
+            "ce_time" => &mut self.time,
+            "ce_streamversion" => &mut self.stream_version,
+            "traceparent" => &mut self.traceparent,
+            "deadletter-reason" => &mut self.reason,
+            "deadletter-attempts" => &mut self.attempts,
+            "deadletter-group" => &mut self.group,
+            "deadletter-component" => &mut self.component,
+            "deadletter-version" => &mut self.version,
+            "deadletter-topic" => &mut self.topic,
+            "deadletter-partition" => &mut self.partition,
+            "deadletter-offset" => &mut self.offset,
+            "deadletter-cut-bytes" => &mut self.cut_bytes,
+            "deadletter-resolution" => &mut self.resolution,
+            "deadletter-resolves" => &mut self.resolves,
+            "praxis-replay-group" => &mut self.replay_group,
+            "praxis-replay-from" => &mut self.replay_from,
+            "praxis-only-for" => &mut self.only_for,
+            // Said of every record, so that only something else is worth keeping.
+            _ => return [SPEC_VERSION, CONTENT_TYPE].contains(&(name, value)),
+        };
+        *place = Some(value);
+        true
     }
 
     fn dead_letter(&self) -> Option<DeadLetter> {
@@ -280,14 +312,54 @@ mod tests {
                 from: 17,
             }),
             only_for: Some("home.lights".to_owned()),
+            others: vec![
+                Header {
+                    name: "content-type".to_owned(),
+                    value: Some(b"application/cloudevents+json".to_vec()),
+                },
+                Header {
+                    name: "colour".to_owned(),
+                    value: Some(vec![0xff, 0]),
+                },
+                Header {
+                    name: "colour".to_owned(),
+                    value: None,
+                },
+            ],
             ..Record::new(Uuid::from_u128(5), source, 1_767_225_600_123, event)
         };
         let headers = headers(&record);
         assert!(headers.contains(&("ce_time", "2026-01-01T00:00:00.123Z".to_owned())));
-        let found = headers.iter().map(|(name, value)| (*name, value.as_str()));
+        let found = headers
+            .iter()
+            .map(|(name, value)| (*name, Some(value.as_bytes())));
+        let others = record.others.iter();
+        let found = found.chain(others.map(|other| (other.name.as_str(), other.value.as_deref())));
         let read = read(origin(), b"lamp", br#"{"schema":1}"#, found);
         assert_eq!(read.malformed, None);
         assert_eq!(read.record, record);
+    }
+
+    #[test]
+    fn what_means_nothing_here_is_kept_up_to_a_bound() {
+        let long = vec![b'x'; OTHERS_BYTES_MAX / 2];
+        let headers = [
+            ("a", &long),
+            ("b", &vec![b'y']),
+            ("c", &long),
+            ("d", &vec![]),
+        ];
+        let headers = headers
+            .iter()
+            .map(|(name, value)| (*name, Some(&value[..])));
+        let read = read(origin(), b"key", b"{}", headers);
+        let names: Vec<_> = read
+            .record
+            .others
+            .iter()
+            .map(|other| &other.name[..])
+            .collect();
+        assert_eq!(names, ["a", "b"], "the last ones are left off");
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! Kafka, through librdkafka.
 
+mod account;
+mod commits;
 mod driver;
+mod idle;
 mod lane;
 mod message;
 mod reading;
@@ -21,7 +24,7 @@ use rdkafka::producer::{FutureProducer, FutureRecord, Producer as _};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::{Broker, Error, Extent, Lag, Outgoing, Received, Subscription, cloudevents};
+use super::{Broker, Error, Extent, Lag, Outgoing, Received, Record, Subscription, cloudevents};
 use crate::manifest::Topic;
 use security::Security;
 
@@ -298,12 +301,19 @@ fn producer(options: &Options) -> Result<FutureProducer, KafkaError> {
 }
 
 fn headers(outgoing: &Outgoing) -> OwnedHeaders {
+    let Record { others, .. } = &outgoing.record;
     let headers = cloudevents::headers(&outgoing.record);
-    let empty = OwnedHeaders::new_with_capacity(headers.len());
-    headers.iter().fold(empty, |headers, (key, value)| {
+    let empty = OwnedHeaders::new_with_capacity(headers.len() + others.len());
+    let headers = headers.iter().fold(empty, |headers, (key, value)| {
         headers.insert(Header {
             key,
             value: Some(value),
+        })
+    });
+    others.iter().fold(headers, |headers, other| {
+        headers.insert(Header {
+            key: &other.name,
+            value: other.value.as_ref(),
         })
     })
 }

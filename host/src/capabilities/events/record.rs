@@ -42,6 +42,16 @@ pub struct Record {
     pub replay: Option<Replay>,
     /// The one group that is to handle it: others skip it.
     pub only_for: Option<String>,
+    /// What else came with it, in its order: kept with a dead letter, and when that is redriven.
+    pub others: Vec<Header>,
+}
+
+/// A header that means nothing here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Header {
+    pub name: String,
+    /// Of any kind, and in Kafka there may be none.
+    pub value: Option<Vec<u8>>,
 }
 
 impl Record {
@@ -57,6 +67,7 @@ impl Record {
             resolution: None,
             replay: None,
             only_for: None,
+            others: Vec::new(),
         }
     }
 
@@ -72,6 +83,13 @@ impl Record {
             replay: Some(replay),
             ..Self::new(id, source, time_ms, event)
         }
+    }
+}
+
+impl Header {
+    /// About what it takes up.
+    pub fn bytes(&self) -> usize {
+        size_of::<Self>() + self.name.len() + self.value.as_ref().map_or(0, Vec::len)
     }
 }
 

@@ -8,6 +8,7 @@ use super::one::types;
 use super::{Delivery, Outcome};
 use crate::capabilities::events::producer::Publications;
 use crate::runtime::room;
+use crate::runtime::spare::Answered;
 
 mod bindings {
     wasmtime::component::bindgen!({
@@ -66,17 +67,21 @@ impl Interface for BatchConsumerPre {
         store: &mut Store<State>,
         exports: &bindings::BatchConsumer,
         deliveries: Vec<types::Delivery>,
-    ) -> wasmtime::Result<Vec<Outcome>> {
-        let answers = store
+    ) -> wasmtime::Result<Answered<Vec<Outcome>>> {
+        let called = store
             .run_concurrent(async |accessor| {
                 let consumer = exports.praxis_events_batch_consumer();
-                consumer.call_handle_batch(accessor, deliveries).await
+                let answers = consumer.call_handle_batch(accessor, deliveries).await?;
+                wasmtime::error::Ok(Answered::now(answers, accessor).await)
             })
             .await??;
-        let outcomes = answers.into_iter().map(|answer| match answer {
+        let outcomes = called.answer.into_iter().map(|answer| match answer {
             Ok(()) => Outcome::Done(Vec::new()),
             Err(failure) => failure.into(),
         });
-        Ok(outcomes.collect())
+        Ok(Answered {
+            answer: outcomes.collect(),
+            is_at_rest: called.is_at_rest,
+        })
     }
 }

@@ -5,7 +5,7 @@ use wasmtime::{AsContextMut as _, Store};
 
 use crate::runtime::component::{self, Component};
 use crate::runtime::room::{self, Unanswered};
-use crate::runtime::spare::{Instance, Spares};
+use crate::runtime::spare::{Answered, Instance, Spares};
 
 /// An interface that is called with events.
 pub trait Interface: room::Linked {
@@ -19,7 +19,7 @@ pub trait Interface: room::Linked {
         store: &mut Store<State>,
         exports: &Self::Instance,
         given: Self::Given,
-    ) -> impl Future<Output = wasmtime::Result<Self::Answer>> + Send;
+    ) -> impl Future<Output = wasmtime::Result<Answered<Self::Answer>>> + Send;
 }
 
 /// What a version exports, and the instances of it that are kept.
@@ -44,9 +44,11 @@ impl<I: Interface> Export<I> {
         self.component.refill(instance.store.as_context_mut());
         let rest = component::rest(instance.store.data_mut());
         let called = I::call(&mut instance.store, &instance.exports, given);
-        let answer = room::in_time(&self.component, &rest, called).await?;
-        self.spares.put_back(instance);
-        Ok(answer)
+        let answered = room::in_time(&self.component, &rest, called).await?;
+        if answered.is_at_rest {
+            self.spares.put_back(instance);
+        }
+        Ok(answered.answer)
     }
 
     /// One that is kept, or a fresh one as soon as there is room.

@@ -8,6 +8,7 @@ use super::export::Interface;
 use super::{Delivery, Outcome};
 use crate::capabilities::events::producer::Publications;
 use crate::runtime::room;
+use crate::runtime::spare::Answered;
 
 pub mod bindings {
     wasmtime::component::bindgen!({
@@ -47,19 +48,24 @@ impl Interface for ConsumerPre {
         store: &mut Store<State>,
         exports: &bindings::Consumer,
         delivery: wit::Delivery,
-    ) -> wasmtime::Result<Outcome> {
-        let answer = store
+    ) -> wasmtime::Result<Answered<Outcome>> {
+        let called = store
             .run_concurrent(async |accessor| {
                 let consumer = exports.praxis_events_consumer();
-                consumer.call_handle(accessor, delivery).await
+                let answer = consumer.call_handle(accessor, delivery).await?;
+                wasmtime::error::Ok(Answered::now(answer, accessor).await)
             })
             .await??;
         // Taken whatever the answer is: they must not be there when the next event is handled.
         let (publications, _) = store.data_mut().part::<Publications>();
         let publications = std::mem::take(&mut publications.kept);
-        Ok(match answer {
+        let answer = match called.answer {
             Ok(()) => Outcome::Done(publications),
             Err(failure) => failure.into(),
+        };
+        Ok(Answered {
+            answer,
+            is_at_rest: called.is_at_rest,
         })
     }
 }

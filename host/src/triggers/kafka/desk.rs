@@ -1,5 +1,7 @@
 //! What is to be done with a partition's records, and what was.
 
+use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,18 +10,18 @@ use tokio::time::Instant;
 use super::Terms;
 use super::delivery::{Courier, Ended};
 use super::job::Job;
-use super::replay::Replay;
+use super::replay::{Marks, Replay};
 use super::schedule::{Bounds, Key, Place, Schedule};
 use super::watch::{Failing, Shown};
 use super::work::{Work, Worked};
-use crate::capabilities::events::{Error, Partition, Received};
+use crate::capabilities::events::{Error, Partition, Progress, Received, Replayed};
 
 /// Events of a partition that were read and are not finished, beside those that run.
 const HELD_EVENTS_MAX: usize = 1_024;
 /// What these may take up.
 const HELD_BYTES_MAX: usize = 16 << 20;
-/// How far one key that does not get on may fall behind the others of its partition: after a crash
-/// as many are delivered again.
+/// How far one key that does not get on may fall behind the others of its partition: as much is read
+/// again after a crash, and skipped where it is known to be done.
 const SPAN_OFFSETS_MAX: u64 = 1_000_000;
 
 /// Events that may be finished before that is told to the broker, and for how long.
@@ -47,16 +49,24 @@ pub struct Desk<'a> {
     shown: &'a Shown,
     /// What is read instead of the partition, until it is over.
     replay: Option<Replay>,
-    /// Events that were finished since the broker was told.
+    marks: Marks,
+    /// What was done when the partition came, beyond the first event that was not.
+    done_before: Vec<Range<u64>>,
+    /// Where the partition was to begin.
+    begins_at: u64,
+    /// How far a replay had got by then.
+    replayed_before: Option<Replayed>,
+    /// How often events were tried that are not finished, by offset.
+    tried: BTreeMap<u64, u32>,
+    /// Events that were finished or tried since the broker was told.
     untold: usize,
     /// When it is to be told of them.
     tell_at: Option<Instant>,
-    /// What it was told and could not take.
-    refused: Option<u64>,
 }
 
 impl<'a> Desk<'a> {
-    pub fn new(courier: &'a Courier, terms: Terms, shown: &'a Shown) -> Self {
+    /// `before` is how far the group had got.
+    pub fn new(courier: &'a Courier, terms: Terms, shown: &'a Shown, before: Progress) -> Self {
         let schedule = Schedule::new(Bounds {
             in_flight_max: terms.in_flight_max,
             held_max: HELD_EVENTS_MAX + terms.in_flight_max,
@@ -72,9 +82,13 @@ impl<'a> Desk<'a> {
             schedule,
             shown,
             replay: None,
+            marks: Marks::default(),
+            done_before: before.done,
+            begins_at: before.next,
+            replayed_before: before.replay,
+            tried: before.tried,
             untold: 0,
             tell_at: None,
-            refused: None,
         }
     }
 
@@ -84,13 +98,30 @@ impl<'a> Desk<'a> {
     }
 
     pub fn take(&mut self, received: Received) {
+        let is_earlier = self
+            .schedule
+            .read()
+            .is_some_and(|read| received.offset <= read);
+        if is_earlier || received.offset < self.begins_at {
+            self.forget(received.offset);
+        }
         match self.asks_for(&received) {
-            Asked::Handling => self.admit(received.offset, received),
-            Asked::Nothing => {
-                self.schedule.skip(received.offset);
-                self.note_finished();
+            _ if self.was_done(received.offset) => self.skip(received.offset),
+            Asked::Nothing => self.skip(received.offset),
+            Asked::Handling => {
+                let tried = self.tried.get(&received.offset).copied();
+                let mut job = Box::new(Job::new(received));
+                job.delivery.attempt = tried.unwrap_or(0).saturating_add(1);
+                self.admit(job.delivery.offset, job);
             }
             Asked::Replay { from } => {
+                let from = match self.replayed_before {
+                    Some(before) if before.mark == received.offset => {
+                        self.replayed_before = None;
+                        from.max(before.next)
+                    }
+                    Some(_) | None => from,
+                };
                 let Courier { broker, group, .. } = self.courier;
                 let held = self.schedule.hold(received.offset);
                 let replay = Replay::new(Arc::clone(broker), group.pace, &received, from, held);
@@ -103,6 +134,7 @@ impl<'a> Desk<'a> {
                     "events are handled again"
                 );
                 self.shown.replaying(Some(replay.mark));
+                self.marks.begin(replay.mark, from);
                 self.replay = Some(replay);
             }
         }
@@ -130,15 +162,22 @@ impl<'a> Desk<'a> {
         let (mark, held) = (replay.mark, replay.held);
         let Some(received) = replayed else {
             self.schedule.let_go(held);
+            self.marks.read_all(mark);
             self.replay = None;
             self.shown.replaying(None);
-            self.note_finished();
+            self.note_news();
             return;
         };
-        match self.asks_for(&received) {
-            Asked::Handling => self.admit(mark, received),
+        let to_do = match self.asks_for(&received) {
+            Asked::Handling => true,
             // A replay of a replay would read the same.
-            Asked::Nothing | Asked::Replay { .. } => {}
+            Asked::Nothing | Asked::Replay { .. } => false,
+        };
+        self.marks.read(mark, received.offset, to_do);
+        if to_do {
+            let mut job = Box::new(Job::new(received));
+            job.replayed = Some(mark);
+            self.admit(mark, job);
         }
     }
 
@@ -153,8 +192,28 @@ impl<'a> Desk<'a> {
         }
     }
 
-    fn admit(&mut self, offset: u64, received: Received) {
-        let job = Box::new(Job::new(received));
+    /// What was known is of a log that is no more: this one's `offset` comes now.
+    fn forget(&mut self, offset: u64) {
+        self.schedule.begin_anew(offset);
+        self.marks = Marks::default();
+        self.begins_at = 0;
+        self.done_before.clear();
+        self.replayed_before = None;
+        self.tried.clear();
+    }
+
+    fn was_done(&self, offset: u64) -> bool {
+        let before = &self.done_before;
+        let run = before.get(before.partition_point(|run| run.end <= offset));
+        run.is_some_and(|run| run.contains(&offset))
+    }
+
+    fn skip(&mut self, offset: u64) {
+        self.schedule.skip(offset);
+        self.note_news();
+    }
+
+    fn admit(&mut self, offset: u64, job: Box<Job>) {
         let key = Key::of(&job.delivery.event.key);
         self.schedule.admit(offset, key, job.bytes(), job);
     }
@@ -188,10 +247,16 @@ impl<'a> Desk<'a> {
         match ended {
             Ended::Finished => {
                 self.schedule.finish(place);
+                match job.replayed {
+                    Some(mark) => self.marks.finish(mark, job.delivery.offset),
+                    None => {
+                        self.tried.remove(&job.delivery.offset);
+                    }
+                }
                 if job.delivery.attempt > 1 {
                     self.shown.recovered(place.key);
                 }
-                self.note_finished();
+                self.note_news();
             }
             Ended::Again {
                 reason,
@@ -200,6 +265,10 @@ impl<'a> Desk<'a> {
             } => {
                 let failing = Failing::now(&job, &reason, state);
                 self.shown.failed(place.key, failing);
+                if job.replayed.is_none() {
+                    self.tried.insert(job.delivery.offset, job.delivery.attempt);
+                    self.note_news();
+                }
                 job.delivery.attempt = job.delivery.attempt.saturating_add(1);
                 let until = Instant::now() + pause;
                 self.schedule.give_back(place, job, Some(until.into_std()));
@@ -214,7 +283,7 @@ impl<'a> Desk<'a> {
         self.shown.load(&self.schedule);
     }
 
-    fn note_finished(&mut self) {
+    fn note_news(&mut self) {
         self.untold += 1;
         self.tell_at
             .get_or_insert_with(|| Instant::now() + UNTOLD_MAX);
@@ -240,24 +309,38 @@ impl<'a> Desk<'a> {
     }
 
     /// How far the partition is done, when it is time to tell the broker.
-    pub fn due(&mut self) -> Option<u64> {
+    pub fn due(&mut self) -> Option<Progress> {
         self.is_due().then(|| self.last()).flatten()
     }
 
     /// How far the partition is done, if the broker does not know.
-    pub fn last(&mut self) -> Option<u64> {
-        self.untold = 0;
+    pub fn last(&mut self) -> Option<Progress> {
         self.tell_at = None;
-        self.schedule.completed().or(self.refused.take())
+        match std::mem::take(&mut self.untold) {
+            0 => None,
+            _ => self.progress(),
+        }
+    }
+
+    fn progress(&self) -> Option<Progress> {
+        let (next, mut done) = self.schedule.done(&self.done_before)?;
+        let before = || self.replayed_before.filter(|before| before.mark >= next);
+        let replay = self.marks.first().or_else(before);
+        if let Some(replay) = replay {
+            // It comes before what lies beyond its mark, also if it is begun again.
+            done.retain(|run| run.start < replay.mark);
+        }
+        let tried = self.tried.range(next..);
+        Some(Progress {
+            next,
+            done,
+            tried: tried.map(|(offset, times)| (*offset, *times)).collect(),
+            replay,
+        })
     }
 
     /// What the broker said to it. `false` if the partition is another member's.
-    pub fn told(
-        &mut self,
-        told: Result<(), Error>,
-        offset: u64,
-        partition: &dyn Partition,
-    ) -> bool {
+    pub fn told(&mut self, told: Result<(), Error>, partition: &dyn Partition) -> bool {
         match told {
             Ok(()) => true,
             Err(Error::Lost) => false,
@@ -267,10 +350,9 @@ impl<'a> Desk<'a> {
                     error = &error as &dyn std::error::Error,
                     event.topic = partition.topic(),
                     event.partition = partition.index(),
-                    event.offset = offset,
                     "could not commit that events are done"
                 );
-                self.refused = Some(offset);
+                self.untold = self.untold.max(1);
                 self.tell_at = Some(Instant::now() + REFUSED_PAUSE);
                 true
             }

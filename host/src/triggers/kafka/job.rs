@@ -5,7 +5,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::{Group, Pace};
-use crate::capabilities::events::{DeadLetter, Received, Record};
+use crate::capabilities::events::{DeadLetter, Header, Received, Record};
 use crate::runtime::consumer::Delivery;
 use crate::triggers::backoff::backoff;
 
@@ -27,10 +27,14 @@ pub struct Job {
     pub delivery: Delivery,
     pub id: Uuid,
     pub traceparent: Option<String>,
+    /// What else came with it.
+    others: Vec<Header>,
     /// What keeps it from being an event of ours, if anything: no component is to see it.
     pub malformed: Option<String>,
     /// Tries that ended in a trap or in no time left.
     pub faults: u32,
+    /// The mark of the replay that reads it again, if one does.
+    pub replayed: Option<u64>,
 }
 
 impl Job {
@@ -39,8 +43,10 @@ impl Job {
         Self {
             id: record.id,
             traceparent: record.traceparent,
+            others: record.others,
             malformed: received.malformed,
             faults: 0,
+            replayed: None,
             delivery: Delivery {
                 id: record.id.to_string(),
                 source: record.source,
@@ -56,7 +62,8 @@ impl Job {
 
     /// About what it takes up while it is held.
     pub fn bytes(&self) -> usize {
-        BYTES + self.delivery.event.data.len()
+        let others = self.others.iter().map(Header::bytes);
+        BYTES + self.delivery.event.data.len() + others.sum::<usize>()
     }
 
     /// How long to wait before it is tried again.
@@ -74,6 +81,7 @@ impl Job {
         let (source, event) = (delivery.source.clone(), delivery.event.clone());
         Record {
             traceparent: self.traceparent.clone(),
+            others: self.others.clone(),
             dead_letter: Some(DeadLetter {
                 // No header holds a line break, and no database a zero byte.
                 reason: brief(reason).replace(char::is_control, " "),
@@ -91,8 +99,9 @@ impl Job {
     }
 }
 
-/// The letter without its payload, for a broker that does not take it whole.
+/// The letter without its payload and foreign headers, for a broker that does not take it whole.
 pub fn cut(mut letter: Record) -> Record {
+    letter.others.clear();
     let data = std::mem::replace(&mut letter.event.data, NO_DATA.to_owned());
     if let Some(dead) = &mut letter.dead_letter {
         dead.cut_bytes = u64::try_from(data.len()).ok();

@@ -25,7 +25,9 @@ pub async fn read(courier: &Courier, watch: &Watch, partition: Box<dyn Partition
     let lost = partition.lost();
     let (topic, index) = (partition.topic().to_owned(), partition.index());
     let reading = until_revoked(courier, watch, partition);
-    if lost.run_until_cancelled(reading).await.is_none() {
+    // It ends by itself, too, where the broker does not take what is done any more.
+    lost.run_until_cancelled(reading).await;
+    if lost.is_cancelled() {
         tracing::warn!(
             group = courier.group.name,
             event.topic = topic,
@@ -48,14 +50,14 @@ async fn until_revoked(courier: &Courier, watch: &Watch, mut partition: Box<dyn 
         shown: &shown,
         revoked: &revoked,
     };
-    let mut desk = Desk::new(courier, terms, &shown);
+    let mut desk = Desk::new(courier, terms, &shown, partition.progress().clone());
     let mut running = FuturesUnordered::new();
     let mut alarm = Alarm::new();
     let mut is_revoked = pin!(revoked.cancelled());
     'reading: loop {
         shown.missed(partition.missed());
-        if let Some(offset) = desk.due() {
-            let mut telling = partition.complete(offset);
+        if let Some(progress) = desk.due() {
+            let mut telling = partition.complete(progress);
             let told = loop {
                 while let Some(work) = desk.start() {
                     running.push(work.run(courier, lane));
@@ -67,7 +69,7 @@ async fn until_revoked(courier: &Courier, watch: &Watch, mut partition: Box<dyn 
                 }
             };
             drop(telling);
-            if !desk.told(told, offset, &*partition) {
+            if !desk.told(told, &*partition) {
                 // Another member has it: what runs here is dropped with this.
                 return;
             }
@@ -127,9 +129,9 @@ async fn until_revoked(courier: &Courier, watch: &Watch, mut partition: Box<dyn 
              they will be delivered again"
         );
     }
-    if let Some(offset) = desk.last() {
-        let told = partition.complete(offset).await;
-        desk.told(told, offset, &*partition);
+    if let Some(progress) = desk.last() {
+        let told = partition.complete(progress).await;
+        desk.told(told, &*partition);
     }
     // Makes durable what was told.
     while partition.next().await.is_some() {}

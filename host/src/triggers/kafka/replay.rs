@@ -1,5 +1,6 @@
 //! A replay: what lies before the record that asks for it is read again.
 
+mod marks;
 pub mod request;
 
 use std::collections::VecDeque;
@@ -11,6 +12,8 @@ use futures::future::BoxFuture;
 use super::Pace;
 use crate::capabilities::events::{Broker, Error, Received};
 use crate::triggers::backoff::backoff;
+
+pub use marks::Marks;
 
 const CHUNK_RECORDS_MAX: usize = 256;
 

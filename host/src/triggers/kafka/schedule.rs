@@ -13,6 +13,7 @@ use std::cmp::Reverse;
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BinaryHeap, HashMap, VecDeque};
 use std::hash::{BuildHasherDefault, DefaultHasher, Hash as _, Hasher as _};
+use std::ops::Range;
 use std::time::Instant;
 
 /// Bounds of one partition.
@@ -64,8 +65,6 @@ pub struct Schedule<T> {
     admissions: u64,
     /// The last offset that was admitted or skipped.
     read: Option<u64>,
-    /// The last answer of `completed`; at first, what lies before all that was read.
-    completed: Option<u64>,
     in_flight: usize,
     held_bytes: usize,
     held: usize,
@@ -90,7 +89,6 @@ impl<T> Schedule<T> {
             unfinished: BTreeMap::new(),
             admissions: 0,
             read: None,
-            completed: None,
             in_flight: 0,
             held_bytes: 0,
             held: 0,
@@ -143,10 +141,21 @@ impl<T> Schedule<T> {
 
     /// An offset that nothing has to be done for.
     pub fn skip(&mut self, offset: u64) {
-        if self.read.is_none() {
-            self.completed = offset.checked_sub(1);
-        }
         self.read = self.read.max(Some(offset));
+    }
+
+    /// The partition's log is another one, and is read from `offset` on, which is earlier than what
+    /// was read. What is not finished of the one before keeps this one from counting as done.
+    pub fn begin_anew(&mut self, offset: u64) {
+        self.read = None;
+        for unfinished in self.unfinished.values_mut() {
+            *unfinished = offset.min(*unfinished);
+        }
+    }
+
+    /// The last offset that was admitted or skipped.
+    pub fn read(&self) -> Option<u64> {
+        self.read
     }
 
     /// Takes the event that is to run next, if one more may.
@@ -217,18 +226,29 @@ impl<T> Schedule<T> {
         self.resting.peek().map(|Reverse((until, _))| *until)
     }
 
-    /// The offset up to and including which all is finished, if it has grown since it was last
-    /// asked for.
-    pub fn completed(&mut self) -> Option<u64> {
-        let completed = match self.unfinished.first_key_value() {
-            Some((_, offset)) => offset.checked_sub(1),
-            None => self.read,
-        };
-        if completed <= self.completed {
-            return None;
+    /// The first offset that is not finished, and the runs of those beyond it that are; `before`
+    /// are those that were finished before they were read here. `None` if nothing was read.
+    pub fn done(&self, before: &[Range<u64>]) -> Option<(u64, Vec<Range<u64>>)> {
+        let end = self.read? + 1;
+        let mut unfinished = self.unfinished.values().copied().chain([end]);
+        let mut next = unfinished.next()?;
+        let mut done = Vec::new();
+        let mut from = next + 1;
+        for offset in unfinished {
+            if from < offset {
+                done.push(from..offset);
+            }
+            from = from.max(offset + 1);
         }
-        self.completed = completed;
-        completed
+        // Of what is not read yet, no more is known than before.
+        for run in before.iter().filter(|run| run.end > end) {
+            let run = run.start.max(end)..run.end;
+            match run.start == next {
+                true => next = run.end,
+                false => done.push(run),
+            }
+        }
+        Some((next, done))
     }
 
     /// How many events run.

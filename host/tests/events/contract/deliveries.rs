@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
-use praxis_host::capabilities::events::{Broker, dead_letter_topic};
+use praxis_host::capabilities::events::{Broker, Header, dead_letter_topic};
 use praxis_host::manifest::OnExhausted;
 use praxis_host::runtime::consumer::{Delivery, Event, Handler, Outcome, Publication};
 use praxis_host::triggers::kafka::watch::Watch;
@@ -76,6 +76,29 @@ impl Consumer {
         }
     }
 
+    /// With pauses of its own.
+    pub fn start_at(
+        pace: Pace,
+        broker: &Arc<dyn Broker>,
+        script: impl Fn(&Delivery) -> Outcome + Send + Sync + 'static,
+    ) -> Self {
+        let (sender, handled) = watch::channel(Vec::new());
+        let handler = Scripted {
+            script,
+            handled: sender,
+        };
+        let group = Group {
+            pace,
+            ..group(COUNTER)
+        };
+        let (stop, task) = start_group(group, broker, Arc::new(handler));
+        Self {
+            handled,
+            stop,
+            task,
+        }
+    }
+
     /// Waits until there were as many calls, and gives the numbers and attempts.
     pub async fn until_called(&mut self, count: usize) -> Vec<(u64, u32)> {
         let handled = self.handled.wait_for(|handled| handled.len() >= count);
@@ -118,11 +141,26 @@ fn start_as(
     broker: &Arc<dyn Broker>,
     handler: Arc<dyn Handler>,
 ) -> (CancellationToken, JoinHandle<()>) {
-    let group = group(name);
+    start_group(group(name), broker, handler)
+}
+
+fn start_group(
+    group: Group,
+    broker: &Arc<dyn Broker>,
+    handler: Arc<dyn Handler>,
+) -> (CancellationToken, JoinHandle<()>) {
     let stop = CancellationToken::new();
     let watch = Watch::default();
     let task = tokio::spawn(run(broker.clone(), group, handler, watch, stop.clone()));
     (stop, task)
+}
+
+/// A header that means nothing to Praxis.
+pub fn coloured() -> Header {
+    Header {
+        name: "colour".to_owned(),
+        value: Some(b"blue".to_vec()),
+    }
 }
 
 async fn publish(broker: &Arc<dyn Broker>, numbers: std::ops::Range<u64>) {
@@ -147,7 +185,8 @@ pub async fn an_event_that_is_retried_holds_up_those_behind_it(broker: Arc<dyn B
 }
 
 pub async fn a_rejected_event_lies_among_the_dead_letters(broker: Arc<dyn Broker>) {
-    let sent: Vec<_> = (0..3).map(|n| outgoing("facts", "key", n)).collect();
+    let mut sent: Vec<_> = (0..3).map(|n| outgoing("facts", "key", n)).collect();
+    sent[1].record.others = vec![coloured()];
     broker.publish(&sent).await.unwrap();
     let mut consumer = Consumer::start(&broker, |delivery| match delivery.event.stream_version {
         1 => Outcome::Reject("no such number".to_owned()),
@@ -162,6 +201,7 @@ pub async fn a_rejected_event_lies_among_the_dead_letters(broker: Arc<dyn Broker
     assert_eq!(record.event, sent[1].record.event);
     assert_eq!(record.source, sent[1].record.source);
     assert_eq!(record.time_ms, sent[1].record.time_ms);
+    assert_eq!(record.others, [coloured()]);
     let dead = record.dead_letter.as_ref().unwrap();
     assert_eq!(dead.reason, "no such number");
     assert_eq!((dead.attempts, dead.offset), (1, 1));

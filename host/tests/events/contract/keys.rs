@@ -188,7 +188,7 @@ pub async fn a_slow_key_holds_up_no_other(broker: Arc<dyn Broker>) {
     }
     assert_eq!(doors.of(slow), [Step::Begun(0)], "one at a time");
     eventually(async || member.watch.views().iter().any(|view| view.held == 10)).await;
-    assert_eq!(lag(&broker).await, 30, "nothing lies before the slow one");
+    eventually(async || lag(&broker).await == 10).await;
     doors.shut.send_replace(BTreeSet::new());
     doors.until_done(slow, 10).await;
     let pairs: Vec<_> = (0..10)
@@ -272,17 +272,17 @@ pub async fn what_was_not_done_before_a_stop_is_done_after_it(broker: Arc<dyn Br
     doors.until_done(well, 5).await;
     doors.until_seen(ill, Step::Failed(0)).await;
     member.stop().await;
-    assert_eq!(lag(&broker).await, 10, "the first one is not done");
+    assert_eq!(lag(&broker).await, 5, "the first one's key is not done");
 
     publish(&broker, &keys, 5..6).await;
     doors.broken.send_replace(BTreeSet::new());
     let member = Member::start(&broker, doors.clone(), TERMS);
     doors.until_done(ill, 6).await;
-    doors.until_done(well, 11).await;
-    assert_eq!(doors.done(ill), (0..6).collect::<Vec<_>>());
-    // What lay behind the one that was not done came again, in order.
-    let twice: Vec<_> = (0..5).chain(0..6).collect();
-    assert_eq!(doors.done(well), twice);
+    doors.until_done(well, 6).await;
+    // What lay behind the one that was not done, and was done, did not come again.
+    for key in &keys {
+        assert_eq!(doors.done(key), (0..6).collect::<Vec<_>>());
+    }
     member.stop().await;
     assert_eq!(lag(&broker).await, 0);
 }

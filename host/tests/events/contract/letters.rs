@@ -9,7 +9,7 @@ use praxis_host::runtime::consumer::Outcome;
 use praxis_host::triggers::kafka::dead_letters::{DeadLetters, Id, Page, Refused};
 use praxis_host::triggers::kafka::replay::request::{self, From};
 
-use super::deliveries::{Consumer, group};
+use super::deliveries::{Consumer, coloured, group};
 use super::reader::outgoing;
 use crate::waiting::eventually;
 
@@ -32,7 +32,11 @@ async fn open(letters: &DeadLetters) -> Vec<Id> {
 async fn publish(broker: &Arc<dyn Broker>, events: &[(&str, u64)]) {
     let batch: Vec<_> = events
         .iter()
-        .map(|(key, number)| outgoing("facts", key, *number))
+        .map(|(key, number)| {
+            let mut outgoing = outgoing("facts", key, *number);
+            outgoing.record.others = vec![coloured()];
+            outgoing
+        })
         .collect();
     broker.publish(&batch).await.unwrap();
 }
@@ -85,8 +89,13 @@ pub async fn a_dead_letter_is_redriven_in_its_turn(broker: Arc<dyn Broker>) {
     );
 
     is_mended.store(true, Ordering::SeqCst);
+    let partition = letters.find(one).await.unwrap().partition;
     letters.redrive(one).await.unwrap();
     letters.redrive(three).await.unwrap();
+    let there = broker.read("facts", partition, 0, 100).await.unwrap();
+    let mut there = there.into_iter().map(|read| read.record);
+    let again = there.find(|record| record.only_for.is_some()).unwrap();
+    assert_eq!(again.others, [coloured()], "as it was");
     let calls = consumer.until_called(6).await;
     let again: Vec<_> = calls[4..].iter().map(|(number, _)| *number).collect();
     assert_eq!(again, [1, 3]);

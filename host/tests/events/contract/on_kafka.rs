@@ -8,7 +8,9 @@ use praxis_host::runtime::consumer::Event;
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
 
-use super::{batches, deliveries, keys, letters, reads, rebalances, refusals, replays, suite};
+use super::{
+    batches, deliveries, keys, letters, progress, reads, rebalances, refusals, replays, suite,
+};
 use crate::waiting::within;
 
 const BROKERS: i32 = 3;
@@ -339,4 +341,22 @@ async fn nothing_is_lost_while_members_come_and_go() {
     let cluster = cluster();
     let (first, second) = (host(&cluster).await, host(&cluster).await);
     rebalances::nothing_is_lost_while_members_come_and_go(first, second).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_done_behind_a_parked_key_is_noted_at_once() {
+    let cluster = cluster();
+    progress::what_is_done_behind_a_parked_key_is_noted_at_once(host(&cluster).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tries_are_counted_on_by_the_next_member() {
+    let cluster = cluster();
+    progress::tries_are_counted_on_by_the_next_member(host(&cluster).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replay_goes_on_where_it_was() {
+    let cluster = cluster();
+    progress::a_replay_goes_on_where_it_was(host(&cluster).await).await;
 }

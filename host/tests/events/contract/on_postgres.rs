@@ -9,7 +9,9 @@ use sqlx::PgPool;
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
-use super::{batches, deliveries, keys, letters, reads, rebalances, refusals, replays, suite};
+use super::{
+    batches, deliveries, keys, letters, progress, reads, rebalances, refusals, replays, suite,
+};
 use crate::{database, postgres};
 
 /// A log with the suite's topics, as one host meets it.
@@ -258,4 +260,19 @@ async fn what_was_redriven_is_for_its_group_alone() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_group_handles_again_what_it_is_asked_to() {
     letters::a_group_handles_again_what_it_is_asked_to(new().await).await;
+}
+
+#[tokio::test]
+async fn what_is_done_behind_a_parked_key_is_noted_at_once() {
+    progress::what_is_done_behind_a_parked_key_is_noted_at_once(new().await).await;
+}
+
+#[tokio::test]
+async fn tries_are_counted_on_by_the_next_member() {
+    progress::tries_are_counted_on_by_the_next_member(new().await).await;
+}
+
+#[tokio::test]
+async fn a_replay_goes_on_where_it_was() {
+    progress::a_replay_goes_on_where_it_was(new().await).await;
 }

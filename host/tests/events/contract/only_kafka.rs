@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use praxis_host::capabilities::events::kafka::Kafka;
 use praxis_host::capabilities::events::kafka::security::{Login, Mechanism, Secret, Security, Tls};
-use praxis_host::capabilities::events::{Broker, Error};
-use rdkafka::mocking::MockCluster;
+use praxis_host::capabilities::events::{Broker, Error, Progress};
+use rdkafka::mocking::{MockCluster, MockCoordinator};
 
 use super::on_kafka::{SESSION_MS, cluster, create_topics, host, options};
 use super::reader::{Mode, Reader, numbers, outgoing};
 use super::suite;
 use super::tls::Front;
-use crate::waiting::within;
+use crate::waiting::{eventually, within};
 
 /// More than the client reads ahead of a partition.
 const BACKLOG: u64 = 10_000;
@@ -52,14 +52,17 @@ async fn a_handler_slower_than_the_poll_interval_loses_nothing() {
     // The handler at work: its partition is full, and nobody reads it.
     tokio::time::sleep(Duration::from_millis(3 * SESSION_MS)).await;
     assert!(!partition.revoked().is_cancelled());
-    partition.complete(first.offset).await.unwrap();
+    partition
+        .complete(Progress::through(first.offset))
+        .await
+        .unwrap();
     for offset in 1..BACKLOG {
         let read = within(partition.next()).await.unwrap();
         assert_eq!(
             (read.offset, read.record.event.stream_version),
             (offset, offset)
         );
-        partition.complete(offset).await.unwrap();
+        partition.complete(Progress::through(offset)).await.unwrap();
     }
     drop((partition, quiet));
     within(group.close()).await;
@@ -94,6 +97,40 @@ async fn a_broker_of_three_that_falls_costs_no_event() {
     let mut known = std::collections::BTreeSet::new();
     firsts.retain(|number| known.insert(*number));
     assert_eq!(firsts, (0..400).collect::<Vec<_>>());
+    reader.leave().await;
+}
+
+/// A commit that was under way when the coordinator went does not keep the later ones from it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_done_is_heard_by_the_next_coordinator() {
+    let cluster = cluster();
+    let broker = host(&cluster).await;
+    let coordinate = |by| {
+        let group = MockCoordinator::Group("test.readers".to_owned());
+        cluster.coordinator(group, by).unwrap();
+    };
+    coordinate(1);
+    let mut reader = Reader::join(&broker, "readers", &["facts"], Mode::Complete).await;
+    publish(&broker, 0..100).await;
+    reader.until_read(100).await;
+    for id in 1..=3 {
+        let next = id % 3 + 1;
+        let start = u64::try_from(id).unwrap() * 100;
+        let published = tokio::spawn({
+            let broker = broker.clone();
+            async move { publish(&broker, start..start + 100).await }
+        });
+        cluster.broker_down(id).unwrap();
+        coordinate(next);
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        cluster.broker_up(id).unwrap();
+        within(published).await.unwrap();
+        let lag = async || {
+            let lag = broker.lag("readers", &["facts".to_owned()]).await;
+            lag.map_or(u64::MAX, |lag| lag.iter().map(|lag| lag.lag).sum())
+        };
+        eventually(async || lag().await == 0).await;
+    }
     reader.leave().await;
 }
 

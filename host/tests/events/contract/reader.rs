@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use praxis_host::capabilities::events::{Broker, Outgoing, Partition, Received, Record};
+use praxis_host::capabilities::events::{Broker, Outgoing, Partition, Progress, Received, Record};
 use praxis_host::clock;
 use praxis_host::runtime::consumer::Event;
 use tokio::sync::watch;
@@ -89,7 +89,7 @@ async fn read(
     while let Some(received) = partition.next().await {
         let offset = received.offset;
         seen.send_modify(|seen| seen.push(received));
-        if mode == Mode::Complete && partition.complete(offset).await.is_err() {
+        if mode == Mode::Complete && partition.complete(Progress::through(offset)).await.is_err() {
             break;
         }
     }

@@ -81,7 +81,9 @@ pub async fn a_replay_does_not_wait_for_a_parked_key_nor_overtake_it(broker: Arc
     let member = Member::start(&broker, doors.clone(), terms);
     doors.until_done(well, 7).await;
     assert_eq!(doors.done(well), [0, 1, 2, 0, 1, 2, 3]);
-    assert_eq!(lag(&broker).await, 9);
+    // Three of the ill one's, the replay, and what came then: before the replay ends nobody can say
+    // that it is done.
+    eventually(async || lag(&broker).await == 6).await;
     doors.broken.send_replace(BTreeSet::new());
     doors.until_done(ill, 7).await;
     assert_eq!(doors.done(ill), [0, 1, 2, 0, 1, 2, 3]);

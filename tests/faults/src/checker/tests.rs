@@ -1,9 +1,17 @@
 //! Each violation is found, and what is allowed is not one.
 
 use super::*;
-use crate::plan::{ATTEMPTS_MAX, Step, plan};
+use crate::plan::{ATTEMPTS_MAX, Step, Wrong, plan};
 
-const PARTITIONS: usize = 2;
+const TERMS: Terms = Terms {
+    partitions: 2,
+    exposure: Exposure {
+        in_flight: 1,
+        uncommitted_ms: 10,
+        call_events: 0,
+    },
+    disturbances: Vec::new(),
+};
 
 /// Events and what a perfect consumer makes of them.
 fn perfect() -> (Vec<Planned>, Seen) {
@@ -13,6 +21,9 @@ fn perfect() -> (Vec<Planned>, Seen) {
         match event.fate() {
             Fate::Effect => handle(&mut seen, event),
             Fate::DeadLetter { attempts } => seen.letters.push(letter(event, attempts)),
+        }
+        for step in event.steps.iter().filter(|step| **step != Step::Ok) {
+            *seen.mishaps.entry(format!("{step:?}")).or_default() += 1;
         }
     }
     seen.lags = (0..2)
@@ -28,9 +39,23 @@ fn perfect() -> (Vec<Planned>, Seen) {
 /// What the guest's statements do.
 fn handle(seen: &mut Seen, event: &Planned) {
     seen.effects.push(effect(event));
+    follow(seen, event);
     let total = seen.totals.entry(event.key.clone()).or_default();
     total.digest = (total.digest * DIGEST_FACTOR + event.sequence.cast_signed()) % DIGEST_BELOW;
     total.applied += 1;
+}
+
+/// The first try that ends well publishes.
+fn follow(seen: &mut Seen, event: &Planned) {
+    let ends_well = |attempt: &u32| matches!(event.step(*attempt), Step::Ok | Step::Slow);
+    let attempt = (1..=ATTEMPTS_MAX).find(ends_well).unwrap_or(1);
+    let follow_up = FollowUp {
+        id: event.follow_up(),
+        key: event.key.clone(),
+        of: event.id,
+        attempt,
+    };
+    seen.follow_ups.get_or_insert_default().push(follow_up);
 }
 
 fn effect(event: &Planned) -> Effect {
@@ -39,21 +64,39 @@ fn effect(event: &Planned) -> Effect {
         copy: 0,
         key: event.key.clone(),
         sequence: event.sequence,
-        deliveries: 1,
+        partition: 0,
+        offset: event.sequence,
+        late: false,
+        at_ms: 0,
     }
+}
+
+/// A rejected event is redriven, and accepted.
+fn redrive(planned: &[Planned], seen: &mut Seen) -> Planned {
+    let rejected = planned.iter().find(|event| event.steps == [Step::Reject]);
+    let rejected = rejected.unwrap();
+    seen.pardons.insert(rejected.id);
+    let late = true;
+    seen.effects.push(Effect {
+        late,
+        ..effect(rejected)
+    });
+    follow(seen, rejected);
+    rejected.clone()
 }
 
 fn letter(event: &Planned, attempts: u32) -> Letter {
     Letter {
         id: event.id,
         key: event.key.clone(),
+        group: "faults.recorder".to_owned(),
         reason: "told to".to_owned(),
         attempts,
     }
 }
 
 fn violations(planned: &[Planned], seen: &Seen) -> Vec<Violation> {
-    check(planned, PARTITIONS, seen).violations
+    check(planned, &TERMS, seen).violations
 }
 
 fn names(violations: &[Violation]) -> BTreeSet<String> {
@@ -78,7 +121,7 @@ fn place_of(planned: &[Planned], seen: &Seen) -> (Planned, usize) {
 #[test]
 fn a_perfect_run_is_without_fault() {
     let (planned, seen) = perfect();
-    let findings = check(&planned, PARTITIONS, &seen);
+    let findings = check(&planned, &TERMS, &seen);
     assert_eq!(findings.violations, []);
     assert_eq!(findings.effects + findings.dead_letters, planned.len());
     assert!(findings.dead_letters > 0);
@@ -87,12 +130,155 @@ fn a_perfect_run_is_without_fault() {
 #[test]
 fn harmless_repetitions_are_counted_and_allowed() {
     let (planned, mut seen) = perfect();
-    seen.effects[3].deliveries = 4;
     let again = seen.letters[0].clone();
     seen.letters.push(again);
-    let findings = check(&planned, PARTITIONS, &seen);
+    let follow_ups = seen.follow_ups.as_mut().unwrap();
+    follow_ups.push(follow_ups[7].clone());
+    deliver_again(&mut seen, 3, 1);
+    let terms = disturbed();
+    let findings = check(&planned, &terms, &seen);
     assert_eq!(findings.violations, []);
-    assert_eq!((findings.redeliveries, findings.letters_again), (3, 1));
+    assert_eq!(
+        (findings.redeliveries.events, findings.letters_again),
+        (1, 1)
+    );
+    assert_eq!(findings.follow_ups_again, 1);
+}
+
+fn deliver_again(seen: &mut Seen, place: usize, times: usize) {
+    let id = seen.effects[place].id;
+    let at_ms = 100;
+    let again = std::iter::repeat_n(Redelivery { id, at_ms }, times);
+    seen.redeliveries.extend(again);
+}
+
+/// With one disturbance, long after all was committed.
+fn disturbed() -> Terms {
+    Terms {
+        disturbances: vec![Disturbance {
+            from_ms: 100,
+            to_ms: 100,
+        }],
+        ..TERMS
+    }
+}
+
+#[test]
+fn more_redeliveries_than_a_disturbance_explains_are_found() {
+    let (planned, mut seen) = perfect();
+    deliver_again(&mut seen, 3, 1);
+    assert_eq!(check(&planned, &disturbed(), &seen).violations, []);
+    let of = |terms: &Terms, seen: &Seen| names(&check(&planned, terms, seen).violations);
+    // Nothing was disturbed.
+    let found = of(&TERMS, &seen);
+    assert_eq!(found, names_of(["redelivered", "redelivered-too-often"]));
+    // More than what was in flight.
+    deliver_again(&mut seen, 4, 1);
+    assert_eq!(of(&disturbed(), &seen), names_of(["redelivered"]));
+    // What was handled a moment before may be uncommitted.
+    seen.effects[5].at_ms = 95;
+    assert_eq!(of(&disturbed(), &seen), names_of([]));
+    // One of them more often than its partition moved.
+    seen.effects[6].at_ms = 95;
+    seen.effects[7].at_ms = 95;
+    deliver_again(&mut seen, 4, 2);
+    assert_eq!(of(&disturbed(), &seen), names_of(["redelivered-too-often"]));
+}
+
+#[test]
+fn a_replay_explains_its_range_and_must_be_complete() {
+    let (planned, mut seen) = perfect();
+    let mut places = (0..seen.effects.len()).collect::<Vec<_>>();
+    places.retain(|place| seen.effects[*place].offset < 3);
+    seen.replays.push(Range {
+        partition: 0,
+        from: 0,
+        to: 3,
+    });
+    let last = places.pop().unwrap();
+    for place in places {
+        deliver_again(&mut seen, place, 1);
+    }
+    let found = names(&violations(&planned, &seen));
+    assert!(found.contains("not-replayed"), "{found:?}");
+    deliver_again(&mut seen, last, 1);
+    let found = names(&violations(&planned, &seen));
+    assert!(!found.contains("not-replayed"), "{found:?}");
+}
+
+#[test]
+fn a_redriven_event_has_its_effect_after_later_ones() {
+    let (planned, mut seen) = perfect();
+    redrive(&planned, &mut seen);
+    let findings = check(&planned, &TERMS, &seen);
+    assert_eq!((findings.violations, findings.redriven), (Vec::new(), 1));
+    // It was to be accepted, and was not.
+    seen.effects.pop();
+    seen.follow_ups.as_mut().unwrap().pop();
+    let found = names(&violations(&planned, &seen));
+    assert_eq!(found, names_of(["not-redriven"]));
+}
+
+#[test]
+fn what_was_published_wrongly_is_found() {
+    let with = |wrong: &dyn Fn(&mut Vec<FollowUp>)| {
+        let (planned, mut seen) = perfect();
+        wrong(seen.follow_ups.as_mut().unwrap());
+        names(&violations(&planned, &seen))
+    };
+    let missing = with(&|found| drop(found.remove(3)));
+    assert_eq!(missing, names_of(["not-followed"]));
+    let second = with(&|found| {
+        let id = Uuid::from_u128(1);
+        found.push(FollowUp {
+            id,
+            ..found[3].clone()
+        });
+    });
+    assert_eq!(second, names_of(["followed-twice"]));
+    let strange = with(&|found| found[3].of = Uuid::from_u128(1));
+    assert_eq!(strange, names_of(["not-followed", "stranger"]));
+    let (planned, mut seen) = perfect();
+    let dead = planned.iter().find(|event| event.fate() != Fate::Effect);
+    follow(&mut seen, dead.unwrap());
+    let found = names(&violations(&planned, &seen));
+    // It comes last, behind those of later events of its key.
+    let expected = names_of([
+        "follow-up-out-of-order",
+        "followed-for-nothing",
+        "released-by-a-failure",
+    ]);
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn what_a_failed_try_published_is_found() {
+    let (planned, mut seen) = perfect();
+    let traps = planned.iter().find(|event| event.step(1) == Step::Trap);
+    let traps = traps.unwrap().id;
+    let follow_ups = seen.follow_ups.as_mut().unwrap();
+    let of = follow_ups
+        .iter_mut()
+        .find(|follow_up| follow_up.of == traps);
+    of.unwrap().attempt = 1;
+    let found = names(&violations(&planned, &seen));
+    assert_eq!(found, names_of(["released-by-a-failure"]));
+}
+
+#[test]
+fn follow_ups_in_the_wrong_order_are_found() {
+    let (planned, mut seen) = perfect();
+    seen.follow_ups.as_mut().unwrap().reverse();
+    let found = names(&violations(&planned, &seen));
+    assert_eq!(found, names_of(["follow-up-out-of-order"]));
+}
+
+#[test]
+fn a_mishap_that_did_not_happen_is_found() {
+    let (planned, mut seen) = perfect();
+    seen.mishaps.remove("Stall");
+    let found = names(&violations(&planned, &seen));
+    assert_eq!(found, names_of(["not-injected"]));
 }
 
 #[test]
@@ -100,6 +286,8 @@ fn an_event_without_effect_is_lost() {
     let (planned, mut seen) = perfect();
     let (event, place) = place_of(&planned, &seen);
     seen.effects.remove(place);
+    let follow_ups = seen.follow_ups.as_mut().unwrap();
+    follow_ups.retain(|follow_up| follow_up.of != event.id);
     let found = violations(&planned, &seen);
     let (key, sequence) = (event.key, event.sequence);
     assert_eq!(
@@ -119,6 +307,7 @@ fn a_skipped_event_is_missed_in_the_total_too() {
     let mut other = Seen {
         letters: seen.letters,
         lags: seen.lags,
+        mishaps: seen.mishaps,
         ..Seen::default()
     };
     let handled = |event: &&Planned| event.fate() == Fate::Effect && event.id != skipped.id;
@@ -132,23 +321,23 @@ fn a_skipped_event_is_missed_in_the_total_too() {
 #[test]
 fn two_events_in_the_wrong_order_are_found_in_the_order_and_in_the_total() {
     let (mut planned, seen) = perfect();
-    let first = planned
-        .iter()
-        .position(|event| event.mark.is_some())
-        .unwrap();
-    let second = planned
-        .iter()
-        .rposition(|event| event.mark.is_some())
-        .unwrap();
+    let is_swapped = |event: &Planned| {
+        let mark = event.mark.as_ref();
+        mark.is_some_and(|mark| mark.wrong == Wrong::Swap)
+    };
+    let first = planned.iter().position(is_swapped).unwrap();
+    let second = planned.iter().rposition(is_swapped).unwrap();
     let mut other = Seen {
         letters: seen.letters,
         lags: seen.lags,
+        mishaps: seen.mishaps,
         ..Seen::default()
     };
     planned.swap(first, second);
     for event in planned.iter().filter(|event| event.fate() == Fate::Effect) {
         handle(&mut other, event);
     }
+    other.follow_ups = seen.follow_ups;
     planned.swap(first, second);
     let found = names(&violations(&planned, &other));
     assert_eq!(found, names_of(["out-of-order", "unequal"]));
@@ -226,13 +415,9 @@ fn what_is_left_to_do_is_found() {
         names(&violations(&planned, &seen)),
         names_of(["partitions"])
     );
-    let (planned, mut seen) = perfect();
-    seen.unpublished = 1;
-    seen.overdue.push("a host did not stop".to_owned());
-    assert_eq!(
-        names(&violations(&planned, &seen)),
-        names_of(["overdue", "unpublished"])
-    );
+    let overdue = ["a host did not stop".to_owned()];
+    let found = names(&left_over(1, &overdue));
+    assert_eq!(found, names_of(["overdue", "unpublished"]));
 }
 
 fn names_of<const N: usize>(names: [&str; N]) -> BTreeSet<String> {

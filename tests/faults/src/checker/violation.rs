@@ -47,6 +47,12 @@ pub enum Violation {
         key: String,
         sequence: u64,
     },
+    /// It was to be accepted when it was redriven, and had no effect.
+    NotRedriven {
+        event: Uuid,
+        key: String,
+        sequence: u64,
+    },
     /// Given up on before its time.
     TooFewAttempts {
         event: Uuid,
@@ -63,6 +69,58 @@ pub enum Violation {
         key: String,
         model: (i64, i64),
         found: (i64, i64),
+    },
+    /// It was handled, and what its handler published is not there.
+    NotFollowed {
+        event: Uuid,
+        key: String,
+        sequence: u64,
+    },
+    /// Two events came of it, with two ids.
+    FollowedTwice {
+        event: Uuid,
+        key: String,
+        sequence: u64,
+    },
+    /// Something was published for it, and it had no effect.
+    FollowedForNothing {
+        event: Uuid,
+        key: String,
+        sequence: u64,
+    },
+    /// What a handler published got out, although it failed.
+    ReleasedByAFailure {
+        event: Uuid,
+        key: String,
+        sequence: u64,
+        attempt: u32,
+    },
+    /// What was published for it came out after that of a later event of the key.
+    FollowUpOutOfOrder {
+        event: Uuid,
+        key: String,
+        sequence: u64,
+        after: u64,
+    },
+    /// It was in the range that was to be handled again, and was not.
+    NotReplayed {
+        event: Uuid,
+        partition: u32,
+        offset: u64,
+    },
+    /// More was delivered again than the disturbances explain.
+    Redelivered {
+        events: u64,
+        events_max: u64,
+    },
+    RedeliveredTooOften {
+        event: Uuid,
+        times: u64,
+        times_max: u64,
+    },
+    /// It was planned that handlers do so, and none did.
+    NotInjected {
+        step: String,
     },
     LagLeft {
         topic: String,
@@ -144,6 +202,16 @@ impl Display for Violation {
             } => {
                 write!(f, "an effect of a dead letter: {key}/{sequence} ({event})")
             }
+            Self::NotRedriven {
+                event,
+                key,
+                sequence,
+            } => {
+                write!(
+                    f,
+                    "not redriven: {key}/{sequence} ({event}) was to be accepted then, and had no effect"
+                )
+            }
             Self::TooFewAttempts {
                 event,
                 planned,
@@ -165,6 +233,90 @@ impl Display for Violation {
                 "unequal: the {} effects of {key} give {}; one after the other, {} give {}",
                 found.0, found.1, model.0, model.1
             ),
+            Self::NotFollowed {
+                event,
+                key,
+                sequence,
+            } => {
+                write!(
+                    f,
+                    "not followed: nothing was published for {key}/{sequence} ({event})"
+                )
+            }
+            Self::FollowedTwice {
+                event,
+                key,
+                sequence,
+            } => {
+                write!(
+                    f,
+                    "followed twice: two events were published for {key}/{sequence} ({event})"
+                )
+            }
+            Self::FollowedForNothing {
+                event,
+                key,
+                sequence,
+            } => {
+                write!(
+                    f,
+                    "followed for nothing: {key}/{sequence} ({event}) had no effect, and one was published for it"
+                )
+            }
+            Self::ReleasedByAFailure {
+                event,
+                key,
+                sequence,
+                attempt,
+            } => {
+                write!(
+                    f,
+                    "released by a failure: try {attempt} of {key}/{sequence} ({event}) failed, and what it published is there"
+                )
+            }
+            Self::FollowUpOutOfOrder {
+                event,
+                key,
+                sequence,
+                after,
+            } => {
+                write!(
+                    f,
+                    "follow-ups out of order: that of {key}/{sequence} ({event}) comes after that of {key}/{after}"
+                )
+            }
+            Self::NotReplayed {
+                event,
+                partition,
+                offset,
+            } => {
+                write!(
+                    f,
+                    "not replayed: {event}, at {offset} of partition {partition}, was not handled again"
+                )
+            }
+            Self::Redelivered { events, events_max } => {
+                write!(
+                    f,
+                    "delivered again: {events} times an event that had had its effect, {events_max} at most"
+                )
+            }
+            Self::RedeliveredTooOften {
+                event,
+                times,
+                times_max,
+            } => {
+                write!(
+                    f,
+                    "delivered too often: {event} came again {times} times, {times_max} at most"
+                )
+            }
+            Self::NotInjected { step } => {
+                write!(
+                    f,
+                    "not injected: no handler did {step}, though it was planned"
+                )
+            }
             Self::LagLeft {
                 topic,
                 partition,

@@ -1,6 +1,8 @@
 //! Sockets, through WASI 0.2 (the standard library) and 0.3. The address is in the header
 //! `probe-url`; what comes back from there is told, or the kind of error.
 
+use std::any::Any;
+use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs as _, UdpSocket};
 
@@ -22,6 +24,7 @@ pub async fn case(case: &str, request: &Request) -> Seen {
         "listen" => TcpListener::bind(&address).map(|_| "listens".into()),
         "bind" => UdpSocket::bind(&address).map(|_| "is bound".into()),
         "name" => name(&address),
+        "many" => return Ok(many(&address)),
         _ => return Err(format!("no case {case}").into()),
     };
     Ok(seen.unwrap_or_else(|error| format!("{:?}", error.kind())))
@@ -71,4 +74,36 @@ fn udp_connected(address: &str) -> io::Result<String> {
 fn name(address: &str) -> io::Result<String> {
     let found = address.to_socket_addrs()?;
     Ok(if found.count() == 0 { "none" } else { "found" }.into())
+}
+
+/// Opens what there is of one kind until no more is given, and again once all is closed.
+fn many(kind: &str) -> String {
+    const MOST: usize = 2_000;
+    let open = || -> Result<Box<dyn Any>, String> {
+        Ok(match kind {
+            "udp" => Box::new(UdpSocket::bind("0.0.0.0:0").map_err(|error| error.to_string())?),
+            "tcp-03" => Box::new(
+                TcpSocket::create(IpAddressFamily::Ipv4).map_err(|error| format!("{error:?}"))?,
+            ),
+            "udp-03" => Box::new(
+                spin_sdk::wasip3::sockets::types::UdpSocket::create(IpAddressFamily::Ipv4)
+                    .map_err(|error| format!("{error:?}"))?,
+            ),
+            "file" => Box::new(File::open("/data/a.txt").map_err(|error| error.to_string())?),
+            _ => return Err(format!("no kind {kind}")),
+        })
+    };
+    let until_full = || {
+        let mut held = Vec::new();
+        while held.len() < MOST {
+            match open() {
+                Ok(one) => held.push(one),
+                Err(why) => return (held.len(), why),
+            }
+        }
+        (held.len(), "no end".to_owned())
+    };
+    let (first, why) = until_full();
+    let (second, _) = until_full();
+    format!("{first}, again {second}: {why}")
 }

@@ -14,7 +14,7 @@ use bindings::exports::praxis::events::consumer::{Delivery, Failure, Guest};
 
 /// The name is as long as any other that is written over it.
 const VERSION: &str = "version-1";
-/// How long the event `Slow` takes, and what `/later` does after its answer.
+/// How long the event `Slow` takes, and what `/later` and the event `Later` do after their answers.
 const SLOW_NS: u64 = 1_000_000_000;
 
 mod bindings {
@@ -59,6 +59,7 @@ impl Guest for Consumer {
                 let before = COUNTED.fetch_add(1, Ordering::Relaxed);
                 return Err(Failure::Reject((before + 1).to_string()));
             }
+            "Later" => spawn(async { monotonic_clock::wait_for(SLOW_NS).await }),
             "Trap" => panic!("on purpose"),
             "Done" => return Ok(()),
             _ => {}

@@ -7,19 +7,19 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rdkafka::consumer::{CommitMode, Consumer as _, StreamConsumer};
-use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::consumer::{Consumer as _, StreamConsumer};
+use rdkafka::error::KafkaResult;
 use rdkafka::message::Message as _;
-use tokio::sync::{mpsc, oneshot};
+use rdkafka::{Offset, TopicPartitionList};
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::commits::{ANSWER_MS_MAX, Commits, blocking};
 use super::lane::{Dropped, Lane};
 use super::rebalance::{Change, Context, assign, list, log_failure, unassign};
 use super::{Options, client, short};
-use crate::capabilities::events::{DRAIN_MS_MAX, Partition};
-
-const COMMIT_EVERY_MS: u64 = 1_000;
+use crate::capabilities::events::{DRAIN_MS_MAX, Partition, Progress};
 
 const HEARTBEAT_MS: u64 = 1_000;
 
@@ -34,9 +34,6 @@ const AHEAD_AGAIN_MS: u64 = 10;
 const FETCH_WAIT_MS: u64 = 100;
 const TOPICS_REFRESH_MS: u64 = 30_000;
 
-/// How long the broker may take to hear what is done, and as long again to hear that a member
-/// leaves. Without it the group finds out by itself, and some events are delivered again.
-const ANSWER_MS_MAX: u64 = 5_000;
 const ERROR_PAUSE_MS: u64 = 100;
 
 /// A partition by full topic and number.
@@ -52,6 +49,7 @@ pub struct Driver {
     assigned: mpsc::UnboundedSender<Box<dyn Partition>>,
     changes: mpsc::UnboundedReceiver<Change>,
     lanes: HashMap<At, Handle>,
+    commits: Commits,
     /// Tells which lanes were dropped by those who read them.
     dropped: mpsc::UnboundedReceiver<Dropped>,
     drops: mpsc::UnboundedSender<Dropped>,
@@ -70,6 +68,8 @@ struct Handle {
 
 struct Revoking {
     partitions: Vec<At>,
+    /// Another member has them already.
+    lost: bool,
     deadline: Instant,
 }
 
@@ -81,14 +81,14 @@ impl Driver {
         assigned: mpsc::UnboundedSender<Box<dyn Partition>>,
     ) -> KafkaResult<Self> {
         let (sender, changes) = mpsc::unbounded_channel();
-        let context = Context::new(sender);
+        let context = Context::new(group, sender);
         let consumer: Membership = client(options)
             .set("group.id", group)
             .set("partition.assignment.strategy", "cooperative-sticky")
             .set("auto.offset.reset", "earliest")
             .set("enable.auto.offset.store", "false")
-            .set("enable.auto.commit", "true")
-            .set("auto.commit.interval.ms", COMMIT_EVERY_MS.to_string())
+            // It would leave out what is done beyond the first event that is not.
+            .set("enable.auto.commit", "false")
             .set("session.timeout.ms", options.session_ms.to_string())
             .set("heartbeat.interval.ms", HEARTBEAT_MS.to_string())
             .set("max.poll.interval.ms", options.poll_ms_max.to_string())
@@ -104,9 +104,11 @@ impl Driver {
         let topics: Vec<_> = topics.iter().map(String::as_str).collect();
         consumer.subscribe(&topics)?;
         let (drops, dropped) = mpsc::unbounded_channel();
+        let consumer = Arc::new(consumer);
         Ok(Self {
             options: options.clone(),
-            consumer: Arc::new(consumer),
+            commits: Commits::new(consumer.clone()),
+            consumer,
             assigned,
             changes,
             lanes: HashMap::new(),
@@ -127,6 +129,7 @@ impl Driver {
                 Some(change) = self.changes.recv() => self.change(change).await,
                 Some(dropped) = self.dropped.recv() => self.close(dropped).await,
                 () = until(deadline) => self.finish_revoking().await,
+                () = self.commits.turn() => {}
                 message = consumer.recv() => match message {
                     Ok(message) => self.refuse(&(message.topic().to_owned(), message.partition())),
                     Err(error) => {
@@ -142,24 +145,21 @@ impl Driver {
 
     async fn change(&mut self, change: Change) {
         match change {
-            Change::Assign(partitions) => {
-                // The lanes come first: records may follow at once.
-                for at in &partitions {
-                    self.open(at.clone());
-                }
-                let assigned = assign(&*self.consumer, &list(&partitions));
-                log_failure(assigned, "take partitions");
-            }
+            Change::Assign(partitions) => self.begin(&partitions).await,
             Change::Revoke { partitions, lost } => {
                 for at in &partitions {
                     if let Some(lane) = self.lanes.get(at) {
                         lane.revoked.cancel();
                     }
                 }
-                // Another member has lost ones already: there is nothing to wait for.
+                // There is nothing to wait for, nor to commit.
                 let limit = Duration::from_millis(if lost { 0 } else { DRAIN_MS_MAX });
+                if lost {
+                    self.commits.forget(&partitions);
+                }
                 self.revoking = Some(Revoking {
                     partitions,
+                    lost,
                     deadline: Instant::now() + limit,
                 });
                 self.finish_revoking_if_drained().await;
@@ -167,7 +167,52 @@ impl Driver {
         }
     }
 
-    fn open(&mut self, at: At) {
+    /// Reads partitions from where the group got to.
+    async fn begin(&mut self, partitions: &[At]) {
+        let mut known = self.known(partitions).await;
+        let mut starts = TopicPartitionList::with_capacity(partitions.len());
+        for at in partitions {
+            let progress = known.remove(at);
+            let mut start = starts.add_partition(&at.0, at.1);
+            if let Some(progress) = &progress {
+                let next = i64::try_from(progress.next).unwrap_or(i64::MAX);
+                log_failure(start.set_offset(Offset::Offset(next)), "set an offset");
+            }
+            // The lanes come first: records may follow at once.
+            self.open(at.clone(), progress.unwrap_or_default());
+        }
+        log_failure(assign(&*self.consumer, &starts), "take partitions");
+    }
+
+    /// What was committed of partitions, if the broker tells; of one that is missing the client
+    /// finds the offset by itself, and what is done beyond is delivered again.
+    async fn known(&self, partitions: &[At]) -> HashMap<At, Progress> {
+        let (consumer, asked) = (self.consumer.clone(), list(partitions));
+        let limit = Duration::from_millis(ANSWER_MS_MAX);
+        let committed = match blocking(move || consumer.committed_offsets(asked, limit)).await {
+            Some(Ok(committed)) => committed,
+            Some(Err(error)) => {
+                tracing::warn!(%error, "could not ask what is done");
+                return HashMap::new();
+            }
+            None => {
+                tracing::warn!("the broker did not say in time what is done");
+                return HashMap::new();
+            }
+        };
+        let elements = committed.elements();
+        let known = elements.iter().filter_map(|element| {
+            let Offset::Offset(next) = element.offset() else {
+                return None;
+            };
+            let at = (element.topic().to_owned(), element.partition());
+            let progress = Progress::read(next.unsigned_abs(), element.metadata());
+            element.error().is_ok().then_some((at, progress))
+        });
+        known.collect()
+    }
+
+    fn open(&mut self, at: At, progress: Progress) {
         // Before the partition is assigned, so that all of its records come this way.
         let Some(records) = self.consumer.split_partition_queue(&at.0, at.1) else {
             tracing::error!(event.topic = at.0, "the client knows no such partition");
@@ -181,8 +226,9 @@ impl Driver {
         let lane = Lane {
             number: handle.lane,
             options: self.options.clone(),
-            consumer: self.consumer.clone(),
             topic: short(&self.options, &at.0).to_owned(),
+            account: self.commits.open(at.clone(), &progress),
+            progress,
             at: at.clone(),
             records,
             revoked: handle.revoked.clone(),
@@ -226,17 +272,11 @@ impl Driver {
 
     /// The reader gave up, and the partition is still this member's: from the last completed.
     async fn read_again(&mut self, at: At) {
-        self.commit().await;
-        let partitions = list(std::slice::from_ref(&at));
-        log_failure(
-            unassign(&*self.consumer, &partitions),
-            "give a partition up",
-        );
-        self.open(at);
-        log_failure(
-            assign(&*self.consumer, &partitions),
-            "take a partition again",
-        );
+        self.commits.finish().await;
+        let partitions = [at];
+        let unassigned = unassign(&*self.consumer, &list(&partitions));
+        log_failure(unassigned, "give a partition up");
+        self.begin(&partitions).await;
     }
 
     async fn finish_revoking_if_drained(&mut self) {
@@ -256,20 +296,12 @@ impl Driver {
         for at in &revoking.partitions {
             self.lanes.remove(at);
         }
-        self.commit().await;
+        if !revoking.lost {
+            self.commits.finish().await;
+            self.commits.forget(&revoking.partitions);
+        }
         let unassigned = unassign(&*self.consumer, &list(&revoking.partitions));
         log_failure(unassigned, "give partitions up");
-    }
-
-    /// Commits what was completed, and waits for it.
-    async fn commit(&self) {
-        let consumer = self.consumer.clone();
-        let commit = move || consumer.commit_consumer_state(CommitMode::Sync);
-        match blocking(commit).await {
-            Some(Err(KafkaError::ConsumerCommit(RDKafkaErrorCode::NoOffset))) => {}
-            Some(committed) => log_failure(committed, "commit what is done"),
-            None => tracing::warn!("the broker did not hear in time what is done"),
-        }
     }
 
     async fn leave(mut self) {
@@ -289,7 +321,7 @@ impl Driver {
                 "left a group while events were being handled: they will be delivered again"
             );
         }
-        self.commit().await;
+        self.commits.finish().await;
         let consumer = Arc::clone(&self.consumer);
         drop(self);
         // Closing waits for the broker.
@@ -319,19 +351,7 @@ impl Drop for Driver {
     }
 }
 
-/// Waits [`ANSWER_MS_MAX`] at most for what blocks a thread. `None` if it goes on after that; the
-/// thread is its own, so that no runtime waits for it when it ends.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
-    let (done_to, done) = oneshot::channel();
-    std::thread::spawn(move || {
-        // Nobody waits if it took too long.
-        _ = done_to.send(work());
-    });
-    let limit = Duration::from_millis(ANSWER_MS_MAX);
-    tokio::time::timeout(limit, done).await.ok()?.ok()
-}
-
-async fn until(deadline: Option<Instant>) {
+pub async fn until(deadline: Option<Instant>) {
     match deadline {
         Some(deadline) => tokio::time::sleep_until(deadline).await,
         None => std::future::pending().await,

@@ -5,16 +5,16 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::FutureExt as _;
-use rdkafka::consumer::Consumer as _;
 use rdkafka::consumer::stream_consumer::StreamPartitionQueue;
 use tokio::sync::mpsc;
 use tokio::task::coop::consume_budget;
 use tokio_util::sync::CancellationToken;
 
-use super::driver::{At, Membership};
+use super::account::Account;
+use super::driver::At;
 use super::rebalance::Context;
 use super::{Options, message};
-use crate::capabilities::events::{Error, Partition, Received};
+use crate::capabilities::events::{Error, Partition, Progress, Received};
 
 const ERROR_PAUSE_MS: u64 = 100;
 
@@ -30,7 +30,9 @@ pub struct Dropped {
 pub struct Lane {
     pub number: u64,
     pub options: Arc<Options>,
-    pub consumer: Arc<Membership>,
+    pub account: Arc<Account>,
+    /// How far the group had got.
+    pub progress: Progress,
     pub at: At,
     /// The topic's name without the prefix.
     pub topic: String,
@@ -47,6 +49,10 @@ impl Partition for Lane {
 
     fn index(&self) -> u32 {
         self.at.1.unsigned_abs()
+    }
+
+    fn progress(&self) -> &Progress {
+        &self.progress
     }
 
     async fn next(&mut self) -> Option<Received> {
@@ -72,15 +78,8 @@ impl Partition for Lane {
         None
     }
 
-    async fn complete(&mut self, offset: u64) -> Result<(), Error> {
-        let offset = i64::try_from(offset).map_err(Error::unavailable)?;
-        // Kept by the client, which commits it every second, and when the partition is revoked.
-        self.consumer
-            .store_offset(&self.at.0, self.at.1, offset)
-            .map_err(|error| {
-                tracing::debug!(%error, "could not store an offset");
-                Error::Lost
-            })
+    async fn complete(&mut self, progress: Progress) -> Result<(), Error> {
+        self.account.tell(progress)
     }
 
     fn revoked(&self) -> CancellationToken {

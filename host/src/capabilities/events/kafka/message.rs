@@ -18,7 +18,7 @@ pub fn read(options: &Options, message: &BorrowedMessage<'_>) -> Received {
     let headers = headers
         .iter()
         .flat_map(|headers| headers.iter())
-        .filter_map(|header| Some((header.key, std::str::from_utf8(header.value?).ok()?)));
+        .map(|header| (header.key, header.value));
     let key = message.key().unwrap_or_default();
     let payload = message.payload().unwrap_or_default();
     cloudevents::read(origin, key, payload, headers)

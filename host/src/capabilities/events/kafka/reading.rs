@@ -1,7 +1,6 @@
 //! Reads outside any group's membership: what is there, from where, and how far a group is behind.
 
-use std::collections::HashMap;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
@@ -11,15 +10,18 @@ use rdkafka::{Offset, TopicPartitionList};
 use tokio::time::Instant;
 
 use super::driver::At;
+use super::idle::Idle;
 use super::{ANSWER_MS_MAX, Kafka, client, short};
-use crate::capabilities::events::{Extent, Lag, Received};
+use crate::capabilities::events::{Extent, Lag, Progress, Received};
 use crate::clock;
 
 /// The client wants a group's name even of those who never join one.
 const READERS_GROUP: &str = "praxis-readers";
 
-/// Readers that may wait for whoever goes on where they stopped.
+/// Readers that may wait for whoever goes on where they stopped, and how long: each has threads,
+/// connections and what it read ahead.
 const READERS_IDLE_MAX: usize = 16;
+const READER_IDLE_MS_MAX: u64 = 60_000;
 
 /// How often the end of a partition is looked at anew, when it is met too early.
 const LOOKS_MAX: u32 = 2;
@@ -31,8 +33,13 @@ const AHEAD_KIB_MAX: u64 = 4 * 1024;
 const FETCH_WAIT_MS: u64 = 10;
 
 /// Readers that stopped before the end, by partition: who reads on needs no new connection.
-#[derive(Default)]
-pub struct Readers(Mutex<HashMap<At, Reader>>);
+pub struct Readers(Mutex<Waiting>);
+
+struct Waiting {
+    readers: Idle<At, Reader>,
+    /// Whether somebody looks after those that nobody comes for.
+    is_swept: bool,
+}
 
 /// A consumer that has one partition, and no group.
 struct Reader {
@@ -42,24 +49,56 @@ struct Reader {
     position: u64,
 }
 
+impl Default for Readers {
+    fn default() -> Self {
+        let time_max = Duration::from_millis(READER_IDLE_MS_MAX);
+        Self(Mutex::new(Waiting {
+            readers: Idle::new(READERS_IDLE_MAX, time_max),
+            is_swept: false,
+        }))
+    }
+}
+
 impl Readers {
     fn take(&self, at: &At, position: u64) -> Option<Reader> {
-        let mut idle = self.idle();
-        let reader = idle.remove(at)?;
+        let reader = self.waiting().readers.take(at)?;
         (reader.position == position).then_some(reader)
     }
 
-    fn keep(&self, reader: Reader) {
-        let mut idle = self.idle();
-        if idle.len() < READERS_IDLE_MAX {
-            idle.insert(reader.at.clone(), reader);
+    fn keep(self: &Arc<Self>, reader: Reader) {
+        let mut waiting = self.waiting();
+        let now = std::time::Instant::now();
+        let gone = waiting.readers.keep(reader.at.clone(), reader, now);
+        if !std::mem::replace(&mut waiting.is_swept, true) {
+            tokio::spawn(sweep(Arc::downgrade(self)));
         }
+        drop(waiting);
+        // Closing one waits for the broker.
+        drop(gone);
     }
 
-    fn idle(&self) -> std::sync::MutexGuard<'_, HashMap<At, Reader>> {
-        self.0
-            .lock()
-            .expect("nothing panics while it holds the lock")
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        // Nothing panics while it is held.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Closes the readers that nobody comes for, until there are none.
+async fn sweep(readers: Weak<Readers>) {
+    loop {
+        tokio::time::sleep(Duration::from_millis(READER_IDLE_MS_MAX / 2)).await;
+        let Some(readers) = readers.upgrade() else {
+            return;
+        };
+        let mut waiting = readers.waiting();
+        let old = waiting.readers.take_old(std::time::Instant::now());
+        waiting.is_swept = !waiting.readers.is_empty();
+        let is_over = !waiting.is_swept;
+        drop(waiting);
+        tokio::task::spawn_blocking(move || drop(old));
+        if is_over {
+            return;
+        }
     }
 }
 
@@ -171,7 +210,8 @@ impl Kafka {
                 // Nothing was committed yet: the group starts at the oldest.
                 _ => oldest,
             };
-            let lag = (end - committed.max(oldest)).max(0).unsigned_abs();
+            let progress = Progress::read(committed.unsigned_abs(), element.metadata());
+            let lag = progress.left(oldest.unsigned_abs(), end.unsigned_abs());
             let behind_ms = match lag {
                 0 => 0,
                 _ => age_ms(&consumer, &at, committed.max(oldest).unsigned_abs())?,

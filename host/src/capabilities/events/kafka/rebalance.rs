@@ -18,6 +18,7 @@ pub enum Change {
 
 /// Passes rebalances on to the driver, until it leaves.
 pub struct Context {
+    group: String,
     changes: mpsc::UnboundedSender<Change>,
     /// Locked while a rebalance is passed on: none is once the driver has left, for nobody would
     /// answer it, and closing would wait for that for ever.
@@ -25,8 +26,9 @@ pub struct Context {
 }
 
 impl Context {
-    pub fn new(changes: mpsc::UnboundedSender<Change>) -> Self {
+    pub fn new(group: &str, changes: mpsc::UnboundedSender<Change>) -> Self {
         Self {
+            group: group.to_owned(),
             changes,
             is_leaving: Mutex::default(),
         }
@@ -69,13 +71,21 @@ impl ConsumerContext for Context {
         let partitions = elements
             .iter()
             .map(|element| (element.topic().to_owned(), element.partition()))
-            .collect();
+            .collect::<Vec<At>>();
         let change = match assigned {
             true => Change::Assign(partitions),
-            false => Change::Revoke {
-                partitions,
-                lost: consumer.assignment_lost(),
-            },
+            false => {
+                let lost = consumer.assignment_lost();
+                if lost && !partitions.is_empty() {
+                    tracing::warn!(
+                        group = self.group,
+                        partitions = partitions.len(),
+                        "partitions were lost: others have them, and what was not committed is \
+                         delivered again"
+                    );
+                }
+                Change::Revoke { partitions, lost }
+            }
         };
         // Without a driver nobody polls, so nobody gets here.
         let _ = self.changes.send(change);

@@ -93,7 +93,7 @@ impl Driver {
             && !lane.lost.is_cancelled()
         {
             let limit = self.limit();
-            let committing = self.membership.commit(&at.0, at.1, completed);
+            let committing = self.membership.commit(&at.0, at.1, &completed);
             match timeout_at(limit, committing).await {
                 Ok(Ok(_)) => {}
                 Ok(Err(error)) => {
@@ -260,7 +260,7 @@ impl Driver {
         let lane = Lane::new(
             self.membership.clone(),
             at.clone(),
-            held.committed..held.next_offset,
+            (held.progress, held.next_offset),
             handle.news.clone(),
             handle.revoked.clone(),
             handle.lost.clone(),

@@ -5,6 +5,9 @@ use std::time::Duration;
 use sqlx::PgPool;
 use uuid::Uuid;
 
+use super::offset_column;
+use crate::capabilities::events::Progress;
+
 /// How long a lease holds. A member that dies is followed within this and one heartbeat.
 pub const LEASE: Duration = Duration::from_secs(6);
 
@@ -22,8 +25,8 @@ pub struct Membership {
 pub struct Held {
     pub topic: String,
     pub partition: i32,
-    /// The first offset that the group has not completed.
-    pub committed: i64,
+    /// How far the group got.
+    pub progress: Progress,
     /// The offset that the next record will get.
     pub next_offset: i64,
 }
@@ -93,7 +96,7 @@ impl Membership {
             from event_partitions p
             where g.group_id = $1 and g.member = $2
                 and p.topic = g.topic and p.partition = g.partition
-            returning g.topic, g.partition, g.committed, p.next_offset",
+            returning g.topic, g.partition, g.committed, g.note, p.next_offset",
         )
         .bind(&self.group)
         .bind(self.member)
@@ -120,7 +123,7 @@ impl Membership {
                     limit $5
                     for update skip locked
                 )
-            returning g.topic, g.partition, g.committed, p.next_offset",
+            returning g.topic, g.partition, g.committed, g.note, p.next_offset",
         )
         .bind(&self.group)
         .bind(self.member)
@@ -149,11 +152,16 @@ impl Membership {
         self.tell().await
     }
 
-    /// Records that all before `committed` is done. `false` if the partition is another's by now.
-    pub async fn commit(&self, topic: &str, partition: i32, committed: i64) -> sqlx::Result<bool> {
+    /// Records how far the group got. `false` if the partition is another's by now.
+    pub async fn commit(
+        &self,
+        topic: &str,
+        partition: i32,
+        progress: &Progress,
+    ) -> sqlx::Result<bool> {
         let rows = sqlx::query(
             "update event_groups
-            set committed = $5
+            set committed = $5, note = $6
             where group_id = $1 and topic = $2 and partition = $3 and member = $4
                 and committed <= $5",
         )
@@ -161,7 +169,8 @@ impl Membership {
         .bind(topic)
         .bind(partition)
         .bind(self.member)
-        .bind(committed)
+        .bind(offset_column(progress.next))
+        .bind(progress.note())
         .execute(&self.pool)
         .await?
         .rows_affected();
@@ -201,15 +210,16 @@ pub fn quota(partitions: usize, members: usize, rank: usize) -> usize {
     partitions / members + usize::from(rank < partitions % members)
 }
 
-fn held(rows: Vec<(String, i32, i64, i64)>) -> Vec<Held> {
-    rows.into_iter()
-        .map(|(topic, partition, committed, next_offset)| Held {
-            topic,
-            partition,
-            committed,
-            next_offset,
-        })
-        .collect()
+type Row = (String, i32, i64, String, i64);
+
+fn held(rows: Vec<Row>) -> Vec<Held> {
+    let held = |(topic, partition, committed, note, next_offset): Row| Held {
+        topic,
+        partition,
+        progress: Progress::read(committed.unsigned_abs(), &note),
+        next_offset,
+    };
+    rows.into_iter().map(held).collect()
 }
 
 fn lease_ms() -> i64 {

@@ -1,7 +1,6 @@
 //! One leased partition, read in order.
 
 use std::collections::VecDeque;
-use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,14 +15,14 @@ use super::driver::At;
 use super::group::Membership;
 use super::reading::records;
 use super::{answered, offset_column};
-use crate::capabilities::events::{Error, Partition, Received};
+use crate::capabilities::events::{Error, Partition, Progress, Received};
 
 /// What is read ahead of a partition: no further once either is reached.
 const RECORDS_AHEAD_MAX: usize = 256;
 const BYTES_AHEAD_MAX: usize = 1024 * 1024;
 
 /// Completions that may wait for their commit, and how long.
-const UNCOMMITTED_MAX: i64 = 256;
+const UNCOMMITTED_MAX: u64 = 256;
 const UNCOMMITTED_MS_MAX: u64 = 100;
 
 const RETRY_MS: u64 = 500;
@@ -47,8 +46,10 @@ pub struct Lane {
     fetching: Option<JoinHandle<sqlx::Result<Vec<Received>>>>,
     /// There was no more, and there is no news since.
     is_at_end: bool,
-    completed: i64,
-    committed: i64,
+    /// How far the group had got.
+    before: Progress,
+    completed: Progress,
+    committed: Progress,
     committed_at: Instant,
     news: Arc<Notify>,
     revoked: CancellationToken,
@@ -60,14 +61,14 @@ pub struct Lane {
 pub struct Dropped {
     pub at: At,
     /// How far it got, if that is not committed.
-    pub completed: Option<i64>,
+    pub completed: Option<Progress>,
 }
 
 impl Lane {
     pub fn new(
         membership: Membership,
         at: At,
-        unread: Range<i64>,
+        (before, known_end): (Progress, i64),
         news: Arc<Notify>,
         revoked: CancellationToken,
         lost: CancellationToken,
@@ -78,14 +79,15 @@ impl Lane {
             topic: short.to_owned(),
             membership,
             at,
-            position: unread.start,
-            known_end: unread.end,
+            position: offset_column(before.next),
+            known_end,
             missed: 0,
             read: VecDeque::new(),
             fetching: None,
             is_at_end: false,
-            completed: unread.start,
-            committed: unread.start,
+            completed: before.clone(),
+            committed: before.clone(),
+            before,
             committed_at: Instant::now(),
             news,
             revoked,
@@ -110,7 +112,8 @@ impl Lane {
         // Offsets have no gaps: what is not there any more, retention has taken.
         let first = read.first().map(|first| offset_column(first.offset));
         let first = first.unwrap_or(self.known_end).max(self.position);
-        self.missed += (first - self.position).unsigned_abs();
+        let (from, to) = (self.position.unsigned_abs(), first.unsigned_abs());
+        self.missed += self.before.left(from, to);
         self.position = match read.last() {
             Some(last) => offset_column(last.offset) + 1,
             None => first,
@@ -144,8 +147,8 @@ impl Lane {
             return Ok(());
         }
         self.committed_at = Instant::now();
-        let completed = self.completed;
-        let committing = self.membership.commit(&self.at.0, self.at.1, completed);
+        let completed = self.completed.clone();
+        let committing = self.membership.commit(&self.at.0, self.at.1, &completed);
         // A database that does not answer does not keep what is another's by now.
         let ours = self
             .lost
@@ -170,6 +173,10 @@ impl Partition for Lane {
 
     fn index(&self) -> u32 {
         self.at.1.unsigned_abs()
+    }
+
+    fn progress(&self) -> &Progress {
+        &self.before
     }
 
     async fn next(&mut self) -> Option<Received> {
@@ -212,10 +219,14 @@ impl Partition for Lane {
         }
     }
 
-    async fn complete(&mut self, offset: u64) -> Result<(), Error> {
-        self.completed = self.completed.max(offset_column(offset) + 1);
+    async fn complete(&mut self, progress: Progress) -> Result<(), Error> {
+        self.completed = progress;
         let is_due = self.committed_at.elapsed() >= Duration::from_millis(UNCOMMITTED_MS_MAX);
-        if is_due || self.completed - self.committed >= UNCOMMITTED_MAX {
+        let waiting = self
+            .completed
+            .count()
+            .saturating_sub(self.committed.count());
+        if is_due || waiting >= UNCOMMITTED_MAX {
             self.commit().await?;
         }
         Ok(())
@@ -239,7 +250,7 @@ impl Drop for Lane {
         // The driver may be gone: then the lease runs out.
         let _ = self.drops.send(Dropped {
             at: self.at.clone(),
-            completed: (self.completed > self.committed).then_some(self.completed),
+            completed: (self.completed != self.committed).then(|| self.completed.clone()),
         });
     }
 }

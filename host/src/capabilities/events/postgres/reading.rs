@@ -5,7 +5,7 @@ use sqlx::PgPool;
 
 use super::driver::At;
 use crate::capabilities::events::cloudevents::{self, Origin};
-use crate::capabilities::events::{Extent, Lag, Received};
+use crate::capabilities::events::{Extent, Lag, Progress, Received};
 
 /// What each partition of the topic holds.
 pub async fn extent(pool: &PgPool, topic: &str) -> sqlx::Result<Vec<Extent>> {
@@ -79,7 +79,8 @@ pub async fn records(
             published_ms: published_ms.unsigned_abs(),
         };
         let headers = headers.as_object().into_iter().flatten();
-        let headers = headers.filter_map(|(name, value)| Some((name.as_str(), value.as_str()?)));
+        let headers = headers.map(|(name, value)| (name.as_str(), value.as_str()));
+        let headers = headers.map(|(name, value)| (name, value.map(str::as_bytes)));
         cloudevents::read(origin, key.as_bytes(), &data, headers)
     };
     Ok(rows.into_iter().map(record).collect())
@@ -140,12 +141,13 @@ async fn bounds(pool: &PgPool, at: &At) -> sqlx::Result<(i64, i64)> {
 
 /// How far the group is behind. All names are full.
 pub async fn lag(pool: &PgPool, group: &str, topics: &[String]) -> sqlx::Result<Vec<Lag>> {
-    type Row = (String, i32, i64, i64, i64, i64);
+    type Row = (String, i32, i64, String, i64, i64, i64);
     let rows: Vec<Row> = sqlx::query_as(
         r#"select
             p.topic,
             p.partition,
             coalesce(g.committed, 0),
+            coalesce(g.note, ''),
             p.next_offset,
             coalesce(waiting."offset", p.next_offset),
             coalesce(
@@ -171,15 +173,18 @@ pub async fn lag(pool: &PgPool, group: &str, topics: &[String]) -> sqlx::Result<
     .bind(topics)
     .fetch_all(pool)
     .await?;
-    let lag = |(topic, partition, committed, end, waiting, behind_ms): Row| Lag {
-        group: group.to_owned(),
-        topic,
-        partition: partition.unsigned_abs(),
-        committed: committed.unsigned_abs(),
-        end: end.unsigned_abs(),
-        // What retention took can't be read any more.
-        lag: (end - waiting).max(0).unsigned_abs(),
-        behind_ms: behind_ms.max(0).unsigned_abs(),
+    let lag = |(topic, partition, committed, note, end, waiting, behind_ms): Row| {
+        let progress = Progress::read(committed.unsigned_abs(), &note);
+        Lag {
+            group: group.to_owned(),
+            topic,
+            partition: partition.unsigned_abs(),
+            committed: progress.next,
+            end: end.unsigned_abs(),
+            // What retention took can't be read any more.
+            lag: progress.left(waiting.unsigned_abs(), end.unsigned_abs()),
+            behind_ms: behind_ms.max(0).unsigned_abs(),
+        }
     };
     Ok(rows.into_iter().map(lag).collect())
 }

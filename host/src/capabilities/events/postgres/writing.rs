@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::answered;
 use super::driver::At;
-use crate::capabilities::events::{Error, Record, cloudevents};
+use crate::capabilities::events::{Error, Header, Record, cloudevents};
 
 /// Records that share a transaction; a batch is never divided.
 const RECORDS_SHARED_MAX: usize = 1_024;
@@ -45,6 +45,13 @@ pub struct Row {
     data: Vec<u8>,
 }
 
+/// As far as text in a database can hold it.
+fn other(header: &Header) -> (String, serde_json::Value) {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).replace('\0', "\u{fffd}");
+    let value = header.value.as_deref().map(text);
+    (text(header.name.as_bytes()), value.into())
+}
+
 struct Batch {
     rows: Rows,
     written: oneshot::Sender<Result<(), Fault>>,
@@ -62,13 +69,16 @@ pub enum Fault {
 
 impl Row {
     pub fn new(record: &Record) -> Self {
+        let headers = cloudevents::headers(record);
+        let headers = headers
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value.into()));
+        // Of two of one name the last one is kept: ours.
+        let headers: serde_json::Map<_, _> =
+            record.others.iter().map(other).chain(headers).collect();
         Self {
             key: record.event.key.clone(),
-            headers: cloudevents::headers(record)
-                .into_iter()
-                .map(|(name, value)| (name.to_owned(), value.into()))
-                .collect::<serde_json::Map<_, _>>()
-                .into(),
+            headers: headers.into(),
             data: record.event.data.clone().into_bytes(),
         }
     }

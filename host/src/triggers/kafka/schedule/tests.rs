@@ -24,6 +24,15 @@ fn started(schedule: &mut Schedule<u64>) -> Vec<(Place, u64)> {
     std::iter::from_fn(|| schedule.start()).collect()
 }
 
+fn runs<const N: usize>(runs: [(u64, u64); N]) -> Vec<Range<u64>> {
+    runs.map(|(start, end)| start..end).into()
+}
+
+fn finish_next(schedule: &mut Schedule<u64>) {
+    let (place, _) = schedule.start().unwrap();
+    schedule.finish(place);
+}
+
 fn offsets(taken: &[(Place, u64)]) -> Vec<u64> {
     taken.iter().map(|(_, offset)| *offset).collect()
 }
@@ -40,33 +49,69 @@ fn keys_run_beside_each_other_and_a_keys_events_one_after_the_other() {
     assert_eq!(offsets(&started(&mut schedule)), [1]);
 }
 
-#[test]
-fn what_is_done_ends_before_the_first_that_is_not() {
-    let mut schedule = schedule();
-    for (offset, key) in [(7, "a"), (8, "b"), (11, "c")] {
-        admit(&mut schedule, offset, key);
-    }
-    let taken = started(&mut schedule);
-    assert_eq!(schedule.completed(), None);
-    schedule.finish(taken[1].0);
-    assert_eq!(schedule.completed(), None, "7 is not done");
-    schedule.finish(taken[0].0);
-    assert_eq!(schedule.completed(), Some(10));
-    assert_eq!(schedule.completed(), None, "it has not grown");
-    schedule.finish(taken[2].0);
-    assert_eq!(schedule.completed(), Some(11));
-    schedule.skip(12);
-    assert_eq!(schedule.completed(), Some(12));
+/// The first offset that is not finished.
+fn next(schedule: &Schedule<u64>) -> u64 {
+    schedule.done(&[]).unwrap().0
 }
 
 #[test]
-fn the_very_first_offset_is_done_only_when_it_is() {
+fn what_is_done_is_known_before_and_beyond_the_first_that_is_not() {
     let mut schedule = schedule();
-    admit(&mut schedule, 0, "a");
-    assert_eq!(schedule.completed(), None);
+    assert_eq!(schedule.done(&[]), None);
+    for (offset, key) in [(7, "a"), (8, "b"), (11, "c"), (12, "a"), (13, "d")] {
+        admit(&mut schedule, offset, key);
+    }
     let taken = started(&mut schedule);
+    // Nothing lies at 9 and 10.
+    assert_eq!(schedule.done(&[]), Some((7, runs([(9, 11)]))));
+    schedule.finish(taken[1].0);
+    assert_eq!(schedule.done(&[]), Some((7, runs([(8, 11)]))));
+    schedule.finish(taken[3].0);
+    assert_eq!(schedule.done(&[]), Some((7, runs([(8, 11), (13, 14)]))));
     schedule.finish(taken[0].0);
-    assert_eq!(schedule.completed(), Some(0));
+    assert_eq!(schedule.done(&[]), Some((11, runs([(13, 14)]))));
+    schedule.finish(taken[2].0);
+    schedule.skip(14);
+    assert_eq!(schedule.done(&[]), Some((12, runs([(13, 15)]))));
+    finish_next(&mut schedule);
+    assert_eq!(schedule.done(&[]), Some((15, runs([]))));
+}
+
+#[test]
+fn what_was_done_before_it_was_read_stays_so() {
+    let mut schedule = schedule();
+    admit(&mut schedule, 4, "a");
+    let before = [2..3, 5..8, 10..12];
+    assert_eq!(schedule.done(&before), Some((4, runs([(5, 8), (10, 12)]))));
+    finish_next(&mut schedule);
+    assert_eq!(schedule.done(&before), Some((8, runs([(10, 12)]))));
+    schedule.skip(5);
+    schedule.skip(6);
+    assert_eq!(schedule.done(&before), Some((8, runs([(10, 12)]))));
+    schedule.skip(7);
+    admit(&mut schedule, 8, "a");
+    assert_eq!(schedule.done(&before), Some((8, runs([(10, 12)]))));
+}
+
+/// Such a log says nothing about what the earlier one's offsets held.
+#[test]
+fn a_log_that_begins_anew_is_done_as_far_as_it_was_read() {
+    let mut schedule = schedule();
+    admit(&mut schedule, 20, "a");
+    admit(&mut schedule, 21, "b");
+    let earlier = started(&mut schedule);
+    schedule.finish(earlier[1].0);
+    schedule.begin_anew(3);
+    assert_eq!(schedule.done(&[]), None);
+    admit(&mut schedule, 3, "b");
+    admit(&mut schedule, 4, "c");
+    assert_eq!(schedule.done(&[]), Some((3, runs([]))));
+    let anew = started(&mut schedule);
+    schedule.finish(anew[1].0);
+    // The earlier log's holds it up: nobody can say that it is done.
+    assert_eq!(schedule.done(&[]), Some((3, runs([(4, 5)]))));
+    schedule.finish(earlier[0].0);
+    assert_eq!(next(&schedule), 3);
 }
 
 #[test]
@@ -88,7 +133,7 @@ fn a_key_that_rests_holds_up_only_its_own() {
     assert_eq!(schedule.wakes_at(), Some(until));
     schedule.wake(until);
     assert_eq!(offsets(&started(&mut schedule)), [0]);
-    assert_eq!(schedule.completed(), None);
+    assert_eq!(next(&schedule), 0);
 }
 
 #[test]
@@ -142,7 +187,7 @@ fn a_batch_takes_the_events_of_a_key_together_and_gives_them_back_in_order() {
     assert!(schedule.start_many(4).is_empty(), "3 is behind 1");
     schedule.finish(batch[0].0);
     schedule.finish(batch[1].0);
-    assert_eq!(schedule.completed(), Some(1));
+    assert_eq!(next(&schedule), 2);
     schedule.give_back(batch[3].0, 4, None);
     schedule.give_back(batch[2].0, 2, Some(now));
     assert_eq!(offsets(&schedule.start_many(4)), [3]);
@@ -161,9 +206,9 @@ fn an_offset_that_stands_for_many_is_done_with_the_last() {
     let taken = started(&mut schedule);
     assert_eq!(offsets(&taken), [4, 5]);
     schedule.finish(taken[0].0);
-    assert_eq!(schedule.completed(), Some(4));
+    assert_eq!(next(&schedule), 5);
     schedule.finish(taken[1].0);
-    assert_eq!(schedule.completed(), Some(5));
+    assert_eq!(next(&schedule), 6);
 }
 
 /// What may happen next.
@@ -227,13 +272,14 @@ impl Model {
         }
     }
 
-    /// The offset before the first that is not finished.
-    fn gapless(&self) -> Option<u64> {
+    /// The first offset that is not finished.
+    fn first_open(&self) -> u64 {
         let open = self.lines.values().flatten().min();
-        match open {
-            Some(open) => open.checked_sub(1),
-            None => self.next.checked_sub(1),
-        }
+        open.copied().unwrap_or(self.next)
+    }
+
+    fn is_done(&self, offset: u64) -> bool {
+        self.finished.contains(&offset) || self.skipped.contains(&offset)
     }
 }
 
@@ -249,7 +295,6 @@ fn run(steps: Vec<Step>, first: u64) {
         running: Vec::new(),
         many: false,
     };
-    let mut completed = None;
     for step in steps {
         match step {
             Step::Admit { key, gap } => {
@@ -307,10 +352,11 @@ fn run(steps: Vec<Step>, first: u64) {
         let held: usize = model.lines.values().map(BTreeSet::len).sum();
         assert_eq!(schedule.held(), held);
         assert!(held <= BOUNDS.held_max);
-        if let Some(grown) = schedule.completed() {
-            assert!(completed < Some(grown), "it must grow");
-            assert_eq!(Some(grown), model.gapless());
-            completed = Some(grown);
+        if let Some((next, done)) = schedule.done(&[]) {
+            assert_eq!(next, model.first_open());
+            let beyond: Vec<_> = done.into_iter().flatten().collect();
+            let expected = (next..model.next).filter(|offset| model.is_done(*offset));
+            assert_eq!(beyond, expected.collect::<Vec<_>>());
         }
     }
     // Whatever happened: all that was admitted gets its turn, and then all is done.
@@ -330,9 +376,8 @@ fn run(steps: Vec<Step>, first: u64) {
         model.began(taken);
     }
     assert_eq!((schedule.held(), schedule.in_flight()), (0, 0));
-    completed = schedule.completed().or(completed);
-    let all = (model.next > model.first).then(|| model.next - 1);
-    assert_eq!(completed, all);
+    let all = (model.next > model.first).then(|| (model.next, vec![]));
+    assert_eq!(schedule.done(&[]), all);
 }
 
 proptest! {
