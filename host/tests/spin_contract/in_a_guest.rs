@@ -112,6 +112,10 @@ async fn variables_configuration_and_environment_are_the_components_own() {
 async fn files_are_shown_read_only_and_nothing_beside_them() {
     let host = Host::start(GRANTS).await;
     all_well(&host, &["/files"]).await;
+    // The folders that are shown are open, too, once a program has asked for them.
+    let seen = host.see("/files/many").await;
+    let is_full = |count| seen.starts_with(&format!("{count}, again {count}: Quota exceeded"));
+    assert!((124..=128).any(is_full), "{seen}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,18 +1,24 @@
 //! What must hold when all is over: a pure function over histories and what was read from the stores.
 
+mod erasure;
 mod fates;
 mod instants;
 mod models;
 mod notices;
+mod origins;
 mod seen;
 mod stream;
+mod turns;
 mod violation;
+mod waitlist;
 
 use std::collections::HashMap;
 
 use serde::Serialize;
 
-pub use seen::{Booking, Delivery, Event, Facts, Mail, Profile, Receipt, Seen, Standing};
+pub use seen::{
+    Booking, Change, Delivery, Event, Facts, Mail, Place, Profile, Receipt, Seen, Standing, Wait,
+};
 pub use violation::Violation;
 
 /// What was found.
@@ -25,6 +31,13 @@ pub struct Findings {
     pub mails: usize,
     /// Mails that were sent again under their Message-ID, each known to the ledger: allowed.
     pub mails_again: usize,
+    /// Of the waitlist.
+    pub entries: usize,
+    pub offers: usize,
+    /// Heartbeats that kept a hold for longer.
+    pub extended: usize,
+    /// Who was erased, and not acted for afterwards.
+    pub erased: usize,
     pub violations: Vec<Violation>,
 }
 
@@ -32,11 +45,18 @@ pub struct Findings {
 pub fn check(seen: &Seen) -> Findings {
     let mut violations = Vec::new();
     fates::check(seen, &mut violations);
+    origins::check(seen, &mut violations);
     instants::check(seen, &mut violations);
     stream::check(seen, &mut violations);
     models::check(seen, &mut violations);
     let mails_again = notices::check(seen, &mut violations);
+    let (entries, offers) = waitlist::check(seen, &mut violations);
+    let erased = erasure::check(seen, &mut violations);
     ends(seen, &mut violations);
+    let extended = seen.history.iter();
+    let extended = extended
+        .filter(|change| change.change == "extended")
+        .count();
     let mut copies: HashMap<_, usize> = HashMap::new();
     for event in &seen.published {
         *copies.entry(event.id).or_default() += 1;
@@ -47,6 +67,10 @@ pub fn check(seen: &Seen) -> Findings {
         published_again: seen.published.len() - copies.len(),
         mails: seen.mails.len(),
         mails_again,
+        entries,
+        offers,
+        extended,
+        erased,
         violations,
     }
 }

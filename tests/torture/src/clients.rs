@@ -2,6 +2,11 @@
 //! then two things at once. What is not answered is sent again with the same key, to any host.
 
 pub mod api;
+mod deeds;
+mod guests;
+mod request;
+mod send;
+mod waiting;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
@@ -10,20 +15,18 @@ use std::time::Duration;
 use rand::seq::IndexedRandom as _;
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
+use sqlx::PgPool;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
-use uuid::{Builder, Uuid};
+use uuid::Uuid;
 
-use self::api::{Api, Heard};
-use crate::history::{Deed, Made, Operation, Outcome, Recorder, Slot};
+use self::api::Api;
+use self::guests::Guest;
+use crate::history::{Deed, Made, Recorder, Slot};
 use crate::town::Town;
 
-const PATIENCE_MS_MAX: u64 = 25_000;
-const PAUSE_MS_MAX: u64 = 250;
 /// What a client has booked at one time; with more it only gives back.
 const OWN_MAX: usize = 25;
-const HOT: f64 = 0.55;
-const TWICE_AT_ONCE: f64 = 0.05;
 
 /// What all clients share.
 pub struct Crowd {
@@ -32,11 +35,15 @@ pub struct Crowd {
     pub recorder: Recorder,
     /// The most that a client waits between two deeds.
     pub pause_ms: u64,
+    /// Where holds can be made to run out at once.
+    pub hasten: Option<PgPool>,
     /// What there is to wait for: the hosts lag behind with events.
     pub is_held_up: watch::Receiver<bool>,
     pub stop: watch::Receiver<bool>,
     /// Answers that do not say what happened, and how often.
     pub unclear: Mutex<BTreeMap<String, u64>>,
+    /// When somebody was last not answered: a host may still be at it.
+    pub unanswered: Mutex<HashMap<String, Instant>>,
 }
 
 pub struct Client {
@@ -46,6 +53,12 @@ pub struct Client {
     /// Where a practitioner's bookings may be moved to.
     slots: HashMap<Uuid, Vec<Slot>>,
     own: Vec<Own>,
+    /// Who waits, and the entry.
+    waits: Vec<(String, Uuid)>,
+    /// Somebody who will be erased, and the number of the one after them.
+    guest: Option<Guest>,
+    guest_next: usize,
+    guest_step: usize,
 }
 
 /// A booking as this client knows it.
@@ -56,6 +69,8 @@ struct Own {
     subject: String,
     slot: Slot,
     is_held: bool,
+    /// Until then a hold is kept, with heartbeats.
+    nursed_until: Option<Instant>,
 }
 
 impl Client {
@@ -73,12 +88,15 @@ impl Client {
             chance,
             slots,
             own: Vec::new(),
+            waits: Vec::new(),
+            guest: None,
+            guest_next: number,
+            guest_step: clients,
             crowd,
         }
     }
 
-    /// Acts until it is told to stop; then gives back what it holds, so that the clock changes
-    /// nothing any more.
+    /// Acts until it is told to stop.
     pub async fn run(mut self) {
         let mut stop = self.crowd.stop.clone();
         let mut held_up = self.crowd.is_held_up.clone();
@@ -91,7 +109,6 @@ impl Client {
             let pause = self.chance.random_range(0..=self.crowd.pause_ms);
             sleep(Duration::from_millis(pause)).await;
         }
-        self.give_back_holds().await;
     }
 
     async fn act(&mut self) {
@@ -100,231 +117,21 @@ impl Client {
             return self.cancel().await;
         }
         match roll {
-            0..32 => self.take(false).await,
-            32..46 => self.take(true).await,
-            46..60 => self.confirm().await,
-            60..76 => self.cancel().await,
-            76..92 => self.move_one().await,
-            92..95 => self.cross().await,
-            95..98 => self.contradict().await,
+            0..20 => self.take(false).await,
+            20..25 => self.take_any().await,
+            25..36 => self.take(true).await,
+            36..46 => self.confirm().await,
+            46..59 => self.cancel().await,
+            59..71 => self.move_one().await,
+            71..74 => self.cross().await,
+            74..77 => self.contradict().await,
+            77..79 => self.beat().await,
+            79..83 => self.join().await,
+            83..84 => self.leave().await,
+            84..92 => self.answer_offers().await,
+            92..98 => self.be_guest().await,
             _ => self.look().await,
         }
-    }
-
-    /// Books or holds a slot.
-    async fn take(&mut self, is_held: bool) {
-        let Some(subject) = self.patients.choose(&mut self.chance).cloned() else {
-            return;
-        };
-        let is_hot = self.chance.random_bool(HOT);
-        let town = self.crowd.town.clone();
-        let slots = if is_hot { &town.hot } else { &town.cold };
-        let Some(slot) = slots.choose(&mut self.chance).copied() else {
-            return;
-        };
-        let deed = if is_held {
-            Deed::Hold { slot }
-        } else {
-            Deed::Book { slot }
-        };
-        if let Outcome::Done(made) = self.perform(&subject, deed).await {
-            self.remember(made, subject, slot, is_held);
-        }
-    }
-
-    async fn confirm(&mut self) {
-        let Some(at) = self.own.iter().position(|own| own.is_held) else {
-            return self.take(false).await;
-        };
-        let own = self.own.swap_remove(at);
-        let deed = Deed::Confirm { hold: own.booking };
-        if let Outcome::Done(made) = self.perform(&own.subject, deed).await {
-            self.remember(made, own.subject, own.slot, false);
-        }
-    }
-
-    async fn cancel(&mut self) {
-        let Some(own) = self.pick(|_| true) else {
-            return self.take(false).await;
-        };
-        self.perform(&own.subject, own.cancellation()).await;
-    }
-
-    async fn move_one(&mut self) {
-        let Some(own) = self.pick(|own| !own.is_held) else {
-            return self.take(false).await;
-        };
-        let Some(deed) = self.elsewhere(&own) else {
-            return;
-        };
-        let outcome = self.perform(&own.subject.clone(), deed).await;
-        self.moved(own, deed, outcome);
-    }
-
-    /// Two bookings of one practitioner, each to the other's slot, at once.
-    async fn cross(&mut self) {
-        let Some(first) = self.pick(|own| !own.is_held) else {
-            return self.take(false).await;
-        };
-        let practitioner = first.slot.practitioner;
-        let Some(second) = self.pick(|own| !own.is_held && own.slot.practitioner == practitioner)
-        else {
-            self.own.push(first);
-            return self.take(false).await;
-        };
-        let (there, back) = (first.to(second.slot), second.to(first.slot));
-        let (mut one, mut other) = (self.deputy(), self.deputy());
-        let outcomes = futures::join!(
-            one.perform(&first.subject, there),
-            other.perform(&second.subject, back)
-        );
-        self.moved(first, there, outcomes.0);
-        self.moved(second, back, outcomes.1);
-    }
-
-    /// Cancels and moves one booking at once.
-    async fn contradict(&mut self) {
-        let Some(own) = self.pick(|own| !own.is_held) else {
-            return self.take(false).await;
-        };
-        let Some(elsewhere) = self.elsewhere(&own) else {
-            return;
-        };
-        let (mut one, mut other) = (self.deputy(), self.deputy());
-        let cancellation = own.cancellation();
-        let (_, moved) = futures::join!(
-            one.perform(&own.subject, cancellation),
-            other.perform(&own.subject, elsewhere)
-        );
-        if let Outcome::Done(made) = moved
-            && let Some(slot) = elsewhere.takes()
-        {
-            self.remember(made, own.subject, slot, false);
-        }
-    }
-
-    /// Finds again what it does not know the outcome of.
-    async fn look(&mut self) {
-        let Some(subject) = self.patients.choose(&mut self.chance).cloned() else {
-            return;
-        };
-        let Some(base) = self.crowd.api.bases.choose(&mut self.chance) else {
-            return;
-        };
-        let Ok(listed) = self.crowd.api.list(base, &subject, "confirmed").await else {
-            return;
-        };
-        for booking in listed {
-            if self.own.iter().all(|own| own.booking != booking.booking_id) {
-                self.own.push(Own {
-                    booking: booking.booking_id,
-                    version: booking.version,
-                    subject: subject.clone(),
-                    slot: booking.slot(),
-                    is_held: false,
-                });
-            }
-        }
-    }
-
-    async fn give_back_holds(&mut self) {
-        for subject in self.patients.clone() {
-            let deadline = Instant::now() + Duration::from_millis(PATIENCE_MS_MAX);
-            while Instant::now() < deadline {
-                let base = self.crowd.api.bases.choose(&mut self.chance).cloned();
-                let base = base.unwrap_or_default();
-                match self.crowd.api.list(&base, &subject, "held").await {
-                    Ok(held) if held.is_empty() => break,
-                    Ok(held) => {
-                        for hold in held {
-                            let deed = Deed::Cancel {
-                                booking: hold.booking_id,
-                                version: hold.version,
-                            };
-                            self.perform(&subject, deed).await;
-                        }
-                    }
-                    Err(_) => sleep(Duration::from_millis(PAUSE_MS_MAX)).await,
-                }
-            }
-        }
-    }
-
-    /// Sends a deed until it is answered; now and then twice at once.
-    async fn perform(&mut self, subject: &str, deed: Deed) -> Outcome {
-        let key = match deed {
-            Deed::Book { .. } | Deed::Confirm { .. } | Deed::Move { .. } => {
-                let key = Builder::from_random_bytes(self.chance.random()).into_uuid();
-                Some(key.to_string())
-            }
-            Deed::Hold { .. } | Deed::Cancel { .. } => None,
-        };
-        if key.is_some() && self.chance.random_bool(TWICE_AT_ONCE) {
-            let (mut one, mut other) = (self.deputy(), self.deputy());
-            let (first, second) = futures::join!(
-                one.send(subject, deed, key.clone()),
-                other.send(subject, deed, key.clone())
-            );
-            return match first {
-                Outcome::Done(_) => first,
-                Outcome::Refused { .. } | Outcome::Unknown => second,
-            };
-        }
-        self.send(subject, deed, key).await
-    }
-
-    async fn send(&mut self, subject: &str, deed: Deed, key: Option<String>) -> Outcome {
-        let invoked_us = self.crowd.recorder.now_us();
-        let deadline = Instant::now() + Duration::from_millis(PATIENCE_MS_MAX);
-        // How many may have been read by a host.
-        let mut tries = 0;
-        let mut is_unclear = false;
-        let outcome = loop {
-            let base = self.crowd.api.bases.choose(&mut self.chance).cloned();
-            let base = base.unwrap_or_default();
-            let heard = self
-                .crowd
-                .api
-                .attempt(&base, subject, &deed, key.as_deref())
-                .await;
-            tries += u32::from(!matches!(heard, Heard::NotSent));
-            match heard {
-                Heard::Done(made) => break Outcome::Done(made),
-                // An earlier try may have done what now stands in the way.
-                Heard::Refused { .. } if is_unclear => break Outcome::Unknown,
-                Heard::Refused { status, problem } => break Outcome::Refused { status, problem },
-                Heard::NotSent => {}
-                Heard::Nothing(why) => {
-                    self.crowd.note(why);
-                    is_unclear = true;
-                    // Sent again, a hold would be another one.
-                    if matches!(deed, Deed::Hold { .. }) {
-                        break Outcome::Unknown;
-                    }
-                }
-            }
-            if Instant::now() > deadline {
-                break match is_unclear {
-                    true => Outcome::Unknown,
-                    false => Outcome::Refused {
-                        status: 0,
-                        problem: "not sent".to_owned(),
-                    },
-                };
-            }
-            let pause = self.chance.random_range(20..=PAUSE_MS_MAX);
-            sleep(Duration::from_millis(pause)).await;
-        };
-        self.crowd.recorder.record(Operation {
-            subject: subject.to_owned(),
-            deed,
-            key,
-            invoked_us,
-            completed_us: self.crowd.recorder.now_us(),
-            tries,
-            outcome: outcome.clone(),
-        });
-        outcome
     }
 
     /// Somebody who acts beside this client, with chances of their own.
@@ -335,7 +142,21 @@ impl Client {
             patients: Vec::new(),
             slots: HashMap::new(),
             own: Vec::new(),
+            waits: Vec::new(),
+            guest: None,
+            guest_next: 0,
+            guest_step: 0,
         }
+    }
+
+    /// One of the client's patients, at random.
+    fn somebody(&mut self) -> Option<String> {
+        self.patients.choose(&mut self.chance).cloned()
+    }
+
+    fn any_base(&mut self) -> String {
+        let base = self.crowd.api.bases.choose(&mut self.chance);
+        base.cloned().unwrap_or_default()
     }
 
     /// One of its own, at random, taken out.
@@ -347,33 +168,14 @@ impl Client {
         Some(self.own.swap_remove(*at))
     }
 
-    /// Another slot of the same practitioner.
-    fn elsewhere(&mut self, own: &Own) -> Option<Deed> {
-        let slots = self.slots.get(&own.slot.practitioner)?;
-        let slot = slots.choose(&mut self.chance).copied()?;
-        Some(own.to(slot))
-    }
-
-    fn moved(&mut self, own: Own, deed: Deed, outcome: Outcome) {
-        match (outcome, deed.takes()) {
-            (Outcome::Done(made), Some(slot)) => self.remember(made, own.subject, slot, false),
-            // It stands untouched.
-            (Outcome::Refused { problem, .. }, _)
-                if !problem.ends_with("conflict") && !problem.ends_with("not-active") =>
-            {
-                self.own.push(own);
-            }
-            _ => {}
-        }
-    }
-
-    fn remember(&mut self, made: Made, subject: String, slot: Slot, is_held: bool) {
+    fn remember(&mut self, made: Made, subject: String) {
         self.own.push(Own {
             booking: made.booking,
             version: made.version,
             subject,
-            slot,
-            is_held,
+            slot: made.slot,
+            is_held: made.status == "held",
+            nursed_until: None,
         });
     }
 }
@@ -393,13 +195,29 @@ impl Own {
             version: self.version,
         }
     }
+
+    fn is_nursed(&self) -> bool {
+        self.nursed_until
+            .is_some_and(|until| until > Instant::now())
+    }
 }
 
 impl Crowd {
-    fn note(&self, why: String) {
+    /// An answer that does not say what happened to somebody's request.
+    fn note(&self, subject: &str, why: String) {
         let mut unclear = self.unclear.lock();
         let unclear = unclear.as_mut().expect("nobody panics while counting");
         *unclear.entry(why).or_default() += 1;
+        let mut unanswered = self.unanswered.lock();
+        let unanswered = unanswered.as_mut().expect("nobody panics while noting");
+        unanswered.insert(subject.to_owned(), Instant::now());
+    }
+
+    /// When somebody was last not answered.
+    fn unanswered(&self, subject: &str) -> Option<Instant> {
+        let unanswered = self.unanswered.lock();
+        let unanswered = unanswered.expect("nobody panics while noting");
+        unanswered.get(subject).copied()
     }
 
     pub fn unclear(&self) -> BTreeMap<String, u64> {

@@ -9,7 +9,9 @@ pub mod report;
 pub mod run;
 
 mod clients;
+mod closing;
 mod fleet;
+mod journal;
 mod place;
 mod post;
 mod proxy;

@@ -17,6 +17,12 @@ pub enum Mutation {
     Ledger,
     /// Some receipts are not kept: a request that is sent again is decided again.
     Receipt,
+    /// An entry of the waitlist that has its offer waits on.
+    Offer,
+    /// An entry of the waitlist has any time but its own: the queue is none.
+    Queue,
+    /// An erasure forgets the name, and leaves the address.
+    Erasure,
 }
 
 impl Mutation {
@@ -69,6 +75,44 @@ impl Mutation {
                     before insert on idempotency_receipts
                     for each row execute function torture_lose();"
             }
+            Self::Offer => {
+                "alter table waitlist drop constraint waitlist_offer;
+                create function torture_wait_on() returns trigger language plpgsql as $$
+                begin
+                    new.status := 'waiting';
+                    return new;
+                end
+                $$;
+                create trigger torture_wait_on
+                    before update on waitlist
+                    for each row
+                    when (new.status = 'offered')
+                    execute function torture_wait_on();"
+            }
+            Self::Queue => {
+                "create function torture_jump() returns trigger language plpgsql as $$
+                begin
+                    new.created_at := now() - random() * interval '1 hour';
+                    return new;
+                end
+                $$;
+                create trigger torture_jump
+                    before insert on waitlist
+                    for each row execute function torture_jump();"
+            }
+            Self::Erasure => {
+                "create function torture_remember() returns trigger language plpgsql as $$
+                begin
+                    new.email := old.email;
+                    return new;
+                end
+                $$;
+                create trigger torture_remember
+                    before update on patients
+                    for each row
+                    when (new.erased_at is not null)
+                    execute function torture_remember();"
+            }
         }
     }
 
@@ -80,6 +124,9 @@ impl Mutation {
             Self::Fence => "outside hours",
             Self::Ledger => "told twice",
             Self::Receipt => "no receipt",
+            Self::Offer => "offered twice",
+            Self::Queue => "unfair",
+            Self::Erasure => "remains",
         }
     }
 }

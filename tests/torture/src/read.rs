@@ -1,5 +1,8 @@
 //! Reads what is there when all is over.
 
+mod record;
+mod traces;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -33,6 +36,11 @@ pub async fn read(world: &World, town: &Town) -> anyhow::Result<Seen> {
         .await?;
     let mut seen = Seen {
         bookings: bookings(&mut snapshot).await?,
+        history: record::history(&mut snapshot).await?,
+        waits: record::waits(&mut snapshot).await?,
+        places: record::places(&mut snapshot).await?,
+        areas: town.areas.clone(),
+        traces: traces::in_tables(&mut snapshot).await?,
         receipts: receipts(&mut snapshot).await?,
         saved: saved(&mut snapshot).await?,
         practitioners: practitioners(&mut snapshot).await?,
@@ -45,6 +53,7 @@ pub async fn read(world: &World, town: &Town) -> anyhow::Result<Seen> {
     snapshot.commit().await?;
     for topic in TOPICS {
         for event in published(world, topic).await? {
+            traces::in_event(&mut seen.traces, topic, &event.data.to_string());
             seen.published.push(event_of(event)?);
         }
         let dead = published(world, &format!("{topic}.dlq")).await?;
@@ -79,14 +88,15 @@ async fn models(world: &World, town: &Town) -> anyhow::Result<Models> {
         }
         free.insert(practitioner.id, answered);
     }
-    let path = town::search_path(town.practitioners.len());
-    let answer = world.api.get(&world.api.bases[0], &path, "").await?;
-    let items = answer["items"].as_array().context("a search has items")?;
     let mut found = BTreeMap::new();
-    for item in items {
-        let id: Uuid = text(item, "practitioner_id")?.parse()?;
-        let next = item["next_available_slot"].as_str();
-        found.insert(id, next.map(second).transpose()?);
+    for specialty in town::SPECIALTIES {
+        let path = town::search_path(specialty, town.practitioners.len());
+        let answer = world.api.get(&world.api.bases[0], &path, "").await?;
+        for item in answer["items"].as_array().context("a search has items")? {
+            let id: Uuid = text(item, "practitioner_id")?.parse()?;
+            let next = item["next_available_slot"].as_str();
+            found.insert(id, next.map(second).transpose()?);
+        }
     }
     Ok((free, found))
 }
@@ -125,11 +135,11 @@ struct Row {
 
 async fn bookings(connection: &mut PgConnection) -> anyhow::Result<Vec<Booking>> {
     let rows: Vec<Row> = sqlx::query_as(
-        "select b.id, coalesce(p.subject, '') as subject, b.practitioner_id,
+        "select b.id, p.subject, b.practitioner_id,
             extract(epoch from b.slot_start)::bigint as start, b.status, b.version,
             b.rescheduled_from
         from bookings b
-        join patients p on p.id = b.patient_id
+        join torture_people p on p.patient_id = b.patient_id
         order by b.created_at, b.id",
     )
     .fetch_all(connection)

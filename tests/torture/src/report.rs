@@ -145,6 +145,11 @@ impl Display for Report {
              with the ledger's knowledge",
             found.bookings, found.events, found.published_again, found.mails, found.mails_again
         )?;
+        writeln!(
+            f,
+            "  {} entries of the waitlist, {} offers, {} people erased; {} times a hold was kept longer",
+            found.entries, found.offers, found.erased, found.extended
+        )?;
         if found.violations.is_empty() {
             return writeln!(f, "  no violation");
         }

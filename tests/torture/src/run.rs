@@ -18,7 +18,7 @@ use crate::report::{self, Report};
 use crate::script::Script;
 use crate::town::Town;
 use crate::world::World;
-use crate::{read, settle, staff};
+use crate::{closing, read, settle, staff};
 
 /// How often the staff of a hot practitioner changes their hours, and how often where it must be
 /// found that this goes wrong.
@@ -45,8 +45,8 @@ pub struct Options {
     /// Break nothing: no kills, no outages.
     #[arg(long)]
     pub calm: bool,
-    /// Once all faults are over, let claims on mails that nobody works on age at once: they are kept
-    /// for 90 s.
+    /// Let holds that nobody wants run out at once; and, when all faults are over, claims on mails that
+    /// nobody works on: they are kept for 90 s.
     #[arg(long)]
     pub hasten: bool,
     /// Take away what a promise rests on, to see that it is found.
@@ -94,7 +94,9 @@ pub async fn run(options: &Options, adapter: Adapter) -> anyhow::Result<Report> 
         pause_ms: options.pause_ms,
         is_held_up,
         stop: stopped.clone(),
+        hasten: options.hasten.then(|| world.database.clone()),
         unclear: Default::default(),
+        unanswered: Default::default(),
     });
     let began = Instant::now();
     let script = Script::new(&world, options.seconds, stopped);
@@ -119,7 +121,7 @@ pub async fn run(options: &Options, adapter: Adapter) -> anyhow::Result<Report> 
         .map_or_else(|error| vec![error.to_string()], |overdue| overdue.clone());
     overdue.extend(world.fallen()?);
     let since = Instant::now();
-    let settled = settle::settle(&world, options.hasten).await;
+    let settled = closing::close(&world, &crowd, options).await;
     overdue.extend(settled.err().map(|error| format!("{error:#}")));
     let settled_seconds = since.elapsed().as_secs_f64();
     let mut seen = read::read(&world, &town).await?;

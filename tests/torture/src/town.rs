@@ -7,9 +7,10 @@ use chrono::Days;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use praxis_tests::Practitioner;
-use praxis_tests::directory::{TENANT, today};
+use praxis_tests::directory::{SPECIALTY, TENANT, today};
 use rand::Rng as _;
 use rand_chacha::ChaCha8Rng;
+use serde_json::{Value, json};
 use uuid::Builder;
 
 use crate::history::Slot;
@@ -27,8 +28,16 @@ const DAYS: u64 = 5;
 pub const PATIENTS: usize = 60;
 /// Half an hour beside UTC as well, and the other side of an ocean.
 const ZONES: [&str; 3] = ["Europe/Berlin", "Asia/Kolkata", "America/New_York"];
-/// All in one place, so that one search finds them all.
+/// All in one row, a hundred and eleven metres apart, so that one search finds them all.
 const PLACE: (f64, f64) = (52.52, 13.405);
+/// One of so many practitioners is of the other specialty.
+const OTHER_EVERY: usize = 5;
+const OTHER_SPECIALTY: &str = "cardiology";
+pub const SPECIALTIES: [&str; 2] = [SPECIALTY, OTHER_SPECIALTY];
+/// What a guest's data begin with: the number follows.
+pub const GUESTS: &str = "guest-";
+pub const GUEST_PHONES: &str = "+491555";
+const HOUR_SECONDS: i64 = 3_600;
 
 pub struct Town {
     pub practitioners: Vec<Practitioner>,
@@ -36,6 +45,19 @@ pub struct Town {
     pub patients: Vec<String>,
     pub hot: Vec<Slot>,
     pub cold: Vec<Slot>,
+    /// Where somebody takes, or waits for, any practitioner.
+    pub areas: Vec<Area>,
+    /// After the last of the slots.
+    pub end: i64,
+}
+
+/// A specialty around a place.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Area {
+    pub lat: f64,
+    pub lon: f64,
+    pub radius_km: f64,
+    pub specialty: String,
 }
 
 impl Town {
@@ -59,7 +81,10 @@ impl Town {
                 }
             }
         }
+        let last = hot.iter().chain(&cold).map(|slot: &Slot| slot.start).max();
         Ok(Self {
+            end: last.unwrap_or_default() + HOUR_SECONDS,
+            areas: areas(),
             practitioners,
             patients: (0..PATIENTS)
                 .map(|number| format!("patient-{number}"))
@@ -71,6 +96,19 @@ impl Town {
 
     pub fn hot_practitioners(&self) -> &[Practitioner] {
         &self.practitioners[..HOT_PRACTITIONERS]
+    }
+
+    /// As they are imported.
+    pub fn lines(&self) -> Vec<String> {
+        let lines = self.practitioners.iter().enumerate();
+        let lines = lines.map(|(number, practitioner)| {
+            let mut line = practitioner.json();
+            if number % OTHER_EVERY == OTHER_EVERY - 1 {
+                line["specialty"] = OTHER_SPECIALTY.into();
+            }
+            line.to_string()
+        });
+        lines.collect()
     }
 
     /// What each practitioner's schedule has within the dates that are asked for in the end.
@@ -89,6 +127,36 @@ impl Town {
     }
 }
 
+/// What a patient's token says of them.
+pub fn claims(patient: &str) -> Value {
+    json!({
+        "sub": patient,
+        "roles": ["patient"],
+        "name": format!("Patient {patient}"),
+        "email": format!("{patient}@patients.example"),
+        "locale": "en",
+    })
+}
+
+/// As `claims`, of a guest: somebody who will be erased. Each datum has the number in it, so that it is
+/// found wherever it may have stayed.
+pub fn guest_claims(number: usize) -> Value {
+    let guest = guest(number);
+    json!({
+        "sub": guest,
+        "roles": ["patient"],
+        "name": format!("Guest {guest}"),
+        "email": format!("{guest}@patients.example"),
+        "phone_number": format!("{GUEST_PHONES}{number:06}"),
+        "locale": "en",
+    })
+}
+
+/// The `sub` of a guest.
+pub fn guest(number: usize) -> String {
+    format!("{GUESTS}{number:06}")
+}
+
 /// The path of a practitioner's availability on the days that count.
 pub fn availability_path(practitioner: &Practitioner) -> String {
     let first = practitioner.closed[0];
@@ -100,10 +168,27 @@ pub fn availability_path(practitioner: &Practitioner) -> String {
     format!("/v1/practitioners/{id}/availability?from={from}&to={to}")
 }
 
-/// The one search that finds everybody.
-pub fn search_path(limit: usize) -> String {
+/// Those around the hot ones; some in the middle; everybody; everybody of the other specialty.
+fn areas() -> Vec<Area> {
     let (lat, lon) = PLACE;
-    let specialty = praxis_tests::directory::SPECIALTY;
+    // With few digits, so that any reader of JSON reads the same number.
+    let area = |lat, radius_km, specialty: &str| Area {
+        lat,
+        lon,
+        radius_km,
+        specialty: specialty.to_owned(),
+    };
+    vec![
+        area(lat, 0.4, SPECIALTY),
+        area(52.54, 1.0, SPECIALTY),
+        area(lat, 50.0, SPECIALTY),
+        area(52.55, 50.0, OTHER_SPECIALTY),
+    ]
+}
+
+/// The search that finds everybody of a specialty.
+pub fn search_path(specialty: &str, limit: usize) -> String {
+    let (lat, lon) = PLACE;
     format!(
         "/v1/practitioners/search?lat={lat}&lon={lon}&radius_km=50&specialty={specialty}&limit={limit}"
     )
@@ -118,7 +203,6 @@ fn practitioner(number: usize, chance: &mut ChaCha8Rng) -> Practitioner {
         id,
         tenant: TENANT.to_owned(),
         name: format!("Dr. Number {number}"),
-        // A hundredth of a degree is about a kilometre.
         lat: lat + f64::from(u8::try_from(number).unwrap_or(u8::MAX)) / 1_000.0,
         lon,
         time_zone,

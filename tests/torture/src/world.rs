@@ -16,38 +16,17 @@ use tokio::sync::Mutex;
 
 use crate::clients::api::Api;
 use crate::fleet::{Children, Host};
+use crate::journal;
 use crate::place::Place;
 use crate::post::Post;
 use crate::proxy::Trap;
 use crate::run::{Adapter, Options};
 use crate::staff::STAFF;
-use crate::town::Town;
+use crate::town::{self, Town};
 
 const CONNECTIONS_MAX: u32 = 4;
 const ACQUIRE_MS_MAX: u64 = 3_000;
 pub const OPERATOR: &str = "operator";
-
-/// Every profile that a practitioner has had, so that bookings can be held against the hours that
-/// were offered when they were made.
-const PROFILES: &str = "
-    create table torture_profiles (
-        practitioner_id uuid,
-        version         bigint,
-        active          boolean not null,
-        week            int[]   not null,
-        primary key (practitioner_id, version)
-    );
-
-    create function torture_profile() returns trigger language plpgsql as $$
-    begin
-        insert into torture_profiles values (new.id, new.version, new.active, new.week);
-        return null;
-    end
-    $$;
-
-    create trigger torture_profile
-        after insert or update of profile_version on practitioners
-        for each row execute function torture_profile();";
 
 pub struct World {
     pub postgres: Mutex<Server>,
@@ -139,20 +118,14 @@ impl World {
         for host in others {
             host.start(&self.api.client).await?;
         }
-        let made = sqlx::raw_sql(PROFILES).execute(&self.database).await;
-        made.context("could not watch the profiles")?;
+        let made = sqlx::raw_sql(journal::SQL).execute(&self.database).await;
+        made.context("could not keep a journal")?;
         let operator = json!({ "sub": OPERATOR, "roles": ["operator"] });
         self.api.sign_in(OPERATOR, operator).await?;
         let staff = json!({ "sub": STAFF, "roles": ["staff"], "tenant": TENANT });
         self.api.sign_in(STAFF, staff).await?;
         for patient in &town.patients {
-            let claims = json!({
-                "sub": patient,
-                "roles": ["patient"],
-                "name": format!("Patient {patient}"),
-                "email": format!("{patient}@patients.example"),
-                "locale": "en",
-            });
+            let claims = town::claims(patient);
             self.api.sign_in(patient, claims).await?;
         }
         self.import(town).await?;
@@ -164,11 +137,7 @@ impl World {
     }
 
     async fn import(&self, town: &Town) -> anyhow::Result<()> {
-        let lines: Vec<_> = town
-            .practitioners
-            .iter()
-            .map(|one| one.json().to_string())
-            .collect();
+        let lines = town.lines();
         let base = &self.api.bases[0];
         let path = "/v1/practitioners:import";
         let request = self.api.request(Method::POST, base, path, OPERATOR);

@@ -33,9 +33,24 @@ async fn no_promise_is_broken_on_kafka() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_its_unique_index_it_is_found_out() {
-    let mutation = Mutation::UniqueIndex;
+    let report = broken(Mutation::UniqueIndex).await;
+    assert!(
+        report.violations_by_kind().contains_key("two at once"),
+        "{report}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_waitlist_that_forgets_its_offers_is_found_out() {
+    broken(Mutation::Offer).await;
+}
+
+async fn broken(mutation: Mutation) -> Report {
     let options = Options {
-        seconds: 10,
+        seconds: 15,
+        // What is broken shows where many meet.
+        clients: 20,
+        pause_ms: 10,
         calm: true,
         broken: Some(mutation),
         ..SHORT
@@ -43,7 +58,7 @@ async fn without_its_unique_index_it_is_found_out() {
     let report = report(&options, Adapter::Postgres).await;
     let found = report.violations_by_kind();
     assert!(found.contains_key(mutation.found_by()), "{report}");
-    assert!(found.contains_key("two at once"), "{report}");
+    report
 }
 
 async fn without_violation(adapter: Adapter) {

@@ -30,7 +30,7 @@ async fn serve(request: Request) -> Response<String> {
         "variables" => variables::case().await,
         "config" => config::case(),
         "http" => http::case(case, request).await,
-        "files" => files::case(),
+        "files" => files::case(case),
         "environment" => environment::case(),
         "sockets" => sockets::case(case, &request).await,
         "system" => system::case(case).await,
@@ -43,6 +43,24 @@ async fn serve(request: Request) -> Response<String> {
     let mut response = Response::new(text);
     *response.status_mut() = status;
     response
+}
+
+/// How many there are to be had until no more is given, and then again, once all are dropped.
+fn until_no_more<T>(open: impl Fn() -> Result<T, String>) -> String {
+    const MOST: usize = 2_000;
+    let count = || {
+        let mut held = Vec::new();
+        while held.len() < MOST {
+            match open() {
+                Ok(one) => held.push(one),
+                Err(why) => return (held.len(), why),
+            }
+        }
+        (MOST, "no end".to_owned())
+    };
+    let (first, why) = count();
+    let (second, _) = count();
+    format!("{first}, again {second}: {why}")
 }
 
 /// `ok`, or what was seen instead of what was expected.

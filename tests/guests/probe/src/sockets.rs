@@ -1,18 +1,16 @@
 //! Sockets, through WASI 0.2 (the standard library) and 0.3. The address is in the header
 //! `probe-url`; what comes back from there is told, or the kind of error.
 
-use std::any::Any;
-use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs as _, UdpSocket};
 
 use spin_sdk::http::Request;
 use spin_sdk::wasip3::sockets::types::{
-    ErrorCode, IpAddressFamily, IpSocketAddress, Ipv4SocketAddress, TcpSocket,
+    self, ErrorCode, IpAddressFamily, IpSocketAddress, Ipv4SocketAddress, TcpSocket,
 };
 
-use crate::Seen;
 use crate::http::header;
+use crate::{Seen, until_no_more};
 
 pub async fn case(case: &str, request: &Request) -> Seen {
     let address = header(request.headers(), "probe-url").ok_or("no probe-url")?;
@@ -24,7 +22,7 @@ pub async fn case(case: &str, request: &Request) -> Seen {
         "listen" => TcpListener::bind(&address).map(|_| "listens".into()),
         "bind" => UdpSocket::bind(&address).map(|_| "is bound".into()),
         "name" => name(&address),
-        "many" => return Ok(many(&address)),
+        "many" => return Ok(many(&address)?),
         _ => return Err(format!("no case {case}").into()),
     };
     Ok(seen.unwrap_or_else(|error| format!("{:?}", error.kind())))
@@ -76,34 +74,13 @@ fn name(address: &str) -> io::Result<String> {
     Ok(if found.count() == 0 { "none" } else { "found" }.into())
 }
 
-/// Opens what there is of one kind until no more is given, and again once all is closed.
-fn many(kind: &str) -> String {
-    const MOST: usize = 2_000;
-    let open = || -> Result<Box<dyn Any>, String> {
-        Ok(match kind {
-            "udp" => Box::new(UdpSocket::bind("0.0.0.0:0").map_err(|error| error.to_string())?),
-            "tcp-03" => Box::new(
-                TcpSocket::create(IpAddressFamily::Ipv4).map_err(|error| format!("{error:?}"))?,
-            ),
-            "udp-03" => Box::new(
-                spin_sdk::wasip3::sockets::types::UdpSocket::create(IpAddressFamily::Ipv4)
-                    .map_err(|error| format!("{error:?}"))?,
-            ),
-            "file" => Box::new(File::open("/data/a.txt").map_err(|error| error.to_string())?),
-            _ => return Err(format!("no kind {kind}")),
-        })
-    };
-    let until_full = || {
-        let mut held = Vec::new();
-        while held.len() < MOST {
-            match open() {
-                Ok(one) => held.push(one),
-                Err(why) => return (held.len(), why),
-            }
-        }
-        (held.len(), "no end".to_owned())
-    };
-    let (first, why) = until_full();
-    let (second, _) = until_full();
-    format!("{first}, again {second}: {why}")
+fn many(kind: &str) -> Result<String, String> {
+    const V4: IpAddressFamily = IpAddressFamily::Ipv4;
+    let code = |error: ErrorCode| format!("{error:?}");
+    Ok(match kind {
+        "udp" => until_no_more(|| UdpSocket::bind("0.0.0.0:0").map_err(|error| error.to_string())),
+        "tcp-03" => until_no_more(|| TcpSocket::create(V4).map_err(code)),
+        "udp-03" => until_no_more(|| types::UdpSocket::create(V4).map_err(code)),
+        _ => return Err(format!("no kind {kind}")),
+    })
 }

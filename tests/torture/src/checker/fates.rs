@@ -1,32 +1,44 @@
-//! Every acknowledged change is there, every refused one is not, every unknown one is or is not; and
-//! nothing is there that nobody asked for.
+//! Every acknowledged change is there, every refused one is not, every unknown one is or is not.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 use uuid::Uuid;
 
 use super::{Booking, Seen, Violation};
-use crate::history::{Deed, Made, Operation, Outcome, Slot};
+use crate::history::{Deed, Made, Operation};
 
 /// All operations that were sent with one key of one subject: they are one request.
-type Keyed<'a> = BTreeMap<(&'a str, &'a str), Vec<&'a Operation>>;
+pub type Keyed<'a> = BTreeMap<(&'a str, &'a str), Vec<&'a Operation>>;
+
+/// So far beyond an area is not outside yet.
+const EDGE_KM: f64 = 0.01;
 
 pub fn check(seen: &Seen, violations: &mut Vec<Violation>) {
     let rows: HashMap<Uuid, &Booking> = seen.bookings.iter().map(|row| (row.id, row)).collect();
+    for operation in &seen.operations {
+        if let Some(made) = operation.made() {
+            acknowledged(operation, made, &rows, violations);
+        }
+        if let Deed::Release { hold } = operation.deed
+            && operation.is_done()
+        {
+            released(hold, &rows, violations);
+        }
+    }
+    receipts(seen, violations);
+    once_each(seen, violations);
+    within_area(seen, violations);
+}
+
+pub fn keyed(seen: &Seen) -> Keyed<'_> {
     let mut keyed = Keyed::new();
     for operation in &seen.operations {
         if let Some(key) = &operation.key {
             let same = keyed.entry((&operation.subject, key)).or_default();
             same.push(operation);
         }
-        if let Some(made) = operation.made() {
-            acknowledged(operation, made, &rows, violations);
-        }
     }
-    receipts(seen, &keyed, violations);
-    once_each(seen, violations);
-    asked_for(seen, &keyed, violations);
-    explained(seen, violations);
+    keyed
 }
 
 /// What was acknowledged is there, and is still so if nothing came after it.
@@ -49,7 +61,8 @@ fn acknowledged(
     if row.subject != operation.subject {
         lost(format!("it is {}'s", row.subject));
     }
-    if operation.deed.takes().is_some_and(|slot| slot != row.slot) {
+    let asked = operation.deed.takes();
+    if row.slot != made.slot || asked.is_some_and(|slot| slot != row.slot) {
         lost("it is for another slot".to_owned());
     }
     if row.version < made.version || row.version == made.version && row.status != made.status {
@@ -69,24 +82,42 @@ fn acknowledged(
     }
 }
 
-/// One key, one answer, one receipt; and none where all that was said is no.
-fn receipts(seen: &Seen, keyed: &Keyed<'_>, violations: &mut Vec<Violation>) {
+/// A hold that was given back has ended, and was never a booking.
+fn released(hold: Uuid, rows: &HashMap<Uuid, &Booking>, violations: &mut Vec<Violation>) {
+    let status = rows.get(&hold).map(|row| &*row.status);
+    if status != Some("cancelled") {
+        violations.push(Violation::Lost {
+            deed: "release",
+            booking: hold,
+            why: format!("it is {}", status.unwrap_or("not there")),
+        });
+    }
+}
+
+/// One key, one answer, one receipt; and none where all that was said is no. An erasure takes the
+/// receipts with it: what is sent again after it is a new request.
+fn receipts(seen: &Seen, violations: &mut Vec<Violation>) {
+    let erasures = seen.erasures();
     let kept: HashMap<(&str, &str), Uuid> = seen
         .receipts
         .iter()
         .map(|receipt| ((&*receipt.subject, &*receipt.key), receipt.booking))
         .collect();
-    for (key, operations) in keyed {
+    for (key, operations) in keyed(seen) {
+        let erased = erasures.get(key.0).map_or(&[][..], Vec::as_slice);
+        let in_between = erased
+            .iter()
+            .any(|erasure| operations.iter().any(|operation| operation.meets(erasure)));
         let mut answers = operations.iter().filter_map(|operation| operation.made());
-        let receipt = kept.get(key).copied();
+        let receipt = kept.get(&key).copied();
         if let Some(first) = answers.next() {
-            if answers.any(|other| other != first) {
+            if !in_between && answers.any(|other| other != first) {
                 violations.push(Violation::AnsweredTwice {
                     key: key.1.to_owned(),
                     booking: first.booking,
                 });
             }
-            if receipt != Some(first.booking) {
+            if erased.is_empty() && receipt != Some(first.booking) {
                 violations.push(Violation::NoReceipt {
                     key: key.1.to_owned(),
                     booking: first.booking,
@@ -109,7 +140,7 @@ fn receipts(seen: &Seen, keyed: &Keyed<'_>, violations: &mut Vec<Violation>) {
 fn once_each(seen: &Seen, violations: &mut Vec<Violation>) {
     let mut changed: HashMap<(Uuid, i32), &Operation> = HashMap::new();
     for operation in &seen.operations {
-        let (Some(change), Some(_)) = (operation.deed.changes(), operation.made()) else {
+        let Some(change) = operation.changed() else {
             continue;
         };
         let Some(first) = changed.insert(change, operation) else {
@@ -119,87 +150,30 @@ fn once_each(seen: &Seen, violations: &mut Vec<Violation>) {
         if first.key.is_none() || first.key != operation.key {
             violations.push(Violation::ChangedTwice {
                 booking: change.0,
-                version: change.1,
+                version: change.1 - 1,
                 deeds: (first.deed.name(), operation.deed.name()),
             });
         }
     }
 }
 
-/// Every booking was asked for: by an acknowledged operation or by one whose outcome is unknown.
-fn asked_for(seen: &Seen, keyed: &Keyed<'_>, violations: &mut Vec<Violation>) {
-    let told: HashSet<Uuid> = seen
-        .operations
-        .iter()
-        .filter(|operation| operation.deed.takes().is_some())
-        .filter_map(|operation| operation.made().map(|made| made.booking))
-        .collect();
-    let by_receipt: HashMap<Uuid, (&str, &str)> = seen
-        .receipts
-        .iter()
-        .map(|receipt| (receipt.booking, (&*receipt.subject, &*receipt.key)))
-        .collect();
-    let mut unknown_holds: HashMap<(&str, Slot), u32> = HashMap::new();
+/// Whoever asked for any practitioner of an area got one of them.
+fn within_area(seen: &Seen, violations: &mut Vec<Violation>) {
     for operation in &seen.operations {
-        if let (Deed::Hold { slot }, Outcome::Unknown) = (&operation.deed, &operation.outcome) {
-            *unknown_holds
-                .entry((&operation.subject, *slot))
-                .or_default() += operation.tries;
-        }
-    }
-    for row in &seen.bookings {
-        if told.contains(&row.id) {
+        let (Deed::BookAny { area }, Some(made)) = (operation.deed, operation.made()) else {
             continue;
-        }
-        let by_key = by_receipt.get(&row.id).and_then(|key| keyed.get(key));
-        let by_key = by_key.is_some_and(|operations| {
-            let mut operations = operations.iter();
-            operations.any(|operation| {
-                operation.may_have_happened() && operation.deed.takes() == Some(row.slot)
-            })
-        });
-        if by_key {
-            continue;
-        }
-        match unknown_holds.get_mut(&(&*row.subject, row.slot)) {
-            Some(holds) if *holds > 0 => *holds -= 1,
-            Some(_) | None => violations.push(Violation::Unasked {
-                booking: row.id,
-                subject: row.subject.clone(),
-                slot: row.slot,
-            }),
-        }
-    }
-}
-
-/// The status that each booking ended with was somebody's doing.
-fn explained(seen: &Seen, violations: &mut Vec<Violation>) {
-    let mut doings: HashMap<Uuid, Vec<&'static str>> = HashMap::new();
-    for operation in seen.operations.iter().filter(|one| one.may_have_happened()) {
-        if let Some((booking, _)) = operation.deed.changes() {
-            doings
-                .entry(booking)
-                .or_default()
-                .push(operation.deed.name());
-        }
-    }
-    for row in &seen.bookings {
-        let doings = doings.get(&row.id).map_or(&[][..], Vec::as_slice);
-        let is_explained = match row.status.as_str() {
-            "cancelled" => doings.contains(&"cancel"),
-            "rescheduled" => doings.contains(&"reschedule"),
-            "confirmed" => row.version == 1 || doings.contains(&"confirm"),
-            "held" => row.version == 1,
-            // By the clock.
-            "expired" => true,
-            _ => false,
         };
-        if !is_explained {
-            violations.push(Violation::Unexplained {
-                booking: row.id,
-                status: row.status.clone(),
-                version: row.version,
-            });
-        }
+        let place = seen.places.get(&made.slot.practitioner);
+        let beyond = place.and_then(|place| place.beyond_km(&seen.areas[area]));
+        let why = match beyond {
+            None => "the practitioner is of another specialty".to_owned(),
+            // The index counts with an ellipsoid, or other digits.
+            Some(beyond) if beyond > EDGE_KM => format!("{beyond:.3} km outside"),
+            Some(_) => continue,
+        };
+        violations.push(Violation::Astray {
+            booking: made.booking,
+            why,
+        });
     }
 }

@@ -21,33 +21,36 @@ struct Span {
 }
 
 pub fn check(seen: &Seen, violations: &mut Vec<Violation>) {
-    let mut ends: HashMap<Uuid, u64> = HashMap::new();
-    for operation in seen.operations.iter().filter(|one| one.may_have_happened()) {
-        if let Some(booking) = operation.deed.frees() {
-            let end = ends.entry(booking).or_insert(u64::MAX);
-            *end = operation.invoked_us.min(*end);
-        }
-    }
-    let slots: HashMap<Uuid, Slot> = seen.bookings.iter().map(|row| (row.id, row.slot)).collect();
+    let ends = ends(seen);
+    let erasures = seen.erasures();
     let mut spans: BTreeMap<Slot, Vec<Span>> = BTreeMap::new();
     for operation in &seen.operations {
         let Some(made) = operation.made() else {
             continue;
         };
-        let (slot, to_at_most) = match operation.deed {
-            Deed::Book { slot } | Deed::Move { to: slot, .. } => (slot, u64::MAX),
-            Deed::Hold { slot } => (slot, operation.invoked_us + HOLD_US_MIN),
-            Deed::Confirm { .. } => match slots.get(&made.booking) {
-                Some(slot) => (*slot, u64::MAX),
-                None => continue,
-            },
-            Deed::Cancel { .. } => continue,
+        let to_at_most = match operation.deed {
+            Deed::Book { .. } | Deed::BookAny { .. } | Deed::Move { .. } | Deed::Confirm { .. } => {
+                u64::MAX
+            }
+            Deed::Hold { .. } => operation.invoked_us + HOLD_US_MIN,
+            Deed::Heartbeat { .. }
+            | Deed::Release { .. }
+            | Deed::LetExpire { .. }
+            | Deed::Cancel { .. }
+            | Deed::Join { .. }
+            | Deed::Leave { .. }
+            | Deed::Erase => continue,
         };
         let end = ends.get(&made.booking).copied().unwrap_or(u64::MAX);
-        spans.entry(slot).or_default().push(Span {
+        let erased = erasures.get(&*operation.subject).into_iter().flatten();
+        let erased = erased
+            .filter(|erasure| erasure.completed_us >= operation.invoked_us)
+            .map(|erasure| erasure.invoked_us)
+            .min();
+        spans.entry(made.slot).or_default().push(Span {
             booking: made.booking,
             from: operation.completed_us,
-            to: end.min(to_at_most),
+            to: end.min(to_at_most).min(erased.unwrap_or(u64::MAX)),
         });
     }
     for (slot, mut spans) in spans {
@@ -68,4 +71,23 @@ pub fn check(seen: &Seen, violations: &mut Vec<Violation>) {
             longest = longest.filter(|before| before.to >= span.to).or(Some(span));
         }
     }
+}
+
+/// By booking: when somebody first began to give it back, or its entry of the waitlist with it.
+fn ends(seen: &Seen) -> HashMap<Uuid, u64> {
+    let mut offers: HashMap<Uuid, Vec<Uuid>> = HashMap::new();
+    for wait in &seen.waits {
+        let own = offers.entry(wait.entry).or_default();
+        own.extend(wait.booking);
+    }
+    let mut ends: HashMap<Uuid, u64> = HashMap::new();
+    for operation in seen.operations.iter().filter(|one| one.may_have_happened()) {
+        let left = operation.deed.leaves().and_then(|entry| offers.get(&entry));
+        let with_entry = left.into_iter().flatten().copied();
+        for booking in operation.deed.frees().into_iter().chain(with_entry) {
+            let end = ends.entry(booking).or_insert(u64::MAX);
+            *end = operation.invoked_us.min(*end);
+        }
+    }
+    ends
 }

@@ -2,10 +2,13 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{Delivery, Seen, Violation};
+use uuid::Uuid;
+
+use super::{Delivery, Mail, Seen, Violation};
 
 /// Who is told of a booking.
-const AUDIENCES: [&str; 2] = ["patient", "practitioner"];
+const AUDIENCES: [&str; 2] = [PATIENT, "practitioner"];
+const PATIENT: &str = "patient";
 
 /// Says how many mails were sent again, as the ledger knows.
 pub fn check(seen: &Seen, violations: &mut Vec<Violation>) -> usize {
@@ -26,17 +29,35 @@ pub fn check(seen: &Seen, violations: &mut Vec<Violation>) -> usize {
 }
 
 fn told(seen: &Seen, ledger: &HashMap<(&str, &str), &Delivery>, violations: &mut Vec<Violation>) {
-    let told = |kind: &str| {
-        matches!(
-            kind,
-            "BookingCreated" | "BookingCancelled" | "BookingRescheduled"
-        )
-    };
-    for event in seen.saved.iter().filter(|event| told(&event.kind)) {
+    let erased: HashSet<Uuid> = erased_bookings(seen);
+    for event in &seen.saved {
+        let concerned: &[&str] = match &*event.kind {
+            "BookingCreated" | "BookingCancelled" | "BookingRescheduled" => &AUDIENCES,
+            // Until it is taken, it is between the patient and us.
+            "HoldOffered" => &AUDIENCES[..1],
+            _ => &[],
+        };
         let id = event.id.to_string();
+        let booking = event.facts.as_ref().map(|facts| facts.booking);
+        let is_erased = booking.is_some_and(|booking| erased.contains(&booking));
         for audience in AUDIENCES {
             let status = ledger.get(&(&*id, audience)).map(|entry| &*entry.status);
-            if status != Some("sent") {
+            let is_well = match (concerned.contains(&audience), status) {
+                (true, Some("sent")) => true,
+                // They were forgotten before they could be told.
+                (true, Some("no-address")) => is_erased && audience == PATIENT,
+                (true, _) => false,
+                (false, None) => true,
+                (false, Some(_)) => {
+                    violations.push(Violation::Overheard {
+                        event: event.id,
+                        kind: event.kind.clone(),
+                        audience,
+                    });
+                    true
+                }
+            };
+            if !is_well {
                 violations.push(Violation::Untold {
                     event: event.id,
                     kind: event.kind.clone(),
@@ -46,6 +67,15 @@ fn told(seen: &Seen, ledger: &HashMap<(&str, &str), &Delivery>, violations: &mut
             }
         }
     }
+}
+
+/// The bookings of those who were erased.
+fn erased_bookings(seen: &Seen) -> HashSet<Uuid> {
+    let erasures = seen.erasures();
+    let rows = seen.bookings.iter();
+    rows.filter(|row| erasures.contains_key(&*row.subject))
+        .map(|row| row.id)
+        .collect()
 }
 
 /// A mail went out at least once, and at most as often as the ledger has it claimed.
@@ -80,9 +110,17 @@ fn sent(seen: &Seen, violations: &mut Vec<Violation>) -> usize {
             again += copies as usize - 1;
         }
     }
-    let strangers: HashSet<&str> = copies
-        .into_keys()
-        .filter(|message| !known.contains(message))
+    // A mail to somebody who was erased before the ledger had it as sent.
+    let erasures = seen.erasures();
+    let erased = |mail: &Mail| {
+        let person = mail.to.split('@').next().unwrap_or_default();
+        erasures.contains_key(person)
+    };
+    let strangers: HashSet<&str> = seen
+        .mails
+        .iter()
+        .filter(|mail| !known.contains(&*mail.message) && !erased(mail))
+        .map(|mail| &*mail.message)
         .collect();
     violations.extend(strangers.into_iter().map(|message| Violation::StrangeMail {
         message: message.to_owned(),

@@ -1,15 +1,28 @@
 //! What was read.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use uuid::Uuid;
 
-use crate::history::{Operation, Slot};
+use crate::history::{Deed, Operation, Slot};
+use crate::town::Area;
+
+const EARTH_KM: f64 = 6_371.008_771_4;
 
 #[derive(Debug, Clone, Default)]
 pub struct Seen {
     pub operations: Vec<Operation>,
     pub bookings: Vec<Booking>,
+    /// Every change of a booking, as `booking_history` has it.
+    pub history: Vec<Change>,
+    /// Every state of each entry of the waitlist, in the order in which they were written.
+    pub waits: Vec<Wait>,
+    /// Where practitioners are, and what they do.
+    pub places: BTreeMap<Uuid, Place>,
+    /// The areas that deeds name by their number.
+    pub areas: Vec<Area>,
+    /// By guest: the tables and topics in which anything personal of theirs stands.
+    pub traces: BTreeMap<String, BTreeSet<String>>,
     pub receipts: Vec<Receipt>,
     /// The outbox.
     pub saved: Vec<Event>,
@@ -40,6 +53,42 @@ pub struct Booking {
     pub status: String,
     pub version: i32,
     pub rescheduled_from: Option<Uuid>,
+}
+
+/// A row of `booking_history`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    pub booking: Uuid,
+    pub version: i32,
+    pub change: String,
+    /// When its transaction began: microseconds, Unix.
+    pub at_us: i64,
+}
+
+/// An entry of the waitlist from one moment on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Wait {
+    pub entry: Uuid,
+    pub subject: String,
+    /// Either of both.
+    pub practitioner: Option<Uuid>,
+    pub area: Option<Area>,
+    pub from: Option<i64>,
+    pub to: i64,
+    /// `gone` is the last.
+    pub status: String,
+    pub booking: Option<Uuid>,
+    /// When the statement began that brought it there, and shortly before it was committed:
+    /// microseconds, Unix.
+    pub began_us: i64,
+    pub at_us: i64,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Place {
+    pub lat: f64,
+    pub lon: f64,
+    pub specialty: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -112,5 +161,41 @@ pub struct Mail {
 impl Booking {
     pub fn is_live(&self) -> bool {
         matches!(self.status.as_str(), "held" | "confirmed")
+    }
+}
+
+impl Seen {
+    /// All erasures that may have been made, by subject.
+    pub fn erasures(&self) -> HashMap<&str, Vec<&Operation>> {
+        let mut erasures: HashMap<&str, Vec<&Operation>> = HashMap::new();
+        for operation in &self.operations {
+            if operation.deed == Deed::Erase && operation.may_have_happened() {
+                let own = erasures.entry(&operation.subject).or_default();
+                own.push(operation);
+            }
+        }
+        erasures
+    }
+}
+
+impl Profile {
+    /// Whether the hour of an event's slot is one of them.
+    pub fn offers(&self, facts: &Facts) -> bool {
+        let hours = self.week.get(facts.weekday).copied().unwrap_or_default();
+        self.active && hours & (1 << facts.hour) != 0
+    }
+}
+
+impl Place {
+    /// How far an area's edge is: negative inside. None: it is of another specialty.
+    pub fn beyond_km(&self, area: &Area) -> Option<f64> {
+        if self.specialty != area.specialty {
+            return None;
+        }
+        let half = |a: f64, b: f64| ((b - a).to_radians() / 2.0).sin().powi(2);
+        let across = area.lat.to_radians().cos() * self.lat.to_radians().cos();
+        let chord = half(area.lat, self.lat) + across * half(area.lon, self.lon);
+        let distance = 2.0 * EARTH_KM * chord.sqrt().min(1.0).asin();
+        Some(distance - area.radius_km)
     }
 }

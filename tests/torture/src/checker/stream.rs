@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use uuid::Uuid;
 
-use super::{Event, Facts, Profile, Seen, Violation};
+use super::{Event, Profile, Seen, Violation};
 use crate::history::Slot;
 
 const AVAILABILITY: &str = "availability-events";
@@ -60,7 +60,7 @@ fn versions(seen: &Seen, violations: &mut Vec<Violation>) {
     }
 }
 
-/// One event for each version of each booking.
+/// One event for each version of each booking; none for a hold that is kept for longer.
 fn one_each(seen: &Seen, violations: &mut Vec<Violation>) {
     let mut told: HashMap<(Uuid, i32), u32> = HashMap::new();
     let mut moved: HashMap<Uuid, u32> = HashMap::new();
@@ -72,8 +72,16 @@ fn one_each(seen: &Seen, violations: &mut Vec<Violation>) {
             *moved.entry(old).or_default() += 1;
         }
     }
+    let extended: HashSet<(Uuid, i32)> = seen
+        .history
+        .iter()
+        .filter(|change| change.change == "extended")
+        .map(|change| (change.booking, change.version))
+        .collect();
     for row in &seen.bookings {
         for version in 1..=row.version {
+            // The slot is held as before: nobody is told.
+            let expected = u32::from(!extended.contains(&(row.id, version)));
             // The last change of one that was moved is told by the event of the new one.
             let times = if row.status == "rescheduled" && version == row.version {
                 moved.get(&row.id)
@@ -81,7 +89,7 @@ fn one_each(seen: &Seen, violations: &mut Vec<Violation>) {
                 told.get(&(row.id, version))
             };
             let times = times.copied().unwrap_or_default();
-            if times != 1 {
+            if times != expected {
                 violations.push(Violation::EventsOfOneCommit {
                     booking: row.id,
                     version,
@@ -125,7 +133,7 @@ fn replay(seen: &Seen, violations: &mut Vec<Violation>) {
         let own = profiles.get(&event.key);
         let profile = own.and_then(|own| own.range(..event.version).next_back());
         if let Some((since, profile)) = profile
-            && !offers(profile, facts)
+            && !profile.offers(facts)
         {
             violations.push(Violation::OutsideHours {
                 booking: facts.booking,
@@ -151,11 +159,6 @@ fn free(live: &mut HashMap<Slot, Uuid>, slot: Slot, booking: Uuid) {
     if live.get(&slot) == Some(&booking) {
         live.remove(&slot);
     }
-}
-
-fn offers(profile: &Profile, facts: &Facts) -> bool {
-    let hours = profile.week.get(facts.weekday).copied().unwrap_or_default();
-    profile.active && hours & (1 << facts.hour) != 0
 }
 
 /// What the index promises, asked of the rows themselves.

@@ -1,6 +1,8 @@
 //! What a run can be guilty of.
 
-use std::fmt::{self, Display, Formatter};
+mod words;
+
+use std::collections::BTreeSet;
 
 use serde::Serialize;
 use uuid::Uuid;
@@ -38,10 +40,10 @@ pub enum Violation {
         subject: String,
         slot: Slot,
     },
-    /// It ended in a way that nobody asked for.
+    /// It was changed in a way that nobody asked for.
     Unexplained {
         booking: Uuid,
-        status: String,
+        change: String,
         version: i32,
     },
     /// One key, two answers.
@@ -128,6 +130,53 @@ pub enum Violation {
     },
     /// A mail that no entry of the ledger knows.
     StrangeMail { message: String },
+    /// A change of a booking that is not in its history, or twice.
+    Unrecorded {
+        booking: Uuid,
+        version: i32,
+        times: u32,
+    },
+    /// Any practitioner was asked for, and it is none of those.
+    Astray { booking: Uuid, why: String },
+    /// Somebody waits who did not ask for it.
+    UnaskedEntry { entry: Uuid, subject: String },
+    /// An entry of the waitlist is not what its patient was told.
+    LostEntry { entry: Uuid, why: String },
+    /// An offer that is not what the entry is for.
+    OddOffer {
+        entry: Uuid,
+        booking: Uuid,
+        why: String,
+    },
+    /// An entry had an offer, and got another one.
+    OfferedTwice { entry: Uuid, bookings: (Uuid, Uuid) },
+    /// A slot was offered while it was offered.
+    TwoOffers { slot: Slot, bookings: (Uuid, Uuid) },
+    /// A slot was offered to somebody who had let it go since they wait.
+    OfferedAgain { entry: Uuid, slot: Slot },
+    /// Somebody else waited for the same, and for longer.
+    Unfair {
+        slot: Slot,
+        entry: Uuid,
+        passed_over: Uuid,
+    },
+    /// A slot came free, and is free, and somebody waits for it.
+    Withheld { slot: Slot, entry: Uuid },
+    /// Somebody was told whom it does not concern.
+    Overheard {
+        event: Uuid,
+        kind: String,
+        audience: &'static str,
+    },
+    /// A booking of somebody who is erased.
+    LivesOn { subject: String, booking: Uuid },
+    /// An entry of somebody who is erased.
+    StillWaits { subject: String, entry: Uuid },
+    /// Something personal of somebody who is erased.
+    Remains {
+        subject: String,
+        places: BTreeSet<String>,
+    },
     /// Dead letters: no event may be given up.
     GivenUp { events: usize },
     /// Something did not happen in time.
@@ -162,165 +211,22 @@ impl Violation {
             Self::NeverSent { .. } => "never sent",
             Self::ToldTwice { .. } => "told twice",
             Self::StrangeMail { .. } => "a strange mail",
+            Self::Unrecorded { .. } => "unrecorded",
+            Self::Astray { .. } => "astray",
+            Self::UnaskedEntry { .. } => "an unasked entry",
+            Self::LostEntry { .. } => "a lost entry",
+            Self::OddOffer { .. } => "an odd offer",
+            Self::OfferedTwice { .. } => "offered twice",
+            Self::TwoOffers { .. } => "two offers",
+            Self::OfferedAgain { .. } => "offered again",
+            Self::Unfair { .. } => "unfair",
+            Self::Withheld { .. } => "withheld",
+            Self::Overheard { .. } => "overheard",
+            Self::LivesOn { .. } => "lives on",
+            Self::StillWaits { .. } => "still waits",
+            Self::Remains { .. } => "remains",
             Self::GivenUp { .. } => "given up",
             Self::Overdue { .. } => "overdue",
-        }
-    }
-}
-
-impl Display for Slot {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let start = jiff::Timestamp::from_second(self.start).map_err(|_| fmt::Error)?;
-        write!(f, "{start} of {}", self.practitioner)
-    }
-}
-
-impl Display for Violation {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: ", self.name())?;
-        match self {
-            Self::DoubleBooked {
-                slot,
-                bookings: (first, second),
-                version,
-            } => write!(
-                f,
-                "{slot} was {first}'s when {second} took it, at version {version}"
-            ),
-            Self::TwoRows {
-                slot,
-                bookings: (first, second),
-            } => write!(f, "{slot} is {first}'s and {second}'s"),
-            Self::TwoAtOnce {
-                slot,
-                bookings: (first, second),
-                at_us,
-            } => write!(
-                f,
-                "{slot} was {first}'s for one client and {second}'s for another, {at_us} µs after the start"
-            ),
-            Self::Lost { deed, booking, why } => {
-                write!(f, "{deed} of {booking} was acknowledged: {why}")
-            }
-            Self::RefusedButThere { deed, booking } => {
-                write!(f, "a {deed} was refused, and {booking} is there")
-            }
-            Self::Unasked {
-                booking,
-                subject,
-                slot,
-            } => write!(f, "{booking} of {subject} for {slot}"),
-            Self::Unexplained {
-                booking,
-                status,
-                version,
-            } => write!(
-                f,
-                "{booking} is {status} at version {version}, and nobody asked for that"
-            ),
-            Self::AnsweredTwice { key, booking } => {
-                write!(
-                    f,
-                    "the key {key} was answered with {booking} and with another answer"
-                )
-            }
-            Self::NoReceipt { key, booking } => {
-                write!(
-                    f,
-                    "the key {key} was answered with {booking}, and no receipt says so"
-                )
-            }
-            Self::ChangedTwice {
-                booking,
-                version,
-                deeds: (first, second),
-            } => write!(
-                f,
-                "{first} and {second} of {booking} at version {version} were both acknowledged"
-            ),
-            Self::Gap {
-                practitioner,
-                stream,
-                version,
-            } => write!(f, "{stream} of {practitioner} has no version {version}"),
-            Self::OddVersion {
-                practitioner,
-                stream,
-                version,
-                times,
-            } => write!(
-                f,
-                "{stream} of {practitioner} has version {version}, {times} times"
-            ),
-            Self::EventsOfOneCommit {
-                booking,
-                version,
-                times,
-            } => write!(f, "version {version} of {booking} has {times}"),
-            Self::OutsideHours {
-                booking,
-                slot,
-                version,
-                profile_since,
-            } => write!(
-                f,
-                "{booking} for {slot} at version {version}; since version {profile_since} it is not offered"
-            ),
-            Self::EventsSayOtherwise {
-                booking,
-                slot,
-                is_live,
-            } => {
-                let not = if *is_live { "" } else { "not " };
-                write!(f, "{booking} for {slot} is {not}live")
-            }
-            Self::Unpublished { event, kind } => write!(f, "{kind} {event} is in no topic"),
-            Self::Stranger { event, topic } => write!(f, "{event} in {topic}"),
-            Self::OutOfOrder {
-                practitioner,
-                topic,
-                version,
-                after,
-            } => write!(
-                f,
-                "{topic} of {practitioner} has version {version} after {after}"
-            ),
-            Self::Bitmap {
-                practitioner,
-                source,
-                wrongly_free,
-                wrongly_booked,
-            } => write!(
-                f,
-                "of {practitioner}, from the {source}: wrongly free {wrongly_free:?}, wrongly booked {wrongly_booked:?}"
-            ),
-            Self::Document {
-                practitioner,
-                next,
-                found,
-            } => write!(
-                f,
-                "of {practitioner} has {found:?} as the next slot, it is {next:?}"
-            ),
-            Self::Untold {
-                event,
-                kind,
-                audience,
-                status,
-            } => write!(f, "the {audience} of {kind} {event}: {status}"),
-            Self::NeverSent { event, audience } => write!(f, "to the {audience} of {event}"),
-            Self::ToldTwice {
-                event,
-                audience,
-                copies,
-                attempts,
-            } => write!(
-                f,
-                "the {audience} of {event}: {copies} mails, {attempts} claims"
-            ),
-            Self::StrangeMail { message } => f.write_str(message),
-            Self::GivenUp { events } => write!(f, "{events} events are dead letters"),
-            Self::Overdue { what } => f.write_str(what),
         }
     }
 }

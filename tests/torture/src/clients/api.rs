@@ -1,16 +1,18 @@
 //! One try over HTTP, and what it tells.
 
 use std::collections::HashMap;
+use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use jiff::Timestamp;
-use reqwest::{Method, RequestBuilder};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use reqwest::{Method, RequestBuilder, StatusCode};
+use serde_json::Value;
 use uuid::Uuid;
 
-use crate::history::{Deed, Made, Slot};
+use super::request::Request;
+use crate::history::{Deed, Made, Slot, Told};
+use crate::town::Town;
 
 /// Longer than the host may take for a request that waits for a server which is away for a moment.
 const ANSWER_MS_MAX: u64 = 6_000;
@@ -19,7 +21,7 @@ const CONNECT_MS_MAX: u64 = 1_000;
 /// What became of one try.
 #[derive(Debug)]
 pub enum Heard {
-    Done(Made),
+    Done(Told),
     Refused {
         status: u16,
         problem: String,
@@ -35,21 +37,16 @@ pub enum Heard {
 pub struct Api {
     pub client: reqwest::Client,
     pub bases: Vec<String>,
-    tokens: HashMap<String, String>,
+    tokens: Arc<RwLock<HashMap<String, String>>>,
 }
 
-/// A booking in a list.
-#[derive(Debug, Clone, Deserialize)]
-pub struct Listed {
-    pub booking_id: Uuid,
-    pub practitioner_id: Uuid,
-    pub slot_start: Timestamp,
-    pub version: i32,
-}
-
-#[derive(Deserialize)]
-struct Items {
-    items: Vec<Listed>,
+/// An entry of the waitlist.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    pub id: Uuid,
+    pub status: String,
+    /// What is offered, or was booked of it.
+    pub booking: Option<Made>,
 }
 
 impl Api {
@@ -63,26 +60,33 @@ impl Api {
         Ok(Self {
             client,
             bases,
-            tokens: HashMap::new(),
+            tokens: Arc::default(),
         })
     }
 
     /// Gets a token of the development issuer.
-    pub async fn sign_in(&mut self, subject: &str, claims: Value) -> anyhow::Result<()> {
-        let url = format!("{}/dev/token", self.bases[0]);
+    pub async fn sign_in(&self, subject: &str, claims: Value) -> anyhow::Result<()> {
+        self.sign_in_at(&self.bases[0], subject, claims).await
+    }
+
+    pub async fn sign_in_at(&self, base: &str, subject: &str, claims: Value) -> anyhow::Result<()> {
+        let url = format!("{base}/dev/token");
         let answer = self.client.post(url).json(&claims).send().await?;
         let answer: Value = answer.error_for_status()?.json().await?;
         let token = answer["token"]
             .as_str()
             .context("the issuer gives a token")?;
-        self.tokens.insert(subject.to_owned(), token.to_owned());
+        let mut tokens = self.tokens.write();
+        let tokens = tokens.as_mut().expect("nobody panics while it writes");
+        tokens.insert(subject.to_owned(), token.to_owned());
         Ok(())
     }
 
     /// A request with somebody's token.
     pub fn request(&self, method: Method, base: &str, path: &str, subject: &str) -> RequestBuilder {
         let request = self.client.request(method, format!("{base}{path}"));
-        match self.tokens.get(subject) {
+        let tokens = self.tokens.read();
+        match tokens.expect("nobody panics while it writes").get(subject) {
             Some(token) => request.bearer_auth(token),
             None => request,
         }
@@ -100,31 +104,44 @@ impl Api {
     }
 
     /// A page of somebody's bookings.
-    pub async fn list(
-        &self,
-        base: &str,
-        subject: &str,
-        status: &str,
-    ) -> anyhow::Result<Vec<Listed>> {
+    pub async fn list(&self, base: &str, subject: &str, status: &str) -> anyhow::Result<Vec<Made>> {
         let path = format!("/v1/bookings?status={status}");
-        let Items { items } = serde_json::from_value(self.get(base, &path, subject).await?)?;
-        Ok(items)
+        let answer = self.get(base, &path, subject).await?;
+        let items = answer["items"].as_array().context("a list has items")?;
+        Ok(items.iter().filter_map(made).collect())
+    }
+
+    /// What somebody waits for.
+    pub async fn waitlist(&self, base: &str, subject: &str) -> anyhow::Result<Vec<Entry>> {
+        let answer = self.get(base, "/v1/waitlist", subject).await?;
+        let items = answer["items"].as_array().context("a list has items")?;
+        let entry = |item: &Value| {
+            Some(Entry {
+                id: entry_of(item)?,
+                status: item["status"].as_str()?.to_owned(),
+                booking: made(&item["booking"]),
+            })
+        };
+        Ok(items.iter().filter_map(entry).collect())
     }
 
     /// Tries it once.
     pub async fn attempt(
         &self,
+        town: &Town,
         base: &str,
         subject: &str,
         deed: &Deed,
         key: Option<&str>,
     ) -> Heard {
-        let (path, body, version) = request_of(deed);
-        let mut request = self.request(Method::POST, base, &path, subject);
-        if let Some(body) = body {
+        let Some(asked) = Request::of(deed, town) else {
+            return Heard::NotSent;
+        };
+        let mut request = self.request(asked.method, base, &asked.path, subject);
+        if let Some(body) = asked.body {
             request = request.json(&body);
         }
-        if let Some(version) = version {
+        if let Some(version) = asked.version {
             request = request.header("if-match", format!("\"{version}\""));
         }
         if let Some(key) = key {
@@ -138,56 +155,20 @@ impl Api {
     }
 }
 
-impl Listed {
-    pub fn slot(&self) -> Slot {
-        Slot {
-            practitioner: self.practitioner_id,
-            start: self.slot_start.as_second(),
-        }
-    }
-}
-
-/// Path, body and `If-Match`.
-fn request_of(deed: &Deed) -> (String, Option<Value>, Option<i32>) {
-    let slot_start = |slot: Slot| Timestamp::from_second(slot.start).map(|at| at.to_string());
-    let of_slot = |slot: Slot| {
-        let start = slot_start(slot).unwrap_or_default();
-        json!({ "practitioner_id": slot.practitioner, "slot_start": start })
-    };
-    match *deed {
-        Deed::Book { slot } => ("/v1/bookings".to_owned(), Some(of_slot(slot)), None),
-        Deed::Hold { slot } => ("/v1/holds".to_owned(), Some(of_slot(slot)), None),
-        Deed::Confirm { hold } => (
-            "/v1/bookings".to_owned(),
-            Some(json!({ "hold_id": hold })),
-            None,
-        ),
-        Deed::Cancel { booking, version } => (
-            format!("/v1/bookings/{booking}/cancel"),
-            None,
-            Some(version),
-        ),
-        Deed::Move {
-            booking,
-            version,
-            to,
-        } => (
-            format!("/v1/bookings/{booking}/reschedule"),
-            Some(json!({ "slot_start": slot_start(to).unwrap_or_default() })),
-            Some(version),
-        ),
-    }
-}
-
 async fn heard(answer: reqwest::Response) -> Heard {
     let status = answer.status();
+    if status == StatusCode::NO_CONTENT {
+        return Heard::Done(Told::Nothing);
+    }
     let body: Value = match answer.json().await {
         Ok(body) => body,
         Err(error) => return Heard::Nothing(format!("{status}: {error}")),
     };
     if status.is_success() {
-        return made(&body).map_or_else(
-            || Heard::Nothing(format!("{status} that tells of no booking: {body}")),
+        let told = made(&body).map(Told::Booking);
+        let told = told.or_else(|| entry_of(&body).map(Told::Entry));
+        return told.map_or_else(
+            || Heard::Nothing(format!("{status} that tells of nothing: {body}")),
             Heard::Done,
         );
     }
@@ -202,9 +183,18 @@ async fn heard(answer: reqwest::Response) -> Heard {
 }
 
 fn made(body: &Value) -> Option<Made> {
+    let start: Timestamp = body["slot_start"].as_str()?.parse().ok()?;
     Some(Made {
         booking: body["booking_id"].as_str()?.parse().ok()?,
         version: body["version"].as_i64()?.try_into().ok()?,
         status: body["status"].as_str()?.to_owned(),
+        slot: Slot {
+            practitioner: body["practitioner_id"].as_str()?.parse().ok()?,
+            start: start.as_second(),
+        },
     })
+}
+
+fn entry_of(body: &Value) -> Option<Uuid> {
+    body["waitlist_id"].as_str()?.parse().ok()
 }

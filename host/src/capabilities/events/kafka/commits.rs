@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rdkafka::consumer::{CommitMode, Consumer as _};
-use rdkafka::error::{KafkaResult, RDKafkaErrorCode};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::{Offset, TopicPartitionList};
 use tokio::sync::{Notify, oneshot};
 use tokio::time::{Instant, timeout};
@@ -21,6 +21,10 @@ const COMMIT_EVERY_MS: u64 = 200;
 
 /// How long to wait after a commit that failed.
 const FAILED_PAUSE_MS: u64 = 1_000;
+
+/// The same while the group shares its partitions anew: one sharing often follows another, and what
+/// is done can only be heard between them.
+const SHARING_PAUSE_MS: u64 = 100;
 
 /// How long the broker may take to hear what is done, and as long again to hear that a member
 /// leaves. Without it the group finds out by itself, and some events are delivered again.
@@ -151,34 +155,47 @@ impl Commits {
         let Some(UnderWay { taken, .. }) = self.under_way.take() else {
             return;
         };
-        if !matches!(ended, Some(Ok(()))) {
+        let pause_ms = match ended {
+            Some(Ok(())) => None,
+            Some(Err(error)) => Some(self.failed(&error)),
+            None => Some(FAILED_PAUSE_MS),
+        };
+        if let Some(pause_ms) = pause_ms {
             for (account, progress) in taken {
                 account.put_back(progress);
             }
-            let until = Instant::now() + Duration::from_millis(FAILED_PAUSE_MS);
+            let until = Instant::now() + Duration::from_millis(pause_ms);
             self.paused_until = Some(until);
-        }
-        if let Some(Err(error)) = ended {
-            match error.rdkafka_error_code() {
-                // Better a crash that delivers again than no commit at all.
-                Some(RDKafkaErrorCode::OffsetMetadataTooLarge) => {
-                    self.is_without_notes = true;
-                    tracing::warn!(
-                        "the broker's offset.metadata.max.bytes is less than {NOTE_BYTES_MAX}: \
-                         what is done beyond the first event that is not is not kept"
-                    );
-                }
-                // The group is about to share its partitions anew.
-                Some(
-                    RDKafkaErrorCode::RebalanceInProgress
-                    | RDKafkaErrorCode::IllegalGeneration
-                    | RDKafkaErrorCode::UnknownMemberId,
-                ) => tracing::debug!(%error, "could not commit what is done"),
-                _ => tracing::warn!(%error, "could not commit what is done"),
-            }
         }
         if self.accounts.values().any(|account| account.has_news()) {
             self.schedule();
+        }
+    }
+
+    /// Answers how long to wait.
+    fn failed(&mut self, error: &KafkaError) -> u64 {
+        match error.rdkafka_error_code() {
+            // Better a crash that delivers again than no commit at all.
+            Some(RDKafkaErrorCode::OffsetMetadataTooLarge) => {
+                self.is_without_notes = true;
+                tracing::warn!(
+                    "the broker's offset.metadata.max.bytes is less than {NOTE_BYTES_MAX}: \
+                     what is done beyond the first event that is not is not kept"
+                );
+                0
+            }
+            Some(
+                RDKafkaErrorCode::RebalanceInProgress
+                | RDKafkaErrorCode::IllegalGeneration
+                | RDKafkaErrorCode::UnknownMemberId,
+            ) => {
+                tracing::debug!(%error, "could not commit what is done");
+                SHARING_PAUSE_MS
+            }
+            _ => {
+                tracing::warn!(%error, "could not commit what is done");
+                FAILED_PAUSE_MS
+            }
         }
     }
 }
