@@ -159,16 +159,19 @@ async fn it_books_announces_and_keeps_the_answer() {
     );
 }
 
+/// What is asked for, made into something that is in doubt.
+type Change = fn(&mut Asked);
+
 #[tokio::test]
 async fn what_is_in_doubt_is_not_booked() {
     let desk = Desk::open().await;
     let asked = desk.asked(9);
-    let with = |change: fn(&mut Asked)| {
+    let with = |change: Change| {
         let mut changed = asked.clone();
         change(&mut changed);
         changed
     };
-    let cases: [(&str, fn(&mut Asked)); 7] = [
+    let cases: [(&str, Change); 7] = [
         ("it has begun", |asked| asked.now = asked.slot),
         ("too far away", |asked| {
             asked.last = asked.last.pred_opt().unwrap()
