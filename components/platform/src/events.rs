@@ -24,22 +24,20 @@ pub fn unexpected(delivery: &Delivery) -> Failure {
 impl From<database::Error> for Failure {
     fn from(error: database::Error) -> Self {
         match error {
-            database::Error::Unavailable | database::Error::Contention => {
-                Self::Retry(error.to_string())
-            }
-            database::Error::Constraint(_) | database::Error::Broken(_) => {
-                Self::Reject(error.to_string())
-            }
+            // What is broken there may be mended before the tries are used up. It is no fault of the
+            // event, so a key that must not leave anything out is held.
+            database::Error::Unavailable
+            | database::Error::Contention
+            | database::Error::Broken(_) => Self::Retry(error.to_string()),
+            database::Error::Constraint(_) => Self::Reject(error.to_string()),
         }
     }
 }
 
 impl From<cache::Error> for Failure {
     fn from(error: cache::Error) -> Self {
-        match error {
-            cache::Error::Unavailable => Self::Retry(error.to_string()),
-            cache::Error::Broken(_) => Self::Reject(error.to_string()),
-        }
+        // As for the database: what is broken there is no fault of the event.
+        Self::Retry(error.to_string())
     }
 }
 

@@ -5,6 +5,7 @@ mod deliveries;
 mod keys;
 mod leases;
 mod letters;
+mod malformed;
 mod progress;
 mod reader;
 mod reads;

@@ -123,9 +123,10 @@ async fn who_is_erased_while_they_book_or_move_has_no_booking_afterwards() {
         };
         let booked = practice.book(wish(9)).await.done();
         let meets = async {
-            match round % 3 {
+            match round % 4 {
                 0 => practice.reschedule(&booked, 10, BY).await,
                 1 => practice.book(wish(11)).await,
+                2 => practice.book_at_once(wish(11)).await,
                 _ => practice.hold(wish(11), 60).await,
             }
         };

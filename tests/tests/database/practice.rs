@@ -1,6 +1,6 @@
 //! A practice at its simplest: practitioners in UTC, patients, and the statements as functions.
 
-use chrono::{DateTime, Days, NaiveDate, NaiveTime, Utc};
+use chrono::{DateTime, Days, Duration, NaiveDate, NaiveTime, Utc};
 use praxis_tests::database;
 use praxis_tests::directory::{fresh_id, today};
 use serde_json::{Value, json};
@@ -9,6 +9,7 @@ use sqlx::query::Query;
 use sqlx::{PgPool, Postgres, Row as _};
 use uuid::Uuid;
 
+pub const BOOK_AT_ONCE: &str = include_str!("../../../components/booking/src/sql/book_at_once.sql");
 const BOOK: &str = include_str!("../../../components/booking/src/sql/book.sql");
 const CONFIRM: &str = include_str!("../../../components/booking/src/sql/confirm.sql");
 const CANCEL: &str = include_str!("../../../components/booking/src/sql/cancel.sql");
@@ -21,6 +22,8 @@ const ERASE_PATIENT: &str = include_str!("../../../components/booking/src/sql/er
 const DROP_RECEIPTS: &str = include_str!("../../../components/booking/src/sql/drop_receipts.sql");
 
 pub const TENANT: &str = "clinic";
+/// Of the zones' rules.
+pub const EDITION: &str = "2026x";
 const HOLDS_MAX: i32 = 3;
 const PROFILE_VERSION: i64 = 1;
 /// Days from now: nothing begins while a test runs.
@@ -91,7 +94,8 @@ impl Practice {
         .await;
         run(
             &pool,
-            "insert into zone_offsets values ('UTC', '2000-01-01Z', '2100-01-01Z', 0, '2000-01-01Z')",
+            "insert into zone_offsets (time_zone, begins, ends, utc_offset_seconds, first_from, edition)
+            values ('UTC', '2000-01-01Z', '2100-01-01Z', 0, '2000-01-01Z', '2026x')",
         )
         .await;
         let mut practice = Self {
@@ -156,6 +160,28 @@ impl Practice {
     pub async fn book(&self, wish: Wish) -> End {
         self.insert(wish, None, &format!("patient:{}", wish.patient))
             .await
+    }
+
+    /// The ordinary booking. Where anything is in doubt it is not applied.
+    pub async fn book_at_once(&self, wish: Wish) -> End {
+        let none: Option<&str> = None;
+        let start = self.start(wish.hour);
+        let query = sqlx::query(BOOK_AT_ONCE)
+            .bind(fresh_id())
+            .bind(wish.practitioner)
+            .bind(start.timestamp())
+            .bind(wish.patient.to_string())
+            .bind(fresh_id().to_string())
+            .bind("hash")
+            .bind((start - Duration::days(1)).timestamp())
+            .bind(self.date)
+            .bind(EDITION)
+            .bind(none)
+            .bind(none)
+            .bind(none)
+            .bind(none)
+            .bind(fresh_id());
+        self.end(query).await
     }
 
     pub async fn hold(&self, wish: Wish, seconds: i32) -> End {
@@ -296,14 +322,15 @@ impl Practice {
 
     pub async fn end(&self, query: Query<'_, Postgres, PgArguments>) -> End {
         match query.fetch_optional(&self.pool).await {
-            Ok(Some(row)) => {
-                let booking: Value = row.get("booking");
-                End::Done(Booked {
+            Ok(Some(row)) => match row.get::<Option<Value>, _>("booking") {
+                Some(booking) => End::Done(Booked {
                     id: booking["id"].as_str().unwrap().parse().unwrap(),
                     version: i32::try_from(booking["version"].as_i64().unwrap()).unwrap(),
                     status: booking["status"].as_str().unwrap().to_owned(),
-                })
-            }
+                }),
+                // `book_at_once` answers all the same.
+                None => End::NotApplied,
+            },
             Ok(None) => End::NotApplied,
             Err(error) => End::Refused(why(&error)),
         }

@@ -76,7 +76,8 @@ async fn client_of(practice: &Practice, seed: u64) -> u64 {
             hour: i32::try_from(dice.roll(HOURS)).unwrap(),
         };
         let end = match dice.roll(10) {
-            0 | 1 => practice.book(wish).await,
+            0 => practice.book(wish).await,
+            1 => practice.book_at_once(wish).await,
             2 | 3 => practice.hold(wish, 1).await,
             4 => {
                 practice

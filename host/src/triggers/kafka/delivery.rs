@@ -64,7 +64,8 @@ enum Untaken {
 
 impl Courier {
     pub async fn deliver(&self, job: &mut Job, lane: Lane<'_>) -> Ended {
-        if let Some(fault) = job.malformed.take() {
+        // It stays malformed if its letter cannot be written yet: at every try.
+        if let Some(fault) = job.malformed.clone() {
             return self.give_up(job, 0, &fault, lane).await;
         }
         let started = Instant::now();

@@ -64,6 +64,8 @@ struct Handle {
     /// Which one it is of those that the partition has had.
     lane: u64,
     revoked: CancellationToken,
+    /// Another member has its partition already.
+    lost: CancellationToken,
 }
 
 struct Revoking {
@@ -149,6 +151,9 @@ impl Driver {
             Change::Revoke { partitions, lost } => {
                 for at in &partitions {
                     if let Some(lane) = self.lanes.get(at) {
+                        if lost {
+                            lane.lost.cancel();
+                        }
                         lane.revoked.cancel();
                     }
                 }
@@ -222,6 +227,7 @@ impl Driver {
         let handle = Handle {
             lane: self.opened,
             revoked: CancellationToken::new(),
+            lost: CancellationToken::new(),
         };
         let lane = Lane {
             number: handle.lane,
@@ -232,6 +238,7 @@ impl Driver {
             at: at.clone(),
             records,
             revoked: handle.revoked.clone(),
+            lost: handle.lost.clone(),
             drops: self.drops.clone(),
         };
         self.lanes.insert(at, handle);

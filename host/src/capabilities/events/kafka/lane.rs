@@ -38,6 +38,7 @@ pub struct Lane {
     pub topic: String,
     pub records: StreamPartitionQueue<Context>,
     pub revoked: CancellationToken,
+    pub lost: CancellationToken,
     pub drops: mpsc::UnboundedSender<Dropped>,
 }
 
@@ -84,6 +85,10 @@ impl Partition for Lane {
 
     fn revoked(&self) -> CancellationToken {
         self.revoked.clone()
+    }
+
+    fn lost(&self) -> CancellationToken {
+        self.lost.clone()
     }
 }
 
