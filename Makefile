@@ -2,7 +2,7 @@
 # `make torture` hurts it while it books. Each installs what it needs.
 
 CARGO ?= cargo
-COMPONENTS := practitioner availability search booking notification web
+COMPONENTS := practitioner availability search booking notification jinja-renderer web
 
 # The components that exist for tests only.
 TEST_GUESTS := $(patsubst tests/guests/%/Cargo.toml,%,$(wildcard tests/guests/*/Cargo.toml))
@@ -23,7 +23,7 @@ test: setup-test check components $(TEST_GUESTS:%=component-%) host
 	$(CARGO) test $(NATIVE) --tests
 
 # What the host costs, beside what else could have answered: benches/README.md.
-bench: setup-bench components component-hello component-noop component-noops component-sql component-unruly host
+bench: setup-bench components component-hello component-noop component-noops component-rendering component-sql component-unruly host
 	$(CARGO) build $(NATIVE) --bin praxis-benches
 	target/release/praxis-benches $(BENCH)
 
@@ -45,8 +45,8 @@ components: $(COMPONENTS:%=component-%)
 component-%: setup-run
 	@$(CARGO) build --quiet $(GUEST) -p praxis-$*
 	@mkdir -p target/components
-	@cmp -s target/wasm32-wasip2/guest/praxis_$*.wasm target/components/$*.wasm \
-	    || cp target/wasm32-wasip2/guest/praxis_$*.wasm target/components/$*.wasm
+	@cmp -s target/wasm32-wasip2/guest/praxis_$(subst -,_,$*).wasm target/components/$*.wasm \
+	    || cp target/wasm32-wasip2/guest/praxis_$(subst -,_,$*).wasm target/components/$*.wasm
 
 host: setup-run
 	$(CARGO) build $(NATIVE) --bin praxis

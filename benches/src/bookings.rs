@@ -3,6 +3,7 @@
 
 mod pgbench;
 mod race;
+mod window;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -62,7 +63,7 @@ select exists (select from outbox where published_at is null)
 ";
 
 /// Which slots nobody has booked yet.
-struct Calendar {
+pub struct Calendar {
     /// Seconds since 1970.
     first: u64,
     next: u64,
@@ -89,6 +90,8 @@ pub async fn measure(
     let host = Contestant::praxis("praxis", place, folder.path(), &manifest, "/", &services)?;
     let manifest = without_consumers(&manifest, folder.path())?;
     let unheard = another(place, &mut connection, &url, "unheard").await?;
+    let mut unheard_connection = PgConnection::connect(&unheard).await?;
+    let mut alone_connection = PgConnection::connect(&alone).await?;
     let services = [("DATABASE_URL", unheard), ("REDIS_URL", cache.url())];
     let unheard = Contestant::praxis(
         "praxis without consumers",
@@ -102,7 +105,12 @@ pub async fn measure(
     let through = throughput(
         folder.path(),
         [&host, &unheard],
-        (&mut connection, &alone),
+        [
+            &mut connection,
+            &mut unheard_connection,
+            &mut alone_connection,
+        ],
+        &alone,
         &mut calendar,
         rounds,
         seconds,
@@ -110,17 +118,20 @@ pub async fn measure(
     let through = through.await?;
 
     drop(unheard);
+    let mails = folder.path().join(host.name).join("mail");
+    let window = window::measure(&mut connection, &mails).await?;
     let race = race::measure(&host, &mut calendar, clients, rounds).await?;
     drop(host);
     cache.stop().await?;
     database.stop().await?;
-    Ok(vec![through, race])
+    Ok(vec![through, window, race])
 }
 
 async fn throughput(
     folder: &Path,
     [host, unheard]: [&Contestant; 2],
-    (connection, alone_url): (&mut PgConnection, &str),
+    [connection, of_unheard, of_alone]: [&mut PgConnection; 3],
+    alone_url: &str,
     calendar: &mut Calendar,
     rounds: usize,
     seconds: u32,
@@ -130,11 +141,16 @@ async fn throughput(
     let statement = pgbench::Script::write(folder, calendar.first)?;
     let (mut ours, mut unheards, mut alone) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..=rounds {
-        let booked = load::scripted(host, seconds, SCRIPT, &calendar.arguments(&tokens))?;
+        let arguments = calendar.arguments(&tokens);
+        let book = || load::scripted(host, seconds, SCRIPT, &arguments);
+        let booked = truly("praxis", connection, book).await?;
         until_level(connection).await?;
         let arguments = calendar.arguments(&unheard_tokens);
-        let answered = load::scripted(unheard, seconds, SCRIPT, &arguments)?;
-        let executed = statement.run(alone_url, seconds, calendar.round())?;
+        let answer = || load::scripted(unheard, seconds, SCRIPT, &arguments);
+        let answered = truly("praxis without consumers", of_unheard, answer).await?;
+        let base = calendar.round();
+        let execute = || statement.run(alone_url, seconds, base);
+        let executed = truly("pgbench", of_alone, execute).await?;
         if round > 0 {
             ours.push(booked);
             unheards.push(answered);
@@ -167,6 +183,31 @@ async fn throughput(
             ),
         ],
     })
+}
+
+/// A round in which there are as many bookings more as it says that it made: what is refused politely is
+/// fast, and none. At its end each connection may have one under way.
+async fn truly(
+    who: &str,
+    connection: &mut PgConnection,
+    round: impl FnOnce() -> anyhow::Result<Sample>,
+) -> anyhow::Result<Sample> {
+    let before = bookings(connection).await?;
+    let sample = round()?;
+    let made = bookings(connection).await? - before;
+    let said = i64::try_from(sample.requests)?;
+    // Those of the round before may have come in late.
+    let open = 2 * i64::from(CONNECTIONS);
+    ensure!(
+        (said..=said + open).contains(&made),
+        "{who} says that it made {said} bookings, and there are {made} more"
+    );
+    Ok(sample)
+}
+
+async fn bookings(connection: &mut PgConnection) -> anyhow::Result<i64> {
+    let booked = sqlx::query_scalar("select count(*) from bookings where status = 'confirmed'");
+    Ok(booked.fetch_one(connection).await?)
 }
 
 /// A database of the same server, with the same directory.
@@ -202,7 +243,7 @@ fn without_consumers(manifest: &Path, folder: &Path) -> anyhow::Result<PathBuf> 
 }
 
 /// Waits until everybody has been told of every booking.
-async fn until_level(connection: &mut PgConnection) -> anyhow::Result<()> {
+pub async fn until_level(connection: &mut PgConnection) -> anyhow::Result<()> {
     let started = Instant::now();
     loop {
         let behind: bool = sqlx::query_scalar(BEHIND)
@@ -227,7 +268,8 @@ fn timed(name: &str, samples: &[Sample]) -> Row {
     )
 }
 
-async fn fill(url: &str, patients: u64) -> anyhow::Result<()> {
+/// A directory, and patients `bench-0`, `bench-1`, …
+pub async fn fill(url: &str, patients: u64) -> anyhow::Result<()> {
     let directory = DIRECTORY
         .replace("{practitioners}", &PRACTITIONERS.to_string())
         .replace("{patients}", &patients.to_string())
@@ -246,7 +288,7 @@ fn edition() -> &'static str {
 }
 
 impl Calendar {
-    fn from_now() -> Self {
+    pub fn from_now() -> Self {
         let today = clock::now().as_secs() / SECONDS_PER_DAY;
         Self {
             first: (today + FIRST_DAY) * SECONDS_PER_DAY,
@@ -269,7 +311,7 @@ impl Calendar {
     }
 
     /// One slot that nobody has, as a request's body.
-    fn slot(&mut self) -> Value {
+    pub fn slot(&mut self) -> Value {
         let number = self.next;
         self.next += 1;
         let start = self.first + SECONDS_PER_HOUR * (number / PRACTITIONERS);

@@ -21,6 +21,8 @@ const SLOW_PAUSE: Duration = Duration::from_millis(5);
 /// What one contestant did in one round.
 #[derive(Debug, Clone, Copy)]
 pub struct Sample {
+    /// That were answered well.
+    pub requests: u64,
     pub per_second: f64,
     pub p50_us: f64,
     pub p99_us: f64,
@@ -98,6 +100,8 @@ fn wrk(
         contestant.name
     );
     Ok(Sample {
+        // A count, as Lua prints it.
+        requests: requests as u64,
         per_second: requests / (duration_us / 1e6),
         p50_us,
         p99_us,

@@ -20,6 +20,7 @@ mod native;
 mod place;
 mod select;
 mod start;
+mod templates;
 
 use std::path::PathBuf;
 
@@ -88,6 +89,8 @@ enum Bench {
     /// Bookings through the whole application, against the statement alone; and thousands of clients
     /// for one slot.
     Bookings,
+    /// Messages made in the sandbox, against minijinja without one.
+    Templates,
 }
 
 #[derive(Debug, Subcommand)]
@@ -130,6 +133,7 @@ async fn measure(cli: &Cli) -> anyhow::Result<()> {
             Bench::Bookings => {
                 bookings::measure(&place, cli.rounds, cli.seconds, cli.clients).await
             }
+            Bench::Templates => templates::measure(&place, cli.rounds, cli.seconds).await,
         };
         let made = report.with_context(|| format!("could not measure {bench:?}"))?;
         for report in made {

@@ -8,6 +8,8 @@ pub mod offer;
 pub mod outbound;
 pub mod postgres;
 pub mod redis;
+pub mod secret;
+pub mod template;
 pub mod variables;
 
 use praxis_wasi::State;

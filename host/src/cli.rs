@@ -11,11 +11,13 @@ pub mod replay;
 pub mod serve;
 pub mod services;
 pub mod settings;
+pub mod skip;
 pub mod swap;
 pub mod token;
 pub mod up;
 pub mod watch;
 
+use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -56,6 +58,8 @@ enum Command {
     DeadLetters(dead_letters::DeadLetters),
     /// Let a component handle again what it has handled, in a host that runs.
     Replay(replay::Replay),
+    /// Let a component leave out an event that it cannot handle, in a host that runs.
+    Skip(skip::Skip),
     #[command(flatten)]
     Directory(praxis_directory::Command),
 }
@@ -83,6 +87,7 @@ impl Cli {
                 Command::Rollback(rollback) => rollback.run().await?,
                 Command::DeadLetters(letters) => letters.run().await?,
                 Command::Replay(replay) => replay.run().await?,
+                Command::Skip(skip) => skip.run().await?,
                 Command::Directory(command) => praxis_directory::run(command).await?,
             }
             Ok(ExitCode::SUCCESS)
@@ -98,5 +103,6 @@ fn log() {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
         .init();
 }

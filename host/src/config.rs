@@ -1,5 +1,6 @@
 //! The host's configuration: flags and environment, read once.
 
+mod delivery;
 mod kafka;
 
 use std::net::SocketAddr;
@@ -7,6 +8,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+pub use delivery::{Delivery, NoKeys};
 pub use kafka::KafkaSecurity;
 
 use crate::capabilities::events::kafka::{POLL_MS_MAX, SESSION_MS, SESSION_MS_MIN};
@@ -28,7 +30,8 @@ pub struct Config {
     /// 10.0.0.0/8,… or private.
     #[arg(long, env = "PRAXIS_BLOCK_NETWORKS", value_delimiter = ',')]
     pub block_networks: Vec<String>,
-    /// Authorities that outbound HTTPS trusts besides the public ones: a file of certificates (PEM).
+    /// Authorities that outbound HTTPS and mail servers' TLS trust besides the public ones: a file of
+    /// certificates (PEM).
     #[arg(long, env = "PRAXIS_OUTBOUND_CA")]
     pub outbound_ca: Option<PathBuf>,
     /// PostgreSQL: postgres://user:password@host:port/database. Needed where the application uses it.
@@ -60,7 +63,8 @@ pub struct Config {
     /// Put before every index.
     #[arg(long, env = "PRAXIS_INDEX_PREFIX", default_value = "")]
     pub index_prefix: String,
-    /// The mail server: smtp://user:password@host:587?tls=required. Needed outside development where mail is sent.
+    /// The mail server: smtp://user:password@host:587?tls=required. It or SES_REGION is needed outside
+    /// development where mail is sent.
     #[arg(long, env = "SMTP_URL", hide_env_values = true)]
     pub smtp_url: Option<String>,
     /// Whom mail comes from: "Praxis <praxis@example.org>".
@@ -70,6 +74,8 @@ pub struct Config {
         default_value = "Praxis <no-reply@praxis.localhost>"
     )]
     pub mail_from: String,
+    #[command(flatten)]
+    pub delivery: Delivery,
     /// The keys that verify tokens: a JWKS, as a file or an address. Needed outside development.
     #[arg(long, env = "PRAXIS_JWKS")]
     pub jwks: Option<String>,

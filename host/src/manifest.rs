@@ -94,6 +94,12 @@ impl Manifest {
             .expect("load checks that every trigger's component is there")
     }
 
+    /// The component that makes messages of texts.
+    pub fn template_renderer(&self) -> Option<&str> {
+        let tool = &self.application.tool.praxis;
+        tool.template_renderer.as_deref()
+    }
+
     /// The components that have this one inside them.
     pub fn around(&self, id: &str) -> impl Iterator<Item = &Component> {
         let has_inside = move |outer: &&Component| {
@@ -112,10 +118,12 @@ impl Manifest {
     }
 
     fn read(mut table: Table<'_, '_>) -> Self {
+        // Version 1 was also written as text.
         if let Some(version) = table.required("spin_manifest_version")
-            && version
-                .number::<u32>()
-                .is_some_and(|number| number != VERSION)
+            && (version.is_text()
+                || version
+                    .number::<u32>()
+                    .is_some_and(|number| number != VERSION))
         {
             let what = "spin_manifest_version must be 2; \
                         version 1 is described at https://spinframework.dev/upgrade";

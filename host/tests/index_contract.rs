@@ -5,6 +5,14 @@
 #[path = "support/tools.rs"]
 mod tools;
 
+#[path = "index_contract/directory.rs"]
+mod directory;
+#[path = "index_contract/names.rs"]
+mod names;
+#[path = "index_contract/order.rs"]
+mod order;
+#[path = "index_contract/refusals.rs"]
+mod refusals;
 #[path = "index_contract/shops.rs"]
 mod shops;
 #[path = "index_contract/suite.rs"]

@@ -7,8 +7,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use praxis_host::capabilities::template::{Audience, Channel, Options, Request, Sandbox, Template};
 use praxis_servers::{Durability, postgres};
 use sqlx::{Connection as _, Executor as _, PgConnection};
+use tokio_util::sync::CancellationToken;
 
 /// A build, and what comes after it.
 const WAIT_MAX: Duration = Duration::from_secs(180);
@@ -170,4 +172,40 @@ async fn a_new_kafka_component_handles_events() {
     project
         .until_logged("new-kafka: SomethingHappened of k1")
         .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_new_renderer_makes_messages_in_the_sandbox() {
+    let project = Project::make("renderer", "new-renderer");
+    let (built, output) = project.build();
+    assert!(built, "{output}");
+    let file = "target/wasm32-wasip2/release/new_renderer.wasm";
+    let wasm = std::fs::read(project.folder.join(file)).unwrap();
+
+    let folder = tempfile::tempdir().unwrap();
+    let server = postgres::start(&folder.path().join("postgres"), Durability::Scratch).await;
+    let database = server.as_ref().unwrap().url();
+    let pool = sqlx::PgPool::connect(&database).await.unwrap();
+    sqlx::migrate!("../migrations").run(&pool).await.unwrap();
+    let options = Options {
+        cache_folder: folder.path().join("compiled"),
+        renderer: None,
+        pool: Some(pool),
+    };
+    let stop = CancellationToken::new();
+    let sandbox = Sandbox::start(options, &stop).unwrap();
+    let digest = sandbox.keep("clinic", wasm).await.unwrap();
+    let request = Request {
+        event: "something-happened".to_owned(),
+        audience: Audience::Patient,
+        channel: Channel::Email,
+        locale: "de-AT".to_owned(),
+        view: r#"{"name": "Anna <b>"}"#.to_owned(),
+    };
+    let template = Template::Component(digest);
+    let said = sandbox.render("clinic", &template, &request).await.unwrap();
+    stop.cancel();
+    assert_eq!(said.subject.as_deref(), Some("Guten Tag from new-renderer"));
+    assert!(said.text.ends_with("name: Anna <b>\n"), "{}", said.text);
+    assert!(said.html.unwrap().contains("name: Anna &lt;b&gt;"));
 }

@@ -15,6 +15,7 @@ import { join } from "node:path";
 import { chromium } from "playwright-core";
 
 const STEP_WAIT_MS = 20_000;
+const MAIL_EVERY_MS = 100;
 const TABS_MAX = 80;
 /** A day that is not on the calendar's first leaf. */
 const LATER_DAYS = 20;
@@ -176,9 +177,53 @@ async function withAMouse(page) {
   await visible(page.getByText("Nothing is coming up."));
   assert.equal(await coming(page).count(), 0);
 
+  step("what is held for them is booked there");
+  await holdForThem(page, practitioner, moved.slot);
+  await page.reload();
+  const held = page.locator(".ticket.held");
+  await visible(held.getByText(name));
+  await worded(page);
+  await accessible(page);
+  await held.getByRole("button", { name: /^Book it: / }).click();
+  await visible(page.getByText(/^You are booked: /).first());
+  await visible(coming(page).getByRole("heading", { name: moved.time }));
+  assert.deepEqual([await coming(page).count(), await held.count()], [1, 0]);
+  await goneFromAvailability(page, practitioner, moved.slot);
+
   step("signing out hides the appointments");
   await page.getByRole("button", { name: /^Sign out/ }).click();
   await visible(page.getByText("Sign in to see what you have booked."));
+
+  step("the link in the mail cancels, without signing in, and once");
+  await page.goto(`/#/practitioner/${practitioner}`);
+  await visible(page.locator(".hour").first());
+  const freed = await page.locator(".hours .hour").last().getAttribute("data-slot");
+  await bookAsSomebodyElse(page, freed);
+  step("an hour that somebody else takes goes away on the open page");
+  const offered = (shown) => shown.locator(`.hour[data-slot="${freed}"]`);
+  await offered(page).waitFor({ state: "detached" });
+  await visible(page.locator(".hour").first());
+  await accessible(page);
+  const watching = await page.context().newPage();
+  await watching.goto(`/#/practitioner/${practitioner}`);
+  await watching.locator(`input[name=chosen-day][value="${freed.slice(0, 10)}"] + .face`).click();
+  await visible(watching.locator(".hour").first());
+  assert.equal(await offered(watching).count(), 0);
+  const link = await linkInMail(page, "else@example.org");
+  await page.goto(link);
+  await visible(page.getByRole("heading", { name: "Cancel this appointment?" }));
+  await visible(page.locator("#link .summary").getByText(name));
+  await worded(page);
+  await accessible(page);
+  await page.getByRole("button", { name: "Cancel the appointment" }).click();
+  await visible(page.getByRole("heading", { name: "Your appointment is cancelled." }));
+  step("an hour that comes free is there on the open page");
+  await visible(offered(watching));
+  await watching.close();
+  await page.reload();
+  await visible(page.getByRole("heading", { name: "This link does nothing any more." }));
+  await page.goto("/#/cancel/not-one-of-ours");
+  await visible(page.getByRole("heading", { name: "This link is not one of ours." }));
 
   step("an unknown practitioner is told in words");
   await page.goto("/#/practitioner/00000000-0000-4000-8000-000000000000");
@@ -415,6 +460,29 @@ async function bookAsSomebodyElse(page, slot) {
     data: { practitioner_id, slot_start: slot },
   });
   assert.equal(answer.status(), 201, await answer.text());
+}
+
+/** As the waitlist does, when something comes free. */
+async function holdForThem(page, practitioner_id, slot_start) {
+  const token = await page.evaluate(() => sessionStorage.getItem("praxis-token"));
+  const answer = await page.request.post("/v1/holds", {
+    headers: { authorization: `Bearer ${token}` },
+    data: { practitioner_id, slot_start },
+  });
+  assert.equal(answer.status(), 201, await answer.text());
+}
+
+/** The link that cancels, in the last mail to an address; waits until there is one. */
+async function linkInMail(page, address) {
+  const until = Date.now() + STEP_WAIT_MS;
+  while (Date.now() < until) {
+    const mails = await (await page.request.get("/dev/mail.json")).json();
+    const texts = mails.filter((mail) => mail.to.includes(address)).map((mail) => mail.text);
+    const link = texts.join("\n").match(/\/#\/cancel\/\S+/);
+    if (link) return link[0];
+    await page.waitForTimeout(MAIL_EVERY_MS);
+  }
+  assert.fail(`no mail to ${address}`);
 }
 
 /** The read model follows the booking by an event; waits until it has. */

@@ -127,6 +127,21 @@ impl Api {
         headers: &[(&str, &str)],
         body: Option<String>,
     ) -> Answer {
+        let body = body.map(String::into_bytes);
+        self.send_bytes(method, path, headers, body).await
+    }
+
+    /// As `send`, of what is no text.
+    ///
+    /// # Panics
+    /// If there is no answer at all.
+    pub async fn send_bytes(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<Vec<u8>>,
+    ) -> Answer {
         let request = format!("{method} {path}");
         let mut builder = self.client.request(method, format!("{}{path}", self.base));
         if let Some(token) = &self.token {

@@ -7,11 +7,13 @@ use std::thread;
 use rdkafka::error::KafkaResult;
 use rdkafka::mocking::{MockCluster, MockCoordinator};
 use rdkafka::producer::DefaultProducerContext;
+use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 
-pub const TOPICS: [&str; 3] = [
+pub const TOPICS: [&str; 4] = [
     "booking-events",
     "availability-events",
     "practitioner-events",
+    "reminder-events",
 ];
 /// The host's groups: the application's name and the component's.
 const GROUPS: [&str; 4] = [
@@ -22,6 +24,8 @@ const GROUPS: [&str; 4] = [
 ];
 pub const BROKERS: i32 = 3;
 const PARTITIONS: i32 = 6;
+/// More than all groups try until they are taken again.
+const REFUSALS: usize = 10_000;
 
 /// Dropped: the brokers end.
 pub struct Brokers {
@@ -34,6 +38,10 @@ type Cluster = MockCluster<'static, DefaultProducerContext>;
 enum Order {
     Down(mpsc::Sender<()>),
     Up(mpsc::Sender<()>),
+    Commits {
+        taken: bool,
+        done: mpsc::Sender<()>,
+    },
     One {
         broker: i32,
         up: bool,
@@ -67,6 +75,10 @@ impl Brokers {
                     }
                     Order::Up(done) => {
                         each(|broker| cluster.broker_up(broker));
+                        done
+                    }
+                    Order::Commits { taken, done } => {
+                        take_commits(&cluster, taken);
                         done
                     }
                     Order::One { broker, up, done } => {
@@ -108,12 +120,29 @@ impl Brokers {
         });
     }
 
+    /// From here on no offset is stored, until `take_offsets`: whoever commits is told to come again.
+    pub fn refuse_offsets(&self) {
+        self.order(|done| Order::Commits { taken: false, done });
+    }
+
+    pub fn take_offsets(&self) {
+        self.order(|done| Order::Commits { taken: true, done });
+    }
+
     fn order(&self, order: impl FnOnce(mpsc::Sender<()>) -> Order) {
         let (done, wait) = mpsc::channel();
         self.orders
             .send(order(done))
             .expect("the brokers' thread lives as long as this");
         wait.recv().expect("the brokers' thread answers");
+    }
+}
+
+fn take_commits(cluster: &Cluster, taken: bool) {
+    cluster.clear_request_errors(RDKafkaApiKey::OffsetCommit);
+    if !taken {
+        let later = RDKafkaRespErr::RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS;
+        cluster.request_errors(RDKafkaApiKey::OffsetCommit, &vec![later; REFUSALS]);
     }
 }
 

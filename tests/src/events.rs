@@ -24,6 +24,8 @@ pub struct Published {
     pub kind: String,
     pub key: String,
     pub stream_version: u64,
+    /// W3C trace context; a request for a replay has none.
+    pub traceparent: Option<String>,
     pub data: Value,
 }
 
@@ -92,16 +94,14 @@ pub async fn in_postgres(database: &PgPool, topic: &str) -> Vec<Published> {
 }
 
 /// Headers are an object, or a list of pairs.
-fn header(headers: &Value, name: &str) -> String {
+fn header(headers: &Value, name: &str) -> Option<String> {
     let pairs = headers.as_array().into_iter().flatten();
     let of_pair = pairs
         .filter(|pair| pair[0] == name)
         .map(|pair| &pair[1])
         .next();
     let value = headers.get(name).or(of_pair).and_then(Value::as_str);
-    value
-        .unwrap_or_else(|| panic!("no {name} in {headers}"))
-        .to_owned()
+    value.map(str::to_owned)
 }
 
 /// All events of a topic in Kafka. Blocks.
@@ -153,13 +153,18 @@ fn of_message(topic: &str, message: &BorrowedMessage<'_>) -> Published {
             .iter()
             .find(|header| header.key == name)
             .and_then(|found| found.value);
-        let value = found.unwrap_or_else(|| panic!("no header {name}"));
-        String::from_utf8(value.to_vec()).expect("headers are text")
+        found.map(|value| String::from_utf8(value.to_vec()).expect("headers are text"))
     };
     published(topic, key, &header, message.payload().unwrap_or_default())
 }
 
-fn published(topic: &str, key: String, header: &dyn Fn(&str) -> String, data: &[u8]) -> Published {
+fn published(
+    topic: &str,
+    key: String,
+    found: &dyn Fn(&str) -> Option<String>,
+    data: &[u8],
+) -> Published {
+    let header = |name: &str| found(name).unwrap_or_else(|| panic!("no header {name}"));
     Published {
         id: header("ce_id").parse().expect("an id is a UUID"),
         topic: topic.to_owned(),
@@ -168,6 +173,7 @@ fn published(topic: &str, key: String, header: &dyn Fn(&str) -> String, data: &[
         stream_version: header("ce_streamversion")
             .parse()
             .expect("a version is a number"),
+        traceparent: found("traceparent"),
         data: serde_json::from_slice(data).expect("events carry JSON"),
     }
 }

@@ -3,6 +3,7 @@
 
 pub mod api;
 pub mod brokers;
+pub mod calendars;
 pub mod database;
 pub mod directory;
 pub mod events;
@@ -11,6 +12,7 @@ pub mod gate;
 pub mod host;
 pub mod mail;
 pub mod place;
+pub mod tap;
 pub mod wait;
 pub mod world;
 

@@ -14,12 +14,16 @@ use crate::brokers::Brokers;
 use crate::eventually::{ensure, eventually};
 use crate::gate::Gate;
 use crate::host::Host;
+use crate::tap::Tap;
 use crate::{Api, Practitioner, directory, events, place};
 
 const DATABASE_CONNECTIONS_MAX: u32 = 4;
 /// A dead member of a Kafka group is evicted only after its session has run out, and its claim on a
 /// delivery after 90 seconds and the pause until the next try.
 const QUIET_WITHIN: Duration = Duration::from_secs(180);
+
+/// The folder of a second host, in the world's.
+const ANOTHER: &str = "another";
 
 /// One server for all worlds of a test program: each has a database of its own in it.
 static POSTGRES: OnceCell<Server> = OnceCell::const_new();
@@ -42,6 +46,7 @@ pub struct World {
     /// The way to the index server; only where services are `Brokered`.
     pub index_gate: Option<Gate>,
     _index: Option<Server>,
+    environment: Vec<(String, String)>,
     folder: TempDir,
 }
 
@@ -49,6 +54,35 @@ impl World {
     /// # Panics
     /// If something does not start; says what and why.
     pub async fn start(services: Services) -> Self {
+        Self::start_by(services, Vec::new(), |url, _| url).await
+    }
+
+    /// As `start`, and the host has these variables besides.
+    ///
+    /// # Panics
+    /// As `start`.
+    pub async fn start_with(services: Services, more: Vec<(String, String)>) -> Self {
+        Self::start_by(services, more, |url, _| url).await
+    }
+
+    /// A world whose host comes to PostgreSQL by a way that notes what it asks.
+    ///
+    /// # Panics
+    /// As `start`.
+    pub async fn start_tapped(services: Services) -> (Self, Tap) {
+        let postgres = POSTGRES.get_or_init(start_postgres).await;
+        let tap = Tap::to(postgres.port()).await;
+        let by = tap.address.port();
+        let tapped = |url: String, port: u16| url.replace(&format!(":{port}/"), &format!(":{by}/"));
+        (Self::start_by(services, Vec::new(), tapped).await, tap)
+    }
+
+    /// `way`: the address by which the host comes to PostgreSQL, from its own and its port.
+    async fn start_by(
+        services: Services,
+        more: Vec<(String, String)>,
+        way: impl FnOnce(String, u16) -> String,
+    ) -> Self {
         let folder = TempDir::with_prefix("praxis-world-").expect("a temporary folder");
         let postgres = POSTGRES.get_or_init(start_postgres).await;
         let redis = redis::start(&folder.path().join("redis"), Durability::Scratch)
@@ -57,7 +91,10 @@ impl World {
         let database_url = make_database(&postgres.url()).await;
         let data = folder.path().join("data");
         let mut environment = vec![
-            ("DATABASE_URL".to_owned(), database_url.clone()),
+            (
+                "DATABASE_URL".to_owned(),
+                way(database_url.clone(), postgres.port()),
+            ),
             ("REDIS_URL".to_owned(), redis.url()),
             (
                 "PRAXIS_DATA_DIR".to_owned(),
@@ -74,7 +111,8 @@ impl World {
             environment.push(("OPENSEARCH_URL".to_owned(), gate.url()));
             (brokers, index, index_gate) = (Some(cluster), Some(server), Some(gate));
         }
-        let host = Host::start(folder.path(), environment).await;
+        environment.extend(more);
+        let host = Host::start(folder.path(), environment.clone()).await;
         let database = connect(&database_url).await;
         Self {
             host,
@@ -83,8 +121,22 @@ impl World {
             brokers,
             index_gate,
             _index: index,
+            environment,
             folder,
         }
+    }
+
+    /// Another host of the same application, on the same servers, with files of its own: its own issuer
+    /// of tokens, and its own mail.
+    pub async fn another_host(&self) -> Host {
+        let folder = self.folder.path().join(ANOTHER);
+        let data = folder.join("data");
+        std::fs::create_dir_all(&folder).expect("a folder can be made");
+        let mut environment = self.environment.clone();
+        environment.retain(|(name, _)| name != "PRAXIS_DATA_DIR");
+        let data = data.to_str().expect("a plain path").to_owned();
+        environment.push(("PRAXIS_DATA_DIR".to_owned(), data));
+        Host::start(&folder, environment).await
     }
 
     /// A client without a token.
@@ -95,6 +147,11 @@ impl World {
     /// Where the host keeps what it does not send. Without it, it can't.
     pub fn mail_folder(&self) -> PathBuf {
         self.folder.path().join("data/mail")
+    }
+
+    /// Where the host that `another_host` started keeps it.
+    pub fn mail_folder_of_another(&self) -> PathBuf {
+        self.folder.path().join(ANOTHER).join("data/mail")
     }
 
     /// Imports practitioners and waits until the search finds them all.

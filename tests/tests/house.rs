@@ -10,9 +10,10 @@ use std::process::Command;
 use praxis_tests::place;
 use serde_json::Value;
 
-const COMPONENTS: [&str; 6] = [
+const COMPONENTS: [&str; 7] = [
     "availability",
     "booking",
+    "jinja-renderer",
     "notification",
     "practitioner",
     "search",

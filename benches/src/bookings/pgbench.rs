@@ -15,7 +15,7 @@ use crate::load::{CONNECTIONS, Sample};
 const BOOK: &str = include_str!("../../../components/booking/src/sql/book_at_once.sql");
 
 /// What stands for `$1` and so on. `n` counts the slots, as in `bookings.lua`.
-const VALUES: [&str; 14] = [
+const VALUES: [&str; 15] = [
     "gen_random_uuid()",
     "('00000000-0000-0000-0000-' || lpad(to_hex(:n::bigint % :practitioners::bigint), 12, '0'))",
     "(:first::bigint + 3600 * (:n::bigint / :practitioners::bigint))",
@@ -31,6 +31,8 @@ const VALUES: [&str; 14] = [
     "null",
     "null",
     "gen_random_uuid()",
+    // Nor does the request say where a trace began.
+    "null",
 ];
 
 /// A script for `pgbench`.
@@ -91,6 +93,7 @@ impl Script {
         times.sort_by(f64::total_cmp);
         let quantile = |hundredth: usize| times[(times.len() - 1) * hundredth / 100];
         Ok(Sample {
+            requests: times.len() as u64,
             per_second: times.len() as f64 / f64::from(seconds),
             p50_us: quantile(50),
             p99_us: quantile(99),

@@ -9,28 +9,29 @@ use praxis_domain::slot::Slot;
 use praxis_domain::zone::Zone;
 use praxis_platform::cache::{self, Cache};
 use praxis_platform::clock;
-use praxis_platform::database::Database;
 use praxis_platform::problem::Problem;
 use praxis_platform::request::Request;
 use praxis_platform::response::{self, Response};
-use praxis_platform::snapshot::Snapshot;
 use serde::Serialize;
 use spin_sdk::http::StatusCode;
 use uuid::Uuid;
 
-use crate::bitmap::{self, Answer};
+use crate::load::{self, Source};
 
 /// The header that says which path answered: `bitmap` or `database`.
 const SOURCE_HEADER: &str = "x-praxis-source";
 
+/// What is free in a range of local dates.
 #[derive(Serialize)]
-struct Availability<'a> {
+pub struct Availability {
     practitioner_id: Uuid,
-    time_zone: &'a str,
+    time_zone: String,
     days: Vec<FreeDay>,
+    #[serde(skip)]
+    source: Source,
 }
 
-#[derive(Serialize)]
+#[derive(Clone, PartialEq, Eq, Serialize)]
 struct FreeDay {
     date: Date,
     /// Bit h is the local hour h.
@@ -38,7 +39,7 @@ struct FreeDay {
     slots: Vec<FreeSlot>,
 }
 
-#[derive(Serialize)]
+#[derive(Clone, PartialEq, Eq, Serialize)]
 struct FreeSlot {
     slot_start: Timestamp,
     local_time: String,
@@ -48,31 +49,54 @@ struct FreeSlot {
 /// database, which also fills the bitmap.
 pub async fn get(request: &Request, practitioner: Uuid) -> Result<Response, Problem> {
     let (from, to) = range(request)?;
-    let now = clock::now();
+    let cache = Cache::open().await;
+    let free = free(cache.as_ref(), practitioner, from, to, clock::now()).await?;
+    let answer = response::json(StatusCode::OK, &free);
+    Ok(response::with(answer, SOURCE_HEADER, free.source.name()))
+}
+
+/// 404 where there is no such practitioner, or none that is active.
+pub async fn free(
+    cache: Result<&Cache, &cache::Error>,
+    practitioner: Uuid,
+    from: Date,
+    to: Date,
+    now: Timestamp,
+) -> Result<Availability, Problem> {
     // Beyond what can be booked there is nothing to look up.
     let (first, last) = calendar::horizon_anywhere(now);
     let bookable: Vec<Date> = calendar::dates(from.max(first), to.min(last)).collect();
-    let cache = Cache::open().await;
-    let (zone, days, source) = match read(&cache, practitioner, &bookable).await {
-        Answer::Days { zone, days } => (zone, days, "bitmap"),
-        Answer::Inactive => return Err(Problem::not_found()),
-        Answer::NotLoaded => {
-            let (zone, days) = from_database(&cache, practitioner, &bookable, first).await?;
-            (zone, days, "database")
-        }
-    };
-    let body = Availability {
+    let loaded = load::days(cache, practitioner, &bookable, now).await?;
+    let days = calendar::dates(from, to)
+        .map(|date| free_day(date, &loaded.days, &loaded.zone, now))
+        .collect();
+    Ok(Availability {
         practitioner_id: practitioner,
-        time_zone: zone.name(),
-        days: calendar::dates(from, to)
-            .map(|date| free_day(date, &days, &zone, now))
-            .collect(),
-    };
-    let answer = response::json(StatusCode::OK, &body);
-    Ok(response::with(answer, SOURCE_HEADER, source))
+        time_zone: loaded.zone.name().to_owned(),
+        days,
+        source: loaded.source,
+    })
 }
 
-fn range(request: &Request) -> Result<(Date, Date), Problem> {
+impl Availability {
+    /// The days that are not as they were; none where all are.
+    pub fn changed_since(&self, before: &Self) -> Option<Self> {
+        let both = self.days.iter().zip(&before.days);
+        let days: Vec<_> = both
+            .filter(|(now, before)| now != before)
+            .map(|(now, _)| now.clone())
+            .collect();
+        (!days.is_empty()).then(|| Self {
+            practitioner_id: self.practitioner_id,
+            time_zone: self.time_zone.clone(),
+            days,
+            source: self.source,
+        })
+    }
+}
+
+/// The first and the last local date that are asked for.
+pub fn range(request: &Request) -> Result<(Date, Date), Problem> {
     let query = request.query(&["from", "to"])?;
     let NamedDate(from) = query.required("from", "a date: 2026-11-23")?;
     let NamedDate(to) = query.required("to", "a date: 2026-11-23")?;
@@ -84,41 +108,6 @@ fn range(request: &Request) -> Result<(Date, Date), Problem> {
         return Err(Problem::invalid(vec![FieldError::new("/query/to", detail)]));
     }
     Ok((from, to))
-}
-
-/// A cache that can't be reached has nothing loaded.
-async fn read(cache: &Result<Cache, cache::Error>, practitioner: Uuid, dates: &[Date]) -> Answer {
-    let answer = match cache {
-        Ok(cache) => bitmap::read(cache, practitioner, dates).await,
-        Err(error) => Err(error.clone()),
-    };
-    answer.unwrap_or_else(|error| {
-        eprintln!("availability is answered from the database: {error}");
-        Answer::NotLoaded
-    })
-}
-
-/// `today` stands in where no date is asked for: the practitioner may be unknown all the same.
-async fn from_database(
-    cache: &Result<Cache, cache::Error>,
-    practitioner: Uuid,
-    dates: &[Date],
-    today: Date,
-) -> Result<(Zone, Vec<Day>), Problem> {
-    let from = dates.first().copied().unwrap_or(today);
-    let to = dates.last().copied().unwrap_or(today);
-    let database = Database::open().await?;
-    let snapshot = Snapshot::load(&database, practitioner, from, to)
-        .await?
-        .filter(|snapshot| snapshot.active)
-        .ok_or_else(Problem::not_found)?;
-    let days = snapshot.days(from, to);
-    if let Ok(cache) = cache
-        && let Err(error) = bitmap::fill(cache, practitioner, &snapshot, &days).await
-    {
-        eprintln!("could not fill the bitmap: {error}");
-    }
-    Ok((snapshot.schedule.zone, days))
 }
 
 fn free_day(date: Date, days: &[Day], zone: &Zone, now: Timestamp) -> FreeDay {

@@ -5,11 +5,19 @@ use praxis_domain::bitmap;
 use praxis_domain::calendar::Day;
 use praxis_domain::zone::Zone;
 use praxis_platform::cache::{Cache, Error, Script};
+use praxis_platform::clock;
 use praxis_platform::snapshot::Snapshot;
 use uuid::Uuid;
 
 /// A hash lives this long and is then loaded anew, which also drops the days that are over.
 const HASH_TTL_SECONDS: i64 = 7 * 24 * 60 * 60;
+
+/// How long one may load before others may: longer than a statement takes.
+const CLAIM_TTL_MS: u64 = 1_000;
+/// How long it is known that there is no such practitioner.
+const NOBODY_TTL_MS: u64 = 1_000;
+/// What stands in a claim's place then.
+const NOBODY: &str = "nobody";
 
 /// What the cache says of a range of dates.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +46,44 @@ pub struct Change {
     pub hour: u8,
     pub booked: bool,
 }
+
+/// Whose turn it is to load a practitioner.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Claim {
+    /// Ours, by this token.
+    Ours(String),
+    Others,
+    /// Somebody looked just now: there is no such practitioner.
+    NobodyThere,
+}
+
+/// ARGV: a token, its time to live. Says who has the claim.
+const CLAIM: Script = Script(
+    "
+    local held = redis.call('GET', KEYS[1])
+    if held then
+        return held
+    end
+    redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+    return ARGV[1]
+    ",
+);
+
+/// ARGV: the token, what to leave in its place (empty: nothing), for how long. Of a claim that has
+/// run out nothing is touched: it may be another's.
+const RELEASE: Script = Script(
+    "
+    if redis.call('GET', KEYS[1]) ~= ARGV[1] then
+        return 'lost'
+    end
+    if ARGV[2] == '' then
+        redis.call('DEL', KEYS[1])
+    else
+        redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+    end
+    return 'released'
+    ",
+);
 
 /// ARGV: the snapshot's version, the zone, the time to live, then pairs of date and
 /// `version,open,booked`. Fills the dates that are missing or older.
@@ -132,6 +178,39 @@ pub async fn read(cache: &Cache, practitioner: Uuid, dates: &[Date]) -> Result<A
         (Ok(zone), Some(days)) => Answer::Days { zone, days },
         _ => Answer::NotLoaded,
     })
+}
+
+/// The stream version up to which the cache is right; none where nothing is loaded.
+pub async fn version(cache: &Cache, practitioner: Uuid) -> Result<Option<String>, Error> {
+    let key = bitmap::key(cache.prefix(), practitioner);
+    let mut values = cache.fields(&key, &[bitmap::VERSION.to_owned()]).await?;
+    Ok(values.pop().flatten())
+}
+
+/// Asks for the turn to load a practitioner.
+pub async fn claim(cache: &Cache, practitioner: Uuid) -> Result<Claim, Error> {
+    let token = clock::new_id().to_string();
+    let key = bitmap::claim_key(cache.prefix(), practitioner);
+    let arguments = [token.clone(), CLAIM_TTL_MS.to_string()];
+    Ok(match cache.run(&CLAIM, &key, &arguments).await? {
+        held if held == token => Claim::Ours(token),
+        held if held == NOBODY => Claim::NobodyThere,
+        _ => Claim::Others,
+    })
+}
+
+/// Gives the turn back. `is_there`: whether there is such a practitioner.
+pub async fn release(
+    cache: &Cache,
+    practitioner: Uuid,
+    token: &str,
+    is_there: bool,
+) -> Result<(), Error> {
+    let left = if is_there { "" } else { NOBODY };
+    let key = bitmap::claim_key(cache.prefix(), practitioner);
+    let arguments = [token.to_owned(), left.to_owned(), NOBODY_TTL_MS.to_string()];
+    cache.run(&RELEASE, &key, &arguments).await?;
+    Ok(())
 }
 
 /// Keeps days that were loaded from the database, unless newer ones are there.

@@ -2,28 +2,52 @@
 
 mod answer;
 mod bitmap;
+mod explain;
+mod load;
 mod next_slot;
+mod stream;
 mod updates;
 
 use praxis_platform::events::{self, Delivery, Failure};
 use praxis_platform::problem::Problem;
 use praxis_platform::request::{self, Request};
-use praxis_platform::response::{self, Response};
-use spin_sdk::http::Method;
+use praxis_platform::response;
+use spin_sdk::http::{BoxBody, Method, box_body};
+
+/// Most answers are complete when they are given; a stream goes on.
+type Answer = http::Response<BoxBody>;
 
 #[spin_sdk::http_service]
-async fn serve(request: spin_sdk::http::Request) -> Response {
-    response::of(route(Request::new(request)).await)
+async fn serve(request: spin_sdk::http::Request) -> Answer {
+    let answer = route(Request::new(request)).await;
+    answer.unwrap_or_else(|problem| response::of(Err(problem)).map(box_body))
 }
 
-async fn route(request: Request) -> Result<Response, Problem> {
-    match (&request.path()[..], request.method()) {
+async fn route(request: Request) -> Result<Answer, Problem> {
+    let complete = match (&request.path()[..], request.method()) {
         (["v1", "practitioners", id, "availability"], Method::GET) => {
             answer::get(&request, request::id(id)?).await
         }
-        (["v1", "practitioners", _, "availability"], _) => Err(Problem::method_not_allowed("GET")),
+        (["v1", "practitioners", id, "availability", "explain"], Method::GET) => {
+            explain::get(&request, request::id(id)?).await
+        }
+        (["v1", "practitioners", id, "availability", "stream"], Method::GET) => {
+            return stream::get(&request, request::id(id)?).await;
+        }
+        (
+            ["v1", "practitioners", _, "availability"]
+            | [
+                "v1",
+                "practitioners",
+                _,
+                "availability",
+                "explain" | "stream",
+            ],
+            _,
+        ) => Err(Problem::method_not_allowed("GET")),
         _ => Err(Problem::not_found()),
-    }
+    };
+    complete.map(|response| response.map(box_body))
 }
 
 struct Consumer;

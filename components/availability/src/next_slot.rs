@@ -6,7 +6,7 @@ use praxis_platform::snapshot::Snapshot;
 use uuid::Uuid;
 
 /// $1 practitioner, $2 the next slot (seconds) or null, $3 the snapshot's version, $4 whether to
-/// announce it even if it is the same. Saves it unless something newer is there; a new value gets
+/// announce it even if it is the same, $5 the trace or null. Saves it unless something newer is there; a new value gets
 /// the next version, and is announced with it in the same transaction.
 pub const SAVE: &str = r#"
 with held as (
@@ -32,7 +32,7 @@ with held as (
     where n.source_version <= excluded.source_version
     returning *
 )
-insert into outbox (topic, key, kind, stream_version, data)
+insert into outbox (topic, key, kind, stream_version, data, traceparent)
 select 'availability-events', saved.practitioner_id::text, 'AvailabilityChanged', saved.version,
     jsonb_build_object(
         'schema', 1,
@@ -41,7 +41,8 @@ select 'availability-events', saved.practitioner_id::text, 'AvailabilityChanged'
             saved.next_available_slot at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'
         ),
         'source_version', saved.source_version
-    )
+    ),
+    $5::text
 from saved
 left join held on true
 where held.version is distinct from saved.version
@@ -87,6 +88,7 @@ pub async fn save(
         database::optional(next, database::seconds),
         database::ParameterValue::Int64(snapshot.version),
         database::ParameterValue::Boolean(anyway),
+        database.trace(),
     ];
     database.execute(SAVE, parameters).await?;
     Ok(())

@@ -23,7 +23,7 @@ pub async fn handle(delivery: &Delivery) -> Result<(), Failure> {
         (event::BOOKING_EVENTS, kind) => {
             let kind = BookingKind::parse(kind).ok_or_else(|| events::unexpected(delivery))?;
             let booking: event::Booking = events::payload(&delivery.event)?;
-            booking_changed(kind, &booking, delivery.event.stream_version).await
+            booking_changed(kind, &booking, delivery).await
         }
         (
             event::PRACTITIONER_EVENTS,
@@ -32,9 +32,9 @@ pub async fn handle(delivery: &Delivery) -> Result<(), Failure> {
             | event::PRACTITIONER_DEACTIVATED,
         ) => {
             let practitioner: event::Practitioner = events::payload(&delivery.event)?;
-            practitioner_changed(practitioner.practitioner_id).await
+            practitioner_changed(practitioner.practitioner_id, delivery).await
         }
-        (event::CRON, event::NEXT_SLOTS_DUE) => time_passed().await,
+        (event::CRON, event::NEXT_SLOTS_DUE) => time_passed(delivery).await,
         _ => Err(events::unexpected(delivery)),
     }
 }
@@ -42,29 +42,29 @@ pub async fn handle(delivery: &Delivery) -> Result<(), Failure> {
 async fn booking_changed(
     kind: BookingKind,
     booking: &event::Booking,
-    stream_version: u64,
+    delivery: &Delivery,
 ) -> Result<(), Failure> {
     let practitioner = booking.practitioner_id;
-    let database = Database::open().await?;
+    let database = open(delivery).await?;
     let snapshot = load(&database, practitioner).await?;
-    let changes = changes(kind, booking);
-    let cached = apply(practitioner, stream_version, &changes, &snapshot).await;
+    let (changes, version) = (changes(kind, booking), delivery.event.stream_version);
+    let cached = apply(practitioner, version, &changes, &snapshot).await;
     next_slot::save(&database, practitioner, &snapshot, clock::now(), false).await?;
     // Said last: the index learns of it even while the cache is away.
     Ok(cached?)
 }
 
-async fn practitioner_changed(practitioner: Uuid) -> Result<(), Failure> {
-    let database = Database::open().await?;
+async fn practitioner_changed(practitioner: Uuid, delivery: &Delivery) -> Result<(), Failure> {
+    let database = open(delivery).await?;
     let snapshot = load(&database, practitioner).await?;
     let cached = reset(practitioner, &snapshot).await;
     next_slot::save(&database, practitioner, &snapshot, clock::now(), true).await?;
     Ok(cached?)
 }
 
-async fn time_passed() -> Result<(), Failure> {
+async fn time_passed(delivery: &Delivery) -> Result<(), Failure> {
     let now = clock::now();
-    let database = Database::open().await?;
+    let database = open(delivery).await?;
     while clock::now().duration_since(now).as_secs() < TICK_SECONDS_MAX {
         let mut refreshed = 0;
         for practitioner in next_slot::due(&database, now, DUE_PER_STATEMENT_MAX).await? {
@@ -86,6 +86,11 @@ async fn refresh(database: &Database, practitioner: Uuid, now: Timestamp) -> Res
     let snapshot = load(database, practitioner).await?;
     next_slot::save(database, practitioner, &snapshot, now, false).await?;
     Ok(())
+}
+
+/// What is announced belongs to the event's trace.
+async fn open(delivery: &Delivery) -> Result<Database, Failure> {
+    Ok(Database::open_for(delivery.traceparent.as_deref()).await?)
 }
 
 async fn load(database: &Database, practitioner: Uuid) -> Result<Snapshot, Failure> {

@@ -14,6 +14,11 @@ impl Actor {
         Self(format!("patient:{id}"))
     }
 
+    /// Whoever has the link that was sent to the patient.
+    pub fn link(patient: Uuid) -> Self {
+        Self(format!("link:{patient}"))
+    }
+
     pub fn practitioner(claims: &Claims) -> Self {
         Self(format!("practitioner:{}", claims.sub))
     }

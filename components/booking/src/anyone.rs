@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 
 use jiff::{Timestamp, ToSpan as _};
-use praxis_domain::anyone::{CANDIDATES_MAX, Candidates, SLOTS_PER_LOOK_MAX, Step};
+use praxis_domain::anyone::{
+    CANDIDATES_AT_A_TIME, CANDIDATES_MAX, Candidates, SLOTS_PER_LOOK_MAX, Step,
+};
 use praxis_domain::area::{Area, Window};
 use praxis_domain::calendar;
 use praxis_domain::search::{Around, DECAY};
@@ -13,7 +15,7 @@ use praxis_domain::zone::Zone;
 use praxis_platform::clock;
 use praxis_platform::database::{self, Database};
 use praxis_platform::index::search::{
-    Clause, DateRange, Factor, Flag, Gauss, GeoDistance, Hit, Query, Term, run,
+    Clause, DateRange, Factor, Flag, Gauss, GeoDistance, Hit, Order, Query, Terms, run,
 };
 use praxis_platform::index::{GeoPoint, Value};
 use praxis_platform::problem::Problem;
@@ -53,7 +55,7 @@ pub async fn book(
 ) -> Result<Option<View>, Problem> {
     let now = clock::now();
     let (around, window) = search.checked(now)?;
-    let nearest = nearest(&around, &window, now).await?;
+    let mut nearest = Nearest::of(query(&around, &window), window.from);
     let mut booker = Booker {
         database,
         caller,
@@ -64,7 +66,8 @@ pub async fn book(
         refused: None,
     };
     let (_, chance) = clock::new_id().as_u64_pair();
-    let mut candidates = Candidates::new(nearest, chance);
+    let first = nearest.next().await?.unwrap_or_default();
+    let mut candidates = Candidates::new(first, chance);
     loop {
         match candidates.next() {
             Step::Look(practitioner) => {
@@ -82,7 +85,10 @@ pub async fn book(
                     Attempt::Again => return Ok(None),
                 }
             }
-            Step::NoneFree => return Err(booker.refused.unwrap_or_else(refusal::none_free)),
+            Step::NoneFree => match nearest.next().await? {
+                Some(further) => candidates.further(further),
+                None => return Err(booker.refused.unwrap_or_else(refusal::none_free)),
+            },
             Step::TooManyLost => {
                 return Err(Problem::unavailable("many want the same now: try again"));
             }
@@ -90,15 +96,39 @@ pub async fn book(
     }
 }
 
-/// Practitioners who may have a slot in the window, the nearest first, and when at the earliest.
-async fn nearest(
-    around: &Around,
-    window: &Window,
-    now: Timestamp,
-) -> Result<Vec<(Uuid, Timestamp)>, Problem> {
-    let limit = u32::try_from(CANDIDATES_MAX).expect("a page of the index");
-    let page = run(INDEX.to_owned(), query(around, window, now, limit)).await?;
-    let candidate = |hit: &Hit| {
+/// Practitioners who may have a slot in the window, the nearest first, page after page.
+struct Nearest {
+    query: Query,
+    from: Timestamp,
+    asked: usize,
+    /// There are no more, or as many were asked for as may be.
+    is_over: bool,
+}
+
+impl Nearest {
+    fn of(query: Query, from: Timestamp) -> Self {
+        Self {
+            query,
+            from,
+            asked: 0,
+            is_over: false,
+        }
+    }
+
+    /// The next of them, each with when they have a slot at the earliest; none if there are no more.
+    async fn next(&mut self) -> Result<Option<Vec<(Uuid, Timestamp)>>, Problem> {
+        if self.is_over {
+            return Ok(None);
+        }
+        let page = run(INDEX.to_owned(), self.query.clone()).await?;
+        self.asked += CANDIDATES_AT_A_TIME;
+        self.is_over = page.next.is_none() || self.asked >= CANDIDATES_MAX;
+        self.query.cursor = page.next;
+        let candidates = page.hits.iter().filter_map(|hit| self.candidate(hit));
+        Ok(Some(candidates.collect()))
+    }
+
+    fn candidate(&self, hit: &Hit) -> Option<(Uuid, Timestamp)> {
         let next = hit.fields.iter().find_map(|field| match field.value {
             Value::Date(milliseconds) if field.name == "next_available_slot" => {
                 Timestamp::from_millisecond(milliseconds).ok()
@@ -106,12 +136,12 @@ async fn nearest(
             // The other fields.
             _ => None,
         });
-        Some((hit.id.parse().ok()?, next?.max(window.from)))
-    };
-    Ok(page.hits.iter().filter_map(candidate).collect())
+        Some((hit.id.parse().ok()?, next?.max(self.from)))
+    }
 }
 
-fn query(around: &Around, window: &Window, now: Timestamp, limit: u32) -> Query {
+fn query(around: &Around, window: &Window) -> Query {
+    let limit = u32::try_from(CANDIDATES_AT_A_TIME).expect("a page of the index");
     let center = GeoPoint {
         lat: around.lat,
         lon: around.lon,
@@ -122,10 +152,11 @@ fn query(around: &Around, window: &Window, now: Timestamp, limit: u32) -> Query 
                 field: "active".to_owned(),
                 value: true,
             }),
-            // Their next free slot may lie before the window, and there be others in it.
+            // Their next free slot may lie before the window, even in the past as long as nobody has
+            // told the index, and there be others in it.
             Clause::DateRange(DateRange {
                 field: "next_available_slot".to_owned(),
-                from: Some(now.as_millisecond()),
+                from: None,
                 to: Some(window.to.as_millisecond()),
             }),
             Clause::GeoDistance(GeoDistance {
@@ -133,9 +164,9 @@ fn query(around: &Around, window: &Window, now: Timestamp, limit: u32) -> Query 
                 center,
                 radius_m: around.radius_m(),
             }),
-            Clause::Term(Term {
+            Clause::Terms(Terms {
                 field: "specialty".to_owned(),
-                value: around.specialty.key().to_owned(),
+                values: around.specialty_keys(),
             }),
         ],
         score: vec![Factor::Gauss(Gauss {
@@ -144,6 +175,8 @@ fn query(around: &Around, window: &Window, now: Timestamp, limit: u32) -> Query 
             scale_m: around.scale_m(),
             decay: DECAY,
         })],
+        order: Order::Score,
+        facets: Vec::new(),
         limit,
         cursor: None,
         distance_from: None,

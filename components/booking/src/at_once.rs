@@ -52,7 +52,7 @@ pub async fn book(
     wish: &Wish,
     once: &Once,
 ) -> Result<Attempt, database::Error> {
-    let parameters = parameters(claims, wish, once);
+    let parameters = parameters(database, claims, wish, once);
     let row = store::retried(async || database.row(sql::BOOK_AT_ONCE, parameters.clone()).await);
     let row = match row.await {
         // Who was faster, and with what, is found out the other way.
@@ -69,7 +69,12 @@ pub async fn book(
 }
 
 /// The parameters of `sql::BOOK_AT_ONCE`.
-fn parameters(claims: &Claims, wish: &Wish, once: &Once) -> Vec<ParameterValue> {
+fn parameters(
+    database: &Database,
+    claims: &Claims,
+    wish: &Wish,
+    once: &Once,
+) -> Vec<ParameterValue> {
     let now = clock::now();
     let told = profile(claims);
     vec![
@@ -87,5 +92,6 @@ fn parameters(claims: &Claims, wish: &Wish, once: &Once) -> Vec<ParameterValue> 
         optional_text(&told.phone),
         optional_text(&told.locale),
         database::uuid(clock::new_id()),
+        database.trace(),
     ]
 }

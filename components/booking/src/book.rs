@@ -61,10 +61,11 @@ pub async fn book(request: Request) -> Result<Response, Problem> {
     let claims = request.claims()?;
     claims.require(&BOOKERS)?;
     let key = request.idempotency_key()?;
+    let traceparent = request.traceparent().map(str::to_owned);
     let body: Body = request.json().await?;
     body.check()?;
     let once = Once::new(&claims, key, "book", &body);
-    let database = Database::open().await?;
+    let database = Database::open_for(traceparent.as_deref()).await?;
     let mut known = None;
     if let Some(wish) = body.ordinary(&claims) {
         match at_once::book(&database, &claims, &wish, &once).await? {
@@ -99,6 +100,7 @@ pub async fn book(request: Request) -> Result<Response, Problem> {
 pub async fn hold(request: Request) -> Result<Response, Problem> {
     let claims = request.claims()?;
     claims.require(&BOOKERS)?;
+    let traceparent = request.traceparent().map(str::to_owned);
     let body: Body = request.json().await?;
     let of_bookings = [
         ("/hold_id", body.hold_id.is_some()),
@@ -107,12 +109,12 @@ pub async fn hold(request: Request) -> Result<Response, Problem> {
     if let Some((pointer, _)) = of_bookings.iter().find(|(_, is_there)| *is_there) {
         return Err(Problem::field(*pointer, "belongs to a booking"));
     }
-    let database = Database::open().await?;
+    let database = Database::open_for(traceparent.as_deref()).await?;
     let held = store::settled(async || {
         let caller = Caller::load(&database, &claims, None).await?;
         let granted = grant(&database, &caller, &body).await?;
         let receipt = [const { ParameterValue::DbNull }; 4];
-        let parameters = granted.insertion(clock::new_id(), Status::Held, receipt);
+        let parameters = granted.insertion(&database, clock::new_id(), Status::Held, receipt);
         match store::change(&database, sql::BOOK, &parameters).await? {
             Change::Done(held) => Ok(Some(View::from(&held))),
             Change::NotApplied | Change::Repeated => Ok(None),
@@ -187,7 +189,8 @@ pub async fn attempt(
     let zone = granted.wanted.snapshot.zone();
     let practitioner = granted.wanted.practitioner;
     let answer = View::confirmed(id, practitioner, granted.patient, &granted.slot, zone);
-    let parameters = granted.insertion(id, Status::Confirmed, once.receipt(&answer));
+    let receipt = once.receipt(&answer);
+    let parameters = granted.insertion(database, id, Status::Confirmed, receipt);
     match store::change(database, sql::BOOK, &parameters).await? {
         Change::Done(_) => Ok(Attempt::Booked(answer)),
         Change::NotApplied | Change::Repeated => Ok(Attempt::Again),
@@ -234,6 +237,7 @@ impl Granted {
     /// The parameters of `sql::BOOK`.
     fn insertion(
         &self,
+        database: &Database,
         id: Uuid,
         status: Status,
         receipt: [ParameterValue; 4],
@@ -263,6 +267,7 @@ impl Granted {
         parameters.push(ParameterValue::Int64(snapshot.profile_version));
         parameters.push(ParameterValue::Int32(HOLDS_PER_PATIENT_MAX));
         parameters.push(self.actor.parameter());
+        parameters.push(database.trace());
         parameters
     }
 }
@@ -290,6 +295,7 @@ async fn confirm(
     parameters.extend(once.receipt(&answer));
     parameters.push(ParameterValue::Int64(wanted.snapshot.profile_version));
     parameters.push(actor.parameter());
+    parameters.push(database.trace());
     match store::change(database, sql::CONFIRM, &parameters).await? {
         Change::Done(_) => Ok(Some(answer)),
         Change::NotApplied

@@ -146,7 +146,10 @@ impl Caller {
     }
 
     /// The caller as a patient, whom their first wish makes from the token's claims.
-    pub async fn own_patient(&self, database: &Database) -> Result<Uuid, database::Error> {
+    ///
+    /// 403 where they were erased since the token was issued: what was still under way, or an old page
+    /// in a browser, makes nobody a person again who wanted to be none.
+    pub async fn own_patient(&self, database: &Database) -> Result<Uuid, Problem> {
         let profile = profile(&self.claims);
         if let Some(patient) = &self.patient
             && !fills(&profile, patient)
@@ -160,9 +163,10 @@ impl Caller {
             optional_text(&profile.email),
             optional_text(&profile.phone),
             optional_text(&profile.locale),
+            issued(&self.claims),
         ];
         let row = database.row(sql::FILL_PATIENT, parameters).await?;
-        let row = row.ok_or_else(|| database::Error::Broken("no row for the patient".into()))?;
+        let row = row.ok_or_else(refusal::erased)?;
         Ok(row.json::<Patient>("patient")?.id)
     }
 }
@@ -179,6 +183,11 @@ pub fn profile(claims: &Claims) -> patient::Profile {
         locale: kept(&claims.locale, patient::check_locale),
         channels: vec![patient::Channel::Email],
     }
+}
+
+/// When the token was issued, as a parameter.
+pub fn issued(claims: &Claims) -> ParameterValue {
+    database::optional(claims.issued(), ParameterValue::Int64)
 }
 
 /// Whether the claims hold something that the patient lacks.

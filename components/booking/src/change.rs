@@ -31,7 +31,7 @@ pub async fn cancel(request: &Request, id: Uuid) -> Result<Response, Problem> {
     let claims = request.claims()?;
     claims.require(&BOOKERS)?;
     let version = request.if_match()?;
-    let database = Database::open().await?;
+    let database = Database::open_for(request.traceparent()).await?;
     let cancelled = store::settled(async || try_cancel(&database, &claims, id, version).await);
     let cancelled = cancelled.await?;
     let answer = response::json(StatusCode::OK, &View::from(&cancelled));
@@ -68,6 +68,7 @@ pub async fn give_back(
         ParameterValue::Int32(booking.version),
         database::text(kind.name()),
         actor.parameter(),
+        database.trace(),
     ];
     match store::change(database, sql::CANCEL, &parameters).await? {
         Change::Done(ended) => Ok(Some(ended)),
@@ -84,9 +85,10 @@ pub async fn reschedule(request: Request, id: Uuid) -> Result<Response, Problem>
     claims.require(&BOOKERS)?;
     let version = request.if_match()?;
     let key = request.idempotency_key()?;
+    let traceparent = request.traceparent().map(str::to_owned);
     let body: Body = request.json().await?;
     let once = Once::new(&claims, key, &format!("reschedule {id} {version}"), &body);
-    let database = Database::open().await?;
+    let database = Database::open_for(traceparent.as_deref()).await?;
     let moved = store::settled(async || {
         let caller = Caller::load(&database, &claims, Some(&once)).await?;
         if let Some(answer) = caller.answered(&once)? {
@@ -129,6 +131,7 @@ async fn move_to(
     parameters.extend(once.receipt(&answer));
     parameters.push(ParameterValue::Int64(wanted.snapshot.profile_version));
     parameters.push(actor.parameter());
+    parameters.push(database.trace());
     match store::change(database, sql::RESCHEDULE, &parameters).await? {
         Change::Done(_) => Ok(Some(answer)),
         Change::SlotTaken => Err(wanted.taken(database).await),

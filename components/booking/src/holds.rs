@@ -1,13 +1,13 @@
 //! `POST /v1/holds/{id}/heartbeat` and `DELETE /v1/holds/{id}`; and what time takes away: holds that have
-//! run out, announced, so that their slots are free for everybody to see; old receipts; and waiting
-//! whose time is over.
+//! run out, announced, so that their slots are free for everybody to see; old receipts and notes of
+//! erasures; and waiting whose time is over.
 
 use praxis_domain::booking::HOLD_SECONDS;
 use praxis_domain::hold::{self, HOLD_SECONDS_MAX};
 use praxis_platform::auth::Claims;
 use praxis_platform::clock;
 use praxis_platform::database::{self, Database, ParameterValue};
-use praxis_platform::events::Failure;
+use praxis_platform::events::{Delivery, Failure};
 use praxis_platform::problem::Problem;
 use praxis_platform::request::Request;
 use praxis_platform::response::{self, Response};
@@ -21,6 +21,7 @@ use crate::{change, refusal, sql, waitlist};
 
 const HOLDS_PER_STATEMENT_MAX: i32 = 100;
 const RECEIPTS_PER_STATEMENT_MAX: i32 = 1000;
+const ERASURES_PER_STATEMENT_MAX: i32 = 1000;
 const STATEMENTS_PER_TICK_MAX: u32 = 50;
 
 /// The hold's holder is still there. Needs no `If-Match`: two heartbeats do what one does.
@@ -67,7 +68,7 @@ pub async fn release(request: &Request, id: Uuid) -> Result<Response, Problem> {
     let claims = request.claims()?;
     claims.require(&BOOKERS)?;
     let expected = request.if_match_if_sent()?;
-    let database = Database::open().await?;
+    let database = Database::open_for(request.traceparent()).await?;
     let released = store::settled(async || {
         let (held, actor) = store::seen(&database, &claims, id).await?;
         hold::release(&held.standing(), expected, clock::now()).map_err(refusal::refused)?;
@@ -78,11 +79,12 @@ pub async fn release(request: &Request, id: Uuid) -> Result<Response, Problem> {
 }
 
 /// What a timer asks for.
-pub async fn expire() -> Result<(), Failure> {
-    let database = Database::open().await?;
+pub async fn expire(delivery: &Delivery) -> Result<(), Failure> {
+    let database = Database::open_for(delivery.traceparent.as_deref()).await?;
     for _ in 0..STATEMENTS_PER_TICK_MAX {
         let limit = ParameterValue::Int32(HOLDS_PER_STATEMENT_MAX);
-        let row = database.row(sql::EXPIRE_HOLDS, vec![limit]).await?;
+        let parameters = vec![limit, database.trace()];
+        let row = database.row(sql::EXPIRE_HOLDS, parameters).await?;
         let expired: i64 = row.map_or(Ok(0), |row| row.get("expired"))?;
         if expired < HOLDS_PER_STATEMENT_MAX.into() {
             break;
@@ -91,6 +93,8 @@ pub async fn expire() -> Result<(), Failure> {
     // One statement a tick is enough, for nobody waits for it.
     let limit = ParameterValue::Int32(RECEIPTS_PER_STATEMENT_MAX);
     database.row(sql::PRUNE_RECEIPTS, vec![limit]).await?;
+    let limit = ParameterValue::Int32(ERASURES_PER_STATEMENT_MAX);
+    database.row(sql::PRUNE_ERASURES, vec![limit]).await?;
     waitlist::prune(&database).await?;
     Ok(())
 }

@@ -8,6 +8,7 @@ mod caller;
 mod change;
 mod history;
 mod holds;
+mod links;
 mod list;
 mod offer;
 mod patients;
@@ -67,6 +68,8 @@ async fn route(request: Request) -> Result<Response, Problem> {
         }
         (["v1", "holds", _, "heartbeat"], _) => Err(Problem::method_not_allowed("POST")),
 
+        (["v1", "links", "cancel", token], _) => links::route(&request, token).await,
+
         (["v1", "waitlist"], Method::POST) => waitlist::add(request).await,
         (["v1", "waitlist"], Method::GET) => waitlist::list(&request).await,
         (["v1", "waitlist"], _) => Err(Problem::method_not_allowed("GET, POST")),
@@ -91,7 +94,7 @@ praxis_platform::export_consumer!(Consumer);
 impl events::Guest for Consumer {
     async fn handle(delivery: Delivery) -> Result<(), Failure> {
         match (delivery.topic.as_str(), delivery.event.kind.as_str()) {
-            (event::CRON, event::HOLDS_DUE) => holds::expire().await,
+            (event::CRON, event::HOLDS_DUE) => holds::expire(&delivery).await,
             (event::BOOKING_EVENTS, _) => waitlist::hear(&delivery).await,
             _ => Err(events::unexpected(&delivery)),
         }

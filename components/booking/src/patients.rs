@@ -11,9 +11,9 @@ use serde::Serialize;
 use spin_sdk::http::StatusCode;
 use uuid::Uuid;
 
-use crate::caller::{self, Caller, optional_text};
+use crate::caller::{self, Caller, issued, optional_text};
 use crate::record::Patient;
-use crate::{sql, store};
+use crate::{refusal, sql, store};
 
 #[derive(Serialize)]
 struct View<'a> {
@@ -31,18 +31,21 @@ pub async fn get(request: &Request) -> Result<Response, Problem> {
     let claims = patient(request)?;
     let database = Database::open().await?;
     let caller = Caller::load(&database, &claims, None).await?;
-    Ok(match caller.patient() {
-        Some(patient) => response::json(StatusCode::OK, &View::from(patient)),
+    let profile;
+    let view = match caller.patient() {
+        Some(patient) => View::from(patient),
         None => {
-            let profile = caller::profile(&claims);
-            response::json(StatusCode::OK, &View::from(&profile))
+            profile = caller::profile(&claims);
+            View::from(&profile)
         }
-    })
+    };
+    Ok(answer(&view, caller.patient()))
 }
 
-/// Replaces the whole profile.
+/// Replaces the whole profile; where a version is named, only that one.
 pub async fn put(request: Request) -> Result<Response, Problem> {
     let claims = patient(&request)?;
+    let seen: Option<i32> = request.if_match_if_sent()?;
     let profile: Profile = request.json().await?;
     let errors = profile.check();
     if !errors.is_empty() {
@@ -58,42 +61,55 @@ pub async fn put(request: Request) -> Result<Response, Problem> {
         optional_text(&profile.phone),
         optional_text(&profile.locale),
         ParameterValue::ArrayStr(channels.collect()),
+        issued(&claims),
+        database::optional(seen, ParameterValue::Int32),
     ];
     let database = Database::open().await?;
     let row = database.row(sql::PUT_PATIENT, parameters).await?;
     let row = row.ok_or_else(|| Problem::internal("no row for the patient"))?;
-    let patient: Patient = row.json("patient")?;
-    Ok(response::json(StatusCode::OK, &View::from(&patient)))
+    if !row.get::<bool>("may")? {
+        return Err(refusal::erased());
+    }
+    if let Some(patient) = row.optional_json::<Patient>("patient")? {
+        return Ok(answer(&View::from(&patient), Some(&patient)));
+    }
+    let caller = Caller::load(&database, &claims, None).await?;
+    Err(Problem::version_conflict(version(caller.patient())))
+}
+
+fn answer(view: &View, patient: Option<&Patient>) -> Response {
+    let answer = response::json(StatusCode::OK, view);
+    response::with(answer, "etag", &response::etag(version(patient)))
+}
+
+/// Of a profile that nobody has written yet: 0.
+fn version(patient: Option<&Patient>) -> i64 {
+    patient.map_or(0, |patient| patient.version.into())
 }
 
 /// Forgets the person and what they wait for, and cancels what is to come. Their bookings stay, and tell of nobody.
 pub async fn erase(request: &Request) -> Result<Response, Problem> {
     let claims = patient(request)?;
-    let database = Database::open().await?;
-    store::retried(async || try_erase(&database, &claims.sub).await).await?;
+    let database = Database::open_for(request.traceparent()).await?;
+    let erased = async || {
+        let all = async || lock_and_erase(&database, &claims.sub).await;
+        database.transaction(all).await
+    };
+    store::retried(erased).await?;
     Ok(response::no_content())
 }
 
-async fn try_erase(database: &Database, subject: &str) -> Result<(), database::Error> {
-    database.execute("begin", Vec::new()).await?;
-    let erased = lock_and_erase(database, subject).await;
-    let end = if erased.is_ok() { "commit" } else { "rollback" };
-    let ended = database.execute(end, Vec::new()).await;
-    // Why it failed counts for more than how the transaction ended.
-    erased?;
-    ended.map(drop)
-}
-
-/// The lock first: what was booked before it is there for the statements after it to see.
+/// The locks first: what was made and booked before them is there for the statements after them to see.
 async fn lock_and_erase(database: &Database, subject: &str) -> Result<(), database::Error> {
+    let subject = || database::text(subject);
     let statements = [
-        sql::LOCK_PATIENT,
-        sql::DROP_WAITING,
-        sql::ERASE_PATIENT,
-        sql::DROP_RECEIPTS,
+        (sql::NOTE_ERASURE, vec![subject()]),
+        (sql::LOCK_PATIENT, vec![subject()]),
+        (sql::DROP_WAITING, vec![subject()]),
+        (sql::ERASE_PATIENT, vec![subject(), database.trace()]),
+        (sql::DROP_RECEIPTS, vec![subject()]),
     ];
-    for statement in statements {
-        let parameters = vec![database::text(subject)];
+    for (statement, parameters) in statements {
         database.rows(statement, parameters).await?;
     }
     Ok(())

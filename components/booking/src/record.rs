@@ -108,4 +108,5 @@ pub struct Patient {
     pub phone: Option<String>,
     pub locale: Option<String>,
     pub channels: Vec<Channel>,
+    pub version: i32,
 }

@@ -81,6 +81,16 @@ pub fn too_many_holds() -> Problem {
     )
 }
 
+/// The token is from before an erasure.
+pub fn erased() -> Problem {
+    Problem::new(
+        StatusCode::FORBIDDEN,
+        "/problems/patient-erased",
+        "The person was erased",
+        "you were erased after this token was issued: sign in again to begin anew",
+    )
+}
+
 /// Of any practitioner.
 pub fn none_free() -> Problem {
     Problem::new(

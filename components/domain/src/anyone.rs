@@ -11,8 +11,11 @@ use uuid::Uuid;
 
 use crate::slot::Slot;
 
-/// Practitioners that are considered: the nearest ones.
-pub const CANDIDATES_MAX: usize = 100;
+/// Practitioners that are considered at a time: the nearest ones, and only where none of them has a free
+/// slot, the nearest after them.
+pub const CANDIDATES_AT_A_TIME: usize = 100;
+/// Practitioners that are considered in all.
+pub const CANDIDATES_MAX: usize = 500;
 /// Slots of one practitioner that are considered.
 pub const SLOTS_PER_LOOK_MAX: usize = 64;
 /// Slots that are tried before the caller is told to come again: it is their number that is
@@ -26,7 +29,7 @@ pub enum Step {
     Look(Uuid),
     /// Book it; if somebody else was faster: `lost`.
     Try(Uuid, Slot),
-    /// Nothing is free.
+    /// Nothing is free with any of them: `further`, if there are others.
     NoneFree,
     /// As many slots were lost as may be tried.
     TooManyLost,
@@ -54,17 +57,24 @@ impl Candidates {
     /// `nearest_first`: each with the first slot that they may have. `chance`: another one for each
     /// caller.
     pub fn new(nearest_first: impl IntoIterator<Item = (Uuid, Timestamp)>, chance: u64) -> Self {
-        let candidates = nearest_first.into_iter().take(CANDIDATES_MAX);
-        let left = candidates.map(|(practitioner, not_before)| Candidate {
+        let mut candidates = Self {
+            left: Vec::new(),
+            chance,
+            losses: 0,
+        };
+        candidates.further(nearest_first);
+        candidates
+    }
+
+    /// Those who come next, when nothing is free with the others.
+    pub fn further(&mut self, nearest_first: impl IntoIterator<Item = (Uuid, Timestamp)>) {
+        let candidates = nearest_first.into_iter().take(CANDIDATES_AT_A_TIME);
+        let candidates = candidates.map(|(practitioner, not_before)| Candidate {
             practitioner,
             not_before,
             slots: None,
         });
-        Self {
-            left: left.collect(),
-            chance,
-            losses: 0,
-        }
+        self.left.extend(candidates);
     }
 
     pub fn next(&self) -> Step {
@@ -195,6 +205,17 @@ mod tests {
         assert_eq!(candidates.next(), Step::Look(FAR));
         candidates.found(FAR, Vec::new());
         assert_eq!(candidates.next(), Step::NoneFree);
+    }
+
+    #[test]
+    fn when_nothing_is_free_with_the_nearest_those_further_away_have_their_turn() {
+        let mut candidates = Candidates::new([(NEAR, slot(9).start())], 7);
+        candidates.found(NEAR, Vec::new());
+        assert_eq!(candidates.next(), Step::NoneFree);
+        candidates.further([(FAR, slot(10).start())]);
+        assert_eq!(candidates.next(), Step::Look(FAR));
+        candidates.found(FAR, slots(&[10]));
+        assert_eq!(candidates.next(), Step::Try(FAR, slot(10)));
     }
 
     #[test]

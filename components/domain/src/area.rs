@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::FieldError;
 use crate::calendar::{self, YEARS};
 use crate::practitioner::Specialty;
-use crate::search::{Around, RADIUS_KM_MAX};
+use crate::search::{Around, RADIUS_KM_MAX, RADIUS_KM_MIN};
 use crate::zone::Zone;
 
 /// A specialty around a place, not checked yet.
@@ -31,8 +31,8 @@ impl Area {
                 error(field, format!("must be a number from -{most} to {most}"));
             }
         }
-        if !(self.radius_km > 0.0 && self.radius_km <= RADIUS_KM_MAX) {
-            let detail = format!("must be more than 0 and {RADIUS_KM_MAX} at most");
+        if !(RADIUS_KM_MIN..=RADIUS_KM_MAX).contains(&self.radius_km) {
+            let detail = format!("must be a number from {RADIUS_KM_MIN} to {RADIUS_KM_MAX}");
             error("radius_km", detail);
         }
         let specialty = Specialty::parse(&self.specialty);
@@ -47,7 +47,7 @@ impl Area {
                 lat: self.lat,
                 lon: self.lon,
                 radius_km: self.radius_km,
-                specialty,
+                specialties: vec![specialty],
             }),
             Some(_) | None => Err(errors),
         }
@@ -118,7 +118,7 @@ mod tests {
     fn an_area_is_a_search_around_a_place() {
         let around = berlin().around("/search").unwrap();
         assert_eq!(around.radius_m(), 10_000.0);
-        assert_eq!(around.specialty.key(), "cardiology");
+        assert_eq!(around.specialties[0].key(), "cardiology");
     }
 
     #[test]
@@ -138,11 +138,14 @@ mod tests {
                 "/search/specialty"
             ]
         );
-        let wide = Area {
-            radius_km: RADIUS_KM_MAX + 0.1,
-            ..berlin()
-        };
-        assert_eq!(pointers(wide.around("").unwrap_err()), ["/radius_km"]);
+        for radius_km in [RADIUS_KM_MAX + 0.1, 1e-300, f64::INFINITY, f64::NAN] {
+            let area = Area {
+                radius_km,
+                ..berlin()
+            };
+            let errors = area.around("").unwrap_err();
+            assert_eq!(pointers(errors), ["/radius_km"], "{radius_km}");
+        }
     }
 
     fn window(from: Option<&str>, to: Option<&str>) -> Result<Window, Vec<FieldError>> {

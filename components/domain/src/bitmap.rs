@@ -18,6 +18,11 @@ pub fn key(prefix: &str, practitioner: Uuid) -> String {
     format!("{prefix}:{{{practitioner}}}:days")
 }
 
+/// The key of the turn to load a practitioner, on the same node.
+pub fn claim_key(prefix: &str, practitioner: Uuid) -> String {
+    format!("{prefix}:{{{practitioner}}}:loading")
+}
+
 /// The field of a date: `2026-11-23`.
 pub fn field(date: Date) -> String {
     date.to_string()

@@ -29,6 +29,10 @@ pub struct NamedDate(pub Date);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct NamedInstant(pub Timestamp);
 
+/// An instant within `YEARS`, as people write it: `2026-11-23T09:00:00Z`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct NamedStart(pub Timestamp);
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not of the form, or not of the years from {} to {}", YEARS.start(), YEARS.end())]
 pub struct NotNamed;
@@ -53,11 +57,23 @@ impl FromStr for NamedInstant {
     fn from_str(text: &str) -> Result<Self, NotNamed> {
         let seconds = text.parse().map_err(|_| NotNamed)?;
         let instant = Timestamp::from_second(seconds).map_err(|_| NotNamed)?;
-        if YEARS.contains(&Zone::utc().date(instant).year()) {
-            Ok(Self(instant))
-        } else {
-            Err(NotNamed)
-        }
+        within_years(instant).map(Self)
+    }
+}
+
+impl FromStr for NamedStart {
+    type Err = NotNamed;
+
+    fn from_str(text: &str) -> Result<Self, NotNamed> {
+        within_years(text.parse().map_err(|_| NotNamed)?).map(Self)
+    }
+}
+
+fn within_years(instant: Timestamp) -> Result<Timestamp, NotNamed> {
+    if YEARS.contains(&Zone::utc().date(instant).year()) {
+        Ok(instant)
+    } else {
+        Err(NotNamed)
     }
 }
 
@@ -127,6 +143,16 @@ pub fn horizon_end_anywhere(now: Timestamp) -> Timestamp {
     end.unwrap_or(Timestamp::MAX)
 }
 
+/// How often the clock alone may change what is free: a slot begins, or a date comes within the
+/// horizon. No zone is apart from the others by less.
+const QUARTER_SECONDS: i64 = 15 * 60;
+
+/// When the clock alone changes what is free, at the earliest.
+pub fn next_quarter(now: Timestamp) -> Timestamp {
+    let left = QUARTER_SECONDS - now.as_second().rem_euclid(QUARTER_SECONDS);
+    Timestamp::from_second(now.as_second() + left).unwrap_or(Timestamp::MAX)
+}
+
 /// The dates of a range, both ends included.
 pub fn dates(from: Date, to: Date) -> impl Iterator<Item = Date> {
     from.series(1.day()).take_while(move |date| *date <= to)
@@ -191,6 +217,16 @@ mod tests {
     }
 
     #[test]
+    fn an_instant_may_be_written_as_people_do() {
+        let named = |text: &str| text.parse().map(|NamedStart(instant)| instant);
+        let expected = at("2026-11-23T08:00:00Z");
+        assert_eq!(named("2026-11-23T09:00:00+01:00"), Ok(expected));
+        for text in ["2026-11-23", "1899-12-31T00:00:00Z", "9999-01-01T00:00:00Z"] {
+            assert_eq!(named(text), Err(NotNamed), "{text}");
+        }
+    }
+
+    #[test]
     fn a_slot_that_has_begun_is_not_free() {
         let day = Day {
             date: date(2026, 11, 23),
@@ -214,6 +250,16 @@ mod tests {
             booked: Mask::NONE,
         };
         assert_eq!(day.free(&berlin(), at("2026-11-23T08:00:00Z")), Mask::NONE);
+    }
+
+    #[test]
+    fn the_clock_changes_what_is_free_every_quarter_of_an_hour() {
+        for (now, next) in [
+            ("2026-11-23T08:00:00Z", "2026-11-23T08:15:00Z"),
+            ("2026-11-23T08:14:59.9Z", "2026-11-23T08:15:00Z"),
+        ] {
+            assert_eq!(next_quarter(at(now)), at(next));
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The events: their topics, kinds and payloads.
 //!
 //! A payload holds ids and times, never a name, an address or a reason. The key of every event
-//! is the practitioner's id.
+//! is the practitioner's id; of a reminder, the booking's.
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -14,6 +14,8 @@ pub const SCHEMA: u32 = 1;
 pub const BOOKING_EVENTS: &str = "booking-events";
 pub const PRACTITIONER_EVENTS: &str = "practitioner-events";
 pub const AVAILABILITY_EVENTS: &str = "availability-events";
+/// What people are reminded of.
+pub const REMINDER_EVENTS: &str = "reminder-events";
 /// The topic of what a timer sends.
 pub const CRON: &str = "cron";
 
@@ -30,10 +32,15 @@ pub const PRACTITIONER_DEACTIVATED: &str = "PractitionerDeactivated";
 
 pub const AVAILABILITY_CHANGED: &str = "AvailabilityChanged";
 
+/// Of `reminder-events`: a patient is to be reminded now.
+pub const REMINDER_DUE: &str = "ReminderDue";
+
 /// Timer: holds that have run out are to be expired.
 pub const HOLDS_DUE: &str = "HoldsDue";
 /// Timer: the rules of the zones in use are to be written down anew.
 pub const ZONES_DUE: &str = "ZonesDue";
+/// Timer: reminders whose time has come are to be announced.
+pub const REMINDERS_DUE: &str = "RemindersDue";
 /// Timer: next free slots that lie in the past are to be computed anew.
 pub const NEXT_SLOTS_DUE: &str = "NextSlotsDue";
 
@@ -106,6 +113,16 @@ pub struct Previous {
     pub previous_slot_start: Timestamp,
     pub previous_local_date: Date,
     pub previous_local_hour: u8,
+}
+
+/// The payload of `ReminderDue`: of which booking, as it was when it was announced.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reminder {
+    pub schema: u32,
+    pub booking_id: Uuid,
+    /// How long before the slot.
+    pub lead_minutes: i32,
+    pub slot_start: Timestamp,
 }
 
 /// The payload of every event of `practitioner-events`. Its stream version is the practitioner's.

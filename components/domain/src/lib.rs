@@ -3,22 +3,31 @@
 //! Nothing here reads a clock, makes an id or talks to anything; time and ids are parameters.
 //! The components load what a decision needs, ask, and save what it says.
 
+pub mod address;
 pub mod anyone;
 pub mod area;
 pub mod bitmap;
 pub mod booking;
 pub mod calendar;
+pub mod dates;
 pub mod event;
+pub mod explain;
 pub mod hold;
 pub mod idempotency;
+pub mod invitation;
+pub mod link;
+pub mod locale;
 pub mod mask;
 pub mod notice;
 pub mod patient;
 pub mod practitioner;
+pub mod reminder;
 pub mod schedule;
 pub mod search;
 pub mod slot;
 pub mod sqlstate;
+pub mod template;
+pub mod tenant;
 pub mod waitlist;
 pub mod zone;
 

@@ -4,10 +4,21 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use uuid::{Uuid, uuid};
 
+use crate::dates::Dates;
 use crate::event::{self, BookingKind};
+use crate::invitation;
+use crate::link::Secrets;
+use crate::locale::Locale;
 use crate::patient::Channel;
 use crate::slot::{Misaligned, Slot};
+use crate::tenant::Brand;
 use crate::zone::{self, Zone};
+
+pub use entry::{Entry, entry};
+pub use links::unsubscribe_url;
+
+mod entry;
+mod links;
 
 /// Older news is recorded, but nobody is told: it comes from a replay.
 pub const NOTIFY_AGE_MAX: SignedDuration = SignedDuration::from_hours(24);
@@ -24,9 +35,6 @@ pub const OUTAGE_ATTEMPTS_MAX: i32 = 130;
 /// A claim on a notice is void after that: whoever made it was given 60 seconds for the whole event.
 pub const CLAIM_AGE_MAX: SignedDuration = SignedDuration::from_secs(90);
 
-/// The locale of the templates that there are.
-pub const LOCALE: &str = "en";
-
 /// Idempotency keys are made in this name space.
 const NAMESPACE: Uuid = uuid!("2b8e6a37-6f0e-5d6c-a6f4-9c3d1e7b5a10");
 
@@ -36,11 +44,26 @@ pub enum Occasion {
     Created,
     Cancelled,
     Rescheduled,
+    /// It is soon.
+    Reminder,
     /// A slot that came free is held for the patient.
     Offered,
 }
 
 impl Occasion {
+    pub const ALL: [Self; 5] = [
+        Self::Created,
+        Self::Cancelled,
+        Self::Rescheduled,
+        Self::Reminder,
+        Self::Offered,
+    ];
+
+    pub fn parse(name: &str) -> Option<Self> {
+        let mut all = Self::ALL.into_iter();
+        all.find(|occasion| occasion.name() == name)
+    }
+
     /// None where nobody is told: a hold is a thing between a patient and their screen.
     pub fn of(kind: BookingKind) -> Option<Self> {
         match kind {
@@ -57,16 +80,17 @@ impl Occasion {
             Self::Created => "booking-created",
             Self::Cancelled => "booking-cancelled",
             Self::Rescheduled => "booking-rescheduled",
+            Self::Reminder => "booking-reminder",
             Self::Offered => "hold-offered",
         }
     }
 
     /// An offer is between the patient and us until they take it.
-    fn concerns(self, audience: Audience) -> bool {
+    pub fn concerns(self, audience: Audience) -> bool {
         match (self, audience) {
             (Self::Offered, Audience::Practitioner) => false,
             (Self::Offered, Audience::Patient)
-            | (Self::Created | Self::Cancelled | Self::Rescheduled, _) => true,
+            | (Self::Created | Self::Cancelled | Self::Rescheduled | Self::Reminder, _) => true,
         }
     }
 }
@@ -79,6 +103,22 @@ pub enum Audience {
 }
 
 impl Audience {
+    pub const ALL: [Self; 2] = [Self::Patient, Self::Practitioner];
+
+    pub fn parse(name: &str) -> Option<Self> {
+        let mut all = Self::ALL.into_iter();
+        all.find(|audience| audience.name() == name)
+    }
+
+    /// Whether anybody of them is told that way.
+    pub fn is_told_by(self, channel: Channel) -> bool {
+        match self {
+            Self::Patient => true,
+            // They look after a whole calendar: a text for each booking would be noise.
+            Self::Practitioner => channel == Channel::Email,
+        }
+    }
+
     pub fn name(self) -> &'static str {
         match self {
             Self::Patient => "patient",
@@ -97,6 +137,8 @@ pub struct Recipient {
     pub phone: Option<String>,
     /// How they want to be told.
     pub channels: Vec<Channel>,
+    /// What language they want to be told in.
+    pub locale: Locale,
 }
 
 impl Recipient {
@@ -181,12 +223,29 @@ pub struct Place {
     pub practice: String,
     pub address: String,
     pub city: String,
+    /// `DE`
+    pub country: String,
     pub phone: Option<String>,
+}
+
+/// What there is to tell of a booking, whoever is told.
+pub struct Story<'a> {
+    pub occasion: Occasion,
+    pub booking: &'a event::Booking,
+    pub patient_name: Option<&'a str>,
+    pub place: &'a Place,
+    pub brand: &'a Brand,
+    pub public_url: &'a str,
+    /// What signs the links.
+    pub secrets: &'a Secrets,
 }
 
 /// What a template may say. Nothing about anybody's health: not even the specialty.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct View {
+    /// `de-AT`. Dates and times here are written as it does.
+    pub locale: Locale,
+    pub brand: Brand,
     pub booking_id: Uuid,
     pub recipient_name: Option<String>,
     pub patient_name: Option<String>,
@@ -194,18 +253,22 @@ pub struct View {
     pub slot: Time,
     /// When it was before it was rescheduled.
     pub previous: Option<Time>,
-    /// Until when an offer holds, `Monday, 23 November 2026, 09:15`, in the practitioner's own time.
+    /// Until when an offer holds, `Monday, 23 November 2026 at 09:15`, in the practitioner's own time.
     pub offered_until: Option<String>,
     /// Where the patient sees their bookings.
     pub public_url: String,
+    /// Cancels the appointment, for whoever has the link: to the patient, of one that is to come.
+    pub cancel_url: Option<String>,
+    /// Ends reminders on the channel of this one, for whoever has the link.
+    pub opt_out_url: Option<String>,
 }
 
 /// A slot in the practitioner's own time, in words.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Time {
-    /// `Monday, 23 November 2026`.
+    /// `Monday, 23 November 2026`, `lundi 23 novembre 2026`.
     pub date: String,
-    /// `09:00`.
+    /// `09:00`, `9:00 AM`.
     pub from: String,
     /// `10:00`.
     pub to: String,
@@ -220,47 +283,60 @@ pub enum BadTime {
     Zone(#[from] zone::Unknown),
     #[error(transparent)]
     Slot(#[from] Misaligned),
+    #[error(transparent)]
+    Calendar(#[from] invitation::BadTime),
 }
 
-/// What the templates may say to one recipient of an event.
+/// What the templates may say to one recipient of an event on a channel, in the forms of a locale; where
+/// that names no country, in those of the practice's.
 pub fn view(
-    booking: &event::Booking,
+    story: &Story<'_>,
     recipient: &Recipient,
-    patient_name: Option<&str>,
-    place: &Place,
-    public_url: &str,
+    channel: Channel,
+    locale: &Locale,
 ) -> Result<View, BadTime> {
+    let Story { booking, place, .. } = *story;
     let zone = Zone::parse(&booking.time_zone)?;
+    let locale = locale.in_country(&place.country);
+    let dates = Dates::of(&locale);
     let previous = match &booking.previous {
-        Some(previous) => Some(time(previous.previous_slot_start, &zone)?),
+        Some(previous) => Some(time(previous.previous_slot_start, &zone, &dates)?),
         None => None,
     };
     Ok(View {
+        brand: Brand {
+            name: one_line(&story.brand.name),
+            ..story.brand.clone()
+        },
         booking_id: booking.booking_id,
         recipient_name: recipient.name.as_deref().map(one_line),
-        patient_name: patient_name.map(one_line),
+        patient_name: story.patient_name.map(one_line),
         place: Place {
             practitioner: one_line(&place.practitioner),
             practice: one_line(&place.practice),
             address: one_line(&place.address),
             city: one_line(&place.city),
+            country: place.country.clone(),
             phone: place.phone.as_deref().map(one_line),
         },
-        slot: time(booking.slot_start, &zone)?,
+        slot: time(booking.slot_start, &zone, &dates)?,
         previous,
         offered_until: booking
             .hold_expires_at
-            .map(|end| zone.local(end).strftime("%A, %-d %B %Y, %H:%M").to_string()),
-        public_url: public_url.to_owned(),
+            .map(|end| dates.moment(zone.local(end))),
+        public_url: story.public_url.to_owned(),
+        cancel_url: links::cancel_url(story, recipient),
+        opt_out_url: links::opt_out_url(story, recipient, channel),
+        locale,
     })
 }
 
-fn time(start: Timestamp, zone: &Zone) -> Result<Time, BadTime> {
+fn time(start: Timestamp, zone: &Zone, dates: &Dates) -> Result<Time, BadTime> {
     let slot = Slot::parse(start, zone)?;
     Ok(Time {
-        date: slot.date().strftime("%A, %-d %B %Y").to_string(),
-        from: slot.local_time(),
-        to: zone.local(slot.end()).strftime("%H:%M").to_string(),
+        date: dates.date(slot.date()),
+        from: dates.time(zone.local(slot.start()).time()),
+        to: dates.time(zone.local(slot.end()).time()),
         time_zone: zone.name().to_owned(),
     })
 }

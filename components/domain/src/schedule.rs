@@ -23,11 +23,13 @@ pub struct Schedule {
 impl Schedule {
     /// The hours that can be booked on a date, if nobody has booked yet.
     pub fn open(&self, date: Date) -> Mask {
-        let planned = match self.exceptions.get(&date) {
-            Some(mask) => *mask,
-            None => self.week[monday_first(date)],
-        };
-        planned & existing(date, &self.zone)
+        let exception = self.exceptions.get(&date).copied();
+        exception.unwrap_or_else(|| self.weekly(date)) & existing(date, &self.zone)
+    }
+
+    /// The hours of the weekday, whatever holds on the date.
+    pub fn weekly(&self, date: Date) -> Mask {
+        self.week[monday_first(date)]
     }
 }
 

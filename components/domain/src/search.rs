@@ -1,15 +1,27 @@
 //! What a search for practitioners asks.
 
 use jiff::{SignedDuration, Timestamp};
+use sha2::{Digest as _, Sha256};
 
 use crate::FieldError;
 use crate::practitioner::Specialty;
+use crate::zone::Zone;
+
+mod cursor;
+mod days;
+
+use cursor::{Cursor, hex};
+pub use days::{DAYS_MAX, Days};
 
 pub const RADIUS_KM_MAX: f64 = 200.0;
+/// A metre: within less there is no place, and a decay over it is no number.
+pub const RADIUS_KM_MIN: f64 = 0.001;
 pub const LIMIT_MAX: u32 = 100;
 pub const LIMIT_DEFAULT: u32 = 20;
 pub const WORDS_CHARS_MAX: usize = 100;
-const CURSOR_BYTES_MAX: usize = 2_048;
+pub const SPECIALTIES_MAX: usize = 10;
+/// Enough that no two searches of one client meet; who forges one only confuses themselves.
+const FINGERPRINT_BYTES: usize = 8;
 
 /// Who is free within this time is found, if the caller does not say.
 const AVAILABLE_WITHIN: SignedDuration = SignedDuration::from_hours(7 * 24);
@@ -21,29 +33,38 @@ pub const RATING_MISSING: f64 = 3.0;
 pub const DECAY: f64 = 0.5;
 
 /// The parameters that there are.
-pub const PARAMETERS: [&str; 8] = [
+pub const PARAMETERS: [&str; 11] = [
     "lat",
     "lon",
     "radius_km",
     "specialty",
     "available_before",
     "q",
+    "order",
+    "facets",
+    "time_zone",
     "limit",
     "cursor",
 ];
 
 /// Where, and for what.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Around {
     pub lat: f64,
     pub lon: f64,
     pub radius_km: f64,
-    pub specialty: Specialty,
+    /// Any of these; there is one at least.
+    pub specialties: Vec<Specialty>,
 }
 
 impl Around {
     pub fn radius_m(&self) -> f64 {
         self.radius_km * 1_000.0
+    }
+
+    pub fn specialty_keys(&self) -> Vec<String> {
+        let keys = self.specialties.iter().map(|of| of.key().to_owned());
+        keys.collect()
     }
 
     /// The distance at which the factor is `DECAY`.
@@ -52,14 +73,37 @@ impl Around {
     }
 }
 
+/// Who comes first. Those that are equal in it go by their ids.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// By the score.
+    Best,
+    /// By the distance from the place that is asked for.
+    Nearest,
+    /// By the next free slot.
+    Soonest,
+}
+
+/// What is counted among all that match.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Facets {
+    pub specialty: bool,
+    /// In this zone.
+    pub day: Option<Zone>,
+}
+
 /// A search, checked. `around` or `words` is there, or both.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Search {
     pub around: Option<Around>,
     /// Words of the name.
     pub words: Option<String>,
+    /// They may be written with a typo: only where nobody is found who is called as they say.
+    pub typos: bool,
     /// The next free slot is not before this, and before that.
     pub available: (Timestamp, Timestamp),
+    pub order: Order,
+    pub facets: Facets,
     pub limit: u32,
     /// Where the index goes on.
     pub index_cursor: Option<String>,
@@ -79,6 +123,8 @@ impl Search {
         let words = query.words();
         let around = query.around(words.is_some());
         let available = query.available(now);
+        let order = query.order();
+        let facets = query.facets();
         let limit = query.limit();
         let cursor = query.cursor();
         if !query.errors.is_empty() {
@@ -87,29 +133,75 @@ impl Search {
         let search = Self {
             around,
             words,
+            typos: false,
             available,
+            order,
+            facets,
             limit,
             index_cursor: None,
         };
-        Ok(match cursor {
-            Some(cursor) => Self {
+        match cursor {
+            Some(cursor) if cursor.asked == search.fingerprint() => Ok(Self {
                 available: cursor.available,
+                typos: cursor.typos,
                 index_cursor: Some(cursor.index),
                 ..search
-            },
-            None => search,
+            }),
+            Some(_) => {
+                let detail = "is of another search: ask as for the page before";
+                Err(vec![FieldError::new("/query/cursor", detail)])
+            }
+            None => Ok(search),
+        }
+    }
+
+    /// What was asked, but for the size of a page and the times, which the cursor has itself: a cursor
+    /// of another search would point at a place in another order.
+    fn fingerprint(&self) -> String {
+        let around = self.around.as_ref().map(|around| {
+            let Around {
+                lat,
+                lon,
+                radius_km,
+                specialties,
+            } = around;
+            let place = [lat, lon, radius_km].map(|number| number.to_bits());
+            let keys: Vec<_> = specialties.iter().map(|of| of.key()).collect();
+            format!("{place:?} {keys:?}")
+        });
+        let asked = format!("{around:?} {:?} {:?}", self.words, self.order);
+        let digest = Sha256::digest(asked.as_bytes());
+        hex(&digest[..FINGERPRINT_BYTES])
+    }
+
+    /// The same search for names that are nearly those, if that could find more: the first page only,
+    /// since the cursor of another says how its first was asked.
+    pub fn with_typos(self) -> Option<Self> {
+        let may = self.words.is_some() && !self.typos && self.index_cursor.is_none();
+        may.then_some(Self {
+            typos: true,
+            ..self
         })
+    }
+
+    /// The days to count, if they are asked for.
+    pub fn days(&self) -> Option<Days> {
+        let (from, before) = self.available;
+        let zone = self.facets.day.as_ref()?;
+        Some(Days::between(from, before, zone))
     }
 
     /// The cursor of the next page. It keeps the times that this page was asked with: as the clock
     /// moves on, the pages still belong together.
     pub fn next_cursor(&self, index: &str) -> String {
         let (from, before) = self.available;
-        let index: String = index.bytes().map(|byte| format!("{byte:02x}")).collect();
         format!(
-            "1.{}.{}.{index}",
+            "3.{}.{}.{}.{}.{}",
             from.as_millisecond(),
-            before.as_millisecond()
+            before.as_millisecond(),
+            self.fingerprint(),
+            u8::from(self.typos),
+            hex(index.as_bytes())
         )
     }
 }
@@ -117,43 +209,6 @@ impl Search {
 /// Kilometres, to the metre.
 pub fn distance_km(distance_m: f64) -> f64 {
     distance_m.round() / 1_000.0
-}
-
-struct Cursor {
-    available: (Timestamp, Timestamp),
-    index: String,
-}
-
-impl Cursor {
-    fn parse(text: &str) -> Option<Self> {
-        if text.len() > CURSOR_BYTES_MAX {
-            return None;
-        }
-        let mut parts = text.split('.');
-        let (version, from, before, index) =
-            (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-        if version != "1" || parts.next().is_some() {
-            return None;
-        }
-        Some(Self {
-            available: (milliseconds(from)?, milliseconds(before)?),
-            index: unhex(index)?,
-        })
-    }
-}
-
-fn milliseconds(text: &str) -> Option<Timestamp> {
-    Timestamp::from_millisecond(text.parse().ok()?).ok()
-}
-
-fn unhex(text: &str) -> Option<String> {
-    let pairs = text.as_bytes().chunks(2).map(|pair| {
-        let pair = std::str::from_utf8(pair)
-            .ok()
-            .filter(|pair| pair.len() == 2)?;
-        u8::from_str_radix(pair, 16).ok()
-    });
-    String::from_utf8(pairs.collect::<Option<_>>()?).ok()
 }
 
 /// The parameters and what is wrong with them.
@@ -194,20 +249,83 @@ impl<'a, F: Fn(&str) -> Option<&'a str>> Query<F> {
         }
         let lat = self.number("lat", -90.0, 90.0);
         let lon = self.number("lon", -180.0, 180.0);
-        let radius_km = self.number("radius_km", 0.0, RADIUS_KM_MAX);
-        if radius_km == Some(0.0) {
-            self.error("radius_km", "must be more than 0");
-        }
-        let specialty = self.required("specialty").map(Specialty::parse);
-        if specialty == Some(None) {
-            self.error("specialty", "is not one of those at /v1/specialties");
-        }
+        let radius_km = self.number("radius_km", RADIUS_KM_MIN, RADIUS_KM_MAX);
+        let specialties = self.specialties();
         Some(Around {
             lat: lat?,
             lon: lon?,
             radius_km: radius_km?,
-            specialty: specialty??,
+            specialties: specialties?,
         })
+    }
+
+    /// In one order and each once, so that the cursor does not depend on how they were written.
+    fn specialties(&mut self) -> Option<Vec<Specialty>> {
+        let text = self.required("specialty")?;
+        let mut specialties = Vec::new();
+        for key in text.split(',').map(str::trim) {
+            let Some(specialty) = Specialty::parse(key) else {
+                let detail = format!("{key:?} is not one of those at /v1/specialties");
+                self.error("specialty", detail);
+                return None;
+            };
+            specialties.push(specialty);
+        }
+        specialties.sort_unstable();
+        specialties.dedup();
+        if specialties.len() > SPECIALTIES_MAX {
+            let detail = format!("must name {SPECIALTIES_MAX} at most");
+            self.error("specialty", detail);
+            return None;
+        }
+        Some(specialties)
+    }
+
+    fn order(&mut self) -> Order {
+        match self.get("order") {
+            None | Some("best") => Order::Best,
+            Some("soonest") => Order::Soonest,
+            Some("nearest") => {
+                if self.get("lat").is_none() && self.get("lon").is_none() {
+                    self.error("order", "nearest needs a place: lat and lon");
+                }
+                Order::Nearest
+            }
+            Some(_) => {
+                self.error("order", "must be best, nearest or soonest");
+                Order::Best
+            }
+        }
+    }
+
+    fn facets(&mut self) -> Facets {
+        let mut facets = Facets::default();
+        let mut counts_days = false;
+        for name in self
+            .get("facets")
+            .into_iter()
+            .flat_map(|all| all.split(','))
+        {
+            match name.trim() {
+                "specialty" => facets.specialty = true,
+                "day" => counts_days = true,
+                _ => {
+                    self.error("facets", "must be specialty, day, or both with a comma");
+                    return Facets::default();
+                }
+            }
+        }
+        let zone = self.get("time_zone").map(Zone::parse);
+        match (zone, counts_days) {
+            (None, false) => {}
+            (None, true) => facets.day = Some(Zone::utc()),
+            (Some(Ok(zone)), true) => facets.day = Some(zone),
+            (Some(Ok(_)), false) => self.error("time_zone", "goes with facets=day only"),
+            (Some(Err(_)), _) => {
+                self.error("time_zone", "must be an IANA time zone, like Europe/Berlin");
+            }
+        }
+        facets
     }
 
     fn required(&mut self, name: &str) -> Option<&'a str> {
@@ -276,113 +394,5 @@ impl<'a, F: Fn(&str) -> Option<&'a str>> Query<F> {
             self.error("cursor", "must be the next_cursor of an earlier answer");
         }
         cursor
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const NOW: &str = "2026-11-22T12:00:00Z";
-
-    fn parse(query: &str) -> Result<Search, Vec<FieldError>> {
-        parse_at(query, NOW)
-    }
-
-    fn parse_at(query: &str, now: &str) -> Result<Search, Vec<FieldError>> {
-        let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-        let get = |name: &str| {
-            pairs
-                .clone()
-                .find(|(known, _)| *known == name)
-                .map(|(_, v)| v)
-        };
-        Search::parse(get, now.parse().unwrap())
-    }
-
-    fn pointers(query: &str) -> Vec<String> {
-        let errors = parse(query).unwrap_err();
-        errors.into_iter().map(|error| error.pointer).collect()
-    }
-
-    const BERLIN: &str = "lat=52.5&lon=13.4&radius_km=25&specialty=cardiology";
-
-    #[test]
-    fn a_search_around_a_place_has_defaults() {
-        let search = parse(BERLIN).unwrap();
-        let around = search.around.unwrap();
-        assert_eq!((around.radius_m(), around.scale_m()), (25_000.0, 12_500.0));
-        let (from, before) = search.available;
-        assert_eq!(from.to_string(), NOW);
-        assert_eq!(before.to_string(), "2026-11-29T12:00:00Z");
-        assert_eq!(search.limit, LIMIT_DEFAULT);
-    }
-
-    #[test]
-    fn a_name_is_enough_and_narrows() {
-        assert_eq!(parse("q=weidenbach").unwrap().around, None);
-        let both = parse(&format!("{BERLIN}&q=weidenbach")).unwrap();
-        assert!(both.around.is_some() && both.words.is_some());
-    }
-
-    #[test]
-    fn place_and_specialty_go_together() {
-        let all = [
-            "/query/lat",
-            "/query/lon",
-            "/query/radius_km",
-            "/query/specialty",
-        ];
-        assert_eq!(pointers(""), all);
-        assert_eq!(pointers("lat=52&lon=13&q=a"), all[2..]);
-        assert_eq!(pointers("specialty=cardiology"), all[..3]);
-    }
-
-    #[test]
-    fn every_parameter_that_is_wrong_is_named() {
-        for (more, name) in [
-            ("limit=0", "limit"),
-            ("limit=101", "limit"),
-            ("limit=x", "limit"),
-            ("q=\"", "q"),
-            ("available_before=tomorrow", "available_before"),
-            ("available_before=2026-11-22T12:00:00Z", "available_before"),
-            ("cursor=x", "cursor"),
-            ("cursor=1.2.3.4", "cursor"),
-            ("cursor=1.x.3.41", "cursor"),
-        ] {
-            assert_eq!(
-                pointers(&format!("{BERLIN}&{more}")),
-                [format!("/query/{name}")]
-            );
-        }
-        assert_eq!(
-            pointers("lat=91&lon=NaN&radius_km=0&specialty=x"),
-            [
-                "/query/lat",
-                "/query/lon",
-                "/query/radius_km",
-                "/query/specialty"
-            ]
-        );
-        assert_eq!(
-            pointers("lat=1&lon=1&radius_km=201&specialty=ent"),
-            ["/query/radius_km"]
-        );
-    }
-
-    #[test]
-    fn the_next_page_keeps_the_times_of_the_first() {
-        let first = parse(&format!("{BERLIN}&available_before=2026-11-24T00:00:00Z")).unwrap();
-        let cursor = first.next_cursor("[0.5,\"ü\"]");
-        let again = format!("{BERLIN}&available_before=2026-11-24T00:00:00Z&cursor={cursor}");
-        let next = parse_at(&again, "2026-11-25T00:00:00Z").unwrap();
-        assert_eq!(next.available, first.available);
-        assert_eq!(next.index_cursor.as_deref(), Some("[0.5,\"ü\"]"));
-    }
-
-    #[test]
-    fn distances_are_told_to_the_metre() {
-        assert_eq!(distance_km(1_234.567), 1.235);
     }
 }

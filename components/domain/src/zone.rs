@@ -77,6 +77,12 @@ impl Zone {
         }
     }
 
+    /// When a date begins: after a midnight that daylight saving skips; none at the end of time.
+    pub fn begin(&self, date: Date) -> Option<Timestamp> {
+        let begin = date.to_zoned(self.rules.clone()).ok()?;
+        Some(begin.timestamp())
+    }
+
     /// The stretches of this year in UTC and of those around it.
     pub fn stretches_around(&self, now: Timestamp) -> Vec<Stretch> {
         let year = Self::utc().date(now).year();

@@ -1,31 +1,42 @@
 -- Claims deliveries of one event (status `sending`) or ends them at once (any other status, the reason says
--- why), in one statement: whoever comes second waits for the first and then finds its rows.
+-- why), in one statement: whoever comes second waits for the first and then finds its rows. The last four
+-- arrays say in whose words each is told: tenant, locale and version of the template, and the hash of what
+-- it was given.
 --
 -- What comes back, one row at most for each: whether it is ours now, and as it is then. No row: somebody
 -- else claimed it while we looked.
 with asked as (
     select *
-    from unnest($5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[])
-        as asked (recipient, channel, audience, template, status, reason)
+    from unnest(
+        $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[],
+        $12::text[], $13::text[], $14::int[], $15::text[]
+    ) as asked (
+        recipient, channel, audience, template, locale, status, reason,
+        template_tenant, template_locale, template_version, input_hash
+    )
 ), ours as (
     insert into deliveries as held (
         event_id, recipient, channel, audience, booking_id, tenant_id, template, locale, status,
-        reason
+        reason, template_tenant, template_locale, template_version, input_hash
     )
     select
-        $1::text, recipient, channel, audience, $2::uuid, $3::text, template, $4::text, status,
-        reason
+        $1::text, recipient, channel, audience, $2::uuid, $3::text, template, locale, status,
+        reason, template_tenant, template_locale, template_version, input_hash
     from asked
     -- All hosts in one order, so that they do not wait for each other.
     order by recipient, channel
     on conflict (event_id, recipient, channel) do update set
         status = excluded.status,
         reason = excluded.reason,
+        template_tenant = excluded.template_tenant,
+        template_locale = excluded.template_locale,
+        template_version = excluded.template_version,
+        input_hash = excluded.input_hash,
         attempts = held.attempts + 1,
         updated_at = now()
     where held.status = 'waiting'
         or held.status = 'sending'
-            and held.updated_at < now() - $11::bigint * interval '1 second'
+            and held.updated_at < now() - $4::bigint * interval '1 second'
     returning held.recipient, held.channel, held.status, held.attempts
 )
 select true as is_ours, status, attempts, recipient, channel

@@ -7,9 +7,12 @@
 //! Message-ID, by which mailboxes know a copy.
 
 use praxis_domain::event;
-use praxis_domain::notice::{self, CLAIM_AGE_MAX, LOCALE, Notice};
+use praxis_domain::notice::{self, CLAIM_AGE_MAX, Notice};
 use praxis_platform::database::{self, Database, ParameterValue, Row};
 use praxis_platform::delivery::Receipt;
+
+use crate::suppressed::{self, Reason};
+use crate::templates::Said;
 
 /// What an entry is about.
 pub struct Entry<'a> {
@@ -23,8 +26,19 @@ pub struct Entry<'a> {
 pub enum Ending<'a> {
     NoAddress,
     TooOld,
+    /// Nothing is sent to the address any more.
+    Suppressed,
+    /// They want no reminders on that channel.
+    OptedOut,
     /// Not even tried, and why.
     Failed(&'a str),
+}
+
+/// What is to become of an entry.
+pub struct Ask<'a> {
+    pub entry: Entry<'a>,
+    /// It is to be sent, in these words; or nothing is, and why.
+    pub plan: Result<&'a Said, Ending<'a>>,
 }
 
 /// What an asked for entry is.
@@ -54,74 +68,113 @@ impl<'a> Ledger<'a> {
     }
 
     /// Claims all entries of one event, in their order. `Ours` where it is to be sent now: it is new, was
-    /// given back, or its claimer has died. With an ending, that is kept in the same cases, and nothing is
-    /// to be sent.
-    pub async fn claim(
-        &self,
-        entries: &[(Entry<'_>, Option<Ending<'_>>)],
-    ) -> Result<Vec<Claim>, database::Error> {
+    /// given back, or its claimer has died. Where nothing is to be sent that is kept in the same cases.
+    pub async fn claim(&self, asks: &[Ask<'_>]) -> Result<Vec<Claim>, database::Error> {
         const CLAIM: &str = include_str!("claim.sql");
-        let Some((
-            Entry {
-                event_id, booking, ..
-            },
-            _,
-        )) = entries.first()
-        else {
+        let Some(first) = asks.first() else {
             return Ok(Vec::new());
         };
-        let column = |of: fn(&Notice<'_>) -> String| {
-            let notices = entries.iter().map(|(entry, _)| Some(of(entry.notice)));
-            ParameterValue::ArrayStr(notices.collect())
+        let texts = |of: fn(&Ask<'_>) -> Option<String>| {
+            ParameterValue::ArrayStr(asks.iter().map(of).collect())
         };
-        let ends = entries.iter().map(|(_, ending)| end_of(*ending));
-        let (status, reason): (Vec<_>, Vec<_>) = ends.unzip();
+        let versions = asks
+            .iter()
+            .map(|ask| ask.plan.ok().and_then(|said| said.version));
         let parameters = vec![
-            database::text(event_id),
-            database::uuid(booking.booking_id),
-            database::text(&booking.tenant_id),
-            database::text(LOCALE),
-            column(|notice| notice.recipient.id.to_string()),
-            column(|notice| notice.channel.name().to_owned()),
-            column(|notice| notice.recipient.audience.name().to_owned()),
-            column(|notice| notice.template.clone()),
-            ParameterValue::ArrayStr(status),
-            ParameterValue::ArrayStr(reason),
+            database::text(first.entry.event_id),
+            database::uuid(first.entry.booking.booking_id),
+            database::text(&first.entry.booking.tenant_id),
             ParameterValue::Int64(CLAIM_AGE_MAX.as_secs()),
+            texts(|ask| Some(ask.entry.notice.recipient.id.to_string())),
+            texts(|ask| Some(ask.entry.notice.channel.name().to_owned())),
+            texts(|ask| Some(ask.entry.notice.recipient.audience.name().to_owned())),
+            texts(|ask| Some(ask.entry.notice.template.clone())),
+            texts(|ask| Some(ask.entry.notice.recipient.locale.to_string())),
+            texts(|ask| Some(ask.status().to_owned())),
+            texts(|ask| ask.reason()),
+            texts(|ask| ask.plan.ok().and_then(|said| said.tenant.clone())),
+            texts(|ask| ask.plan.ok().map(|said| said.locale.clone())),
+            ParameterValue::ArrayInt32(versions.collect()),
+            texts(|ask| ask.plan.ok().map(|said| said.input_hash.clone())),
         ];
         let rows = self.database.rows(CLAIM, parameters).await?;
-        let mut claims = Vec::with_capacity(entries.len());
-        for (entry, _) in entries {
-            let row = row_of(&rows, entry.notice)?;
+        let mut claims = Vec::with_capacity(asks.len());
+        for ask in asks {
+            let row = row_of(&rows, ask.entry.notice)?;
             claims.push(row.map_or(Ok(Claim::Held), claimed)?);
         }
         Ok(claims)
     }
 
-    pub async fn sent(&self, entry: &Entry<'_>, receipt: &Receipt) -> Result<(), database::Error> {
+    /// As everything below, of the claim that was ours at the try of that number: not of one that somebody
+    /// else made since, because we seemed dead.
+    pub async fn sent(
+        &self,
+        entry: &Entry<'_>,
+        attempts: i32,
+        receipt: &Receipt,
+    ) -> Result<(), database::Error> {
         let provider = database::text(&receipt.provider);
         let provider_id = database::text(&receipt.provider_id);
-        self.end(entry, "sent", provider, provider_id, ParameterValue::DbNull)
+        let null = ParameterValue::DbNull;
+        self.end(entry, attempts, "sent", [provider, provider_id, null])
             .await
     }
 
-    pub async fn failed(&self, entry: &Entry<'_>, reason: &str) -> Result<(), database::Error> {
+    pub async fn failed(
+        &self,
+        entry: &Entry<'_>,
+        attempts: i32,
+        reason: &str,
+    ) -> Result<(), database::Error> {
         let null = || ParameterValue::DbNull;
-        self.end(entry, "failed", null(), null(), database::text(reason))
-            .await
+        let how = [null(), null(), database::text(reason)];
+        self.end(entry, attempts, "failed", how).await
+    }
+
+    /// Where it was too much at once: the channel did not try, so that counts as no try either.
+    pub async fn put_off(&self, entry: &Entry<'_>, attempts: i32) -> Result<(), database::Error> {
+        const PUT_OFF: &str = "
+            update deliveries set
+                status = 'waiting',
+                reason = 'throttled',
+                attempts = greatest(attempts - 1, 0),
+                updated_at = now()
+            where event_id = $1::text
+                and recipient = $2::text
+                and channel = $3::text
+                and status = 'sending'
+                and attempts = $4::int";
+        let mut parameters = key(entry);
+        parameters.push(ParameterValue::Int32(attempts));
+        self.database.execute(PUT_OFF, parameters).await.map(|_| ())
+    }
+
+    /// The provider says that the address will never work.
+    pub async fn refused(
+        &self,
+        entry: &Entry<'_>,
+        attempts: i32,
+        address: &str,
+        why: &str,
+    ) -> Result<(), database::Error> {
+        let channel = entry.notice.channel;
+        suppressed::add(self.database, channel, address, Reason::Refused).await?;
+        let reason = format!("bad address: {why}");
+        self.failed(entry, attempts, &reason).await
     }
 
     /// After the try of that number, where the channel was unavailable.
     pub async fn give(&self, entry: &Entry<'_>, attempts: i32) -> Result<Given, database::Error> {
         let others_get_through = self.others_get_through(entry).await?;
         if notice::is_given_up(attempts, others_get_through) {
-            self.failed(entry, &format!("unavailable at {attempts} tries"))
-                .await?;
+            let reason = format!("unavailable at {attempts} tries");
+            self.failed(entry, attempts, &reason).await?;
             return Ok(Given::Up);
         }
         let null = || ParameterValue::DbNull;
-        let reason = database::text("unavailable");
-        self.end(entry, "waiting", null(), null(), reason).await?;
+        let how = [null(), null(), database::text("unavailable")];
+        self.end(entry, attempts, "waiting", how).await?;
         Ok(Given::Back)
     }
 
@@ -145,14 +198,13 @@ impl<'a> Ledger<'a> {
         }
     }
 
-    /// Of a claim that is ours.
+    /// `how`: the provider, its id of the message, and the reason.
     async fn end(
         &self,
         entry: &Entry<'_>,
+        attempts: i32,
         status: &str,
-        provider: ParameterValue,
-        provider_id: ParameterValue,
-        reason: ParameterValue,
+        how: [ParameterValue; 3],
     ) -> Result<(), database::Error> {
         const END: &str = "
             update deliveries set
@@ -163,9 +215,13 @@ impl<'a> Ledger<'a> {
                 updated_at = now()
             where event_id = $1::text
                 and recipient = $2::text
-                and channel = $3::text";
+                and channel = $3::text
+                and status = 'sending'
+                and attempts = $8::int";
         let mut parameters = key(entry);
-        parameters.extend([database::text(status), provider, provider_id, reason]);
+        parameters.push(database::text(status));
+        parameters.extend(how);
+        parameters.push(ParameterValue::Int32(attempts));
         self.database.execute(END, parameters).await.map(|_| ())
     }
 }
@@ -178,15 +234,27 @@ fn key(entry: &Entry<'_>) -> Vec<ParameterValue> {
     ]
 }
 
-/// The status of an entry, and why it has it.
-fn end_of(ending: Option<Ending<'_>>) -> (Option<String>, Option<String>) {
-    let (status, reason) = match ending {
-        None => ("sending", None),
-        Some(Ending::NoAddress) => ("no-address", None),
-        Some(Ending::TooOld) => ("too-old", None),
-        Some(Ending::Failed(reason)) => ("failed", Some(reason.to_owned())),
-    };
-    (Some(status.to_owned()), reason)
+impl Ask<'_> {
+    fn status(&self) -> &'static str {
+        match self.plan {
+            Ok(_) => "sending",
+            Err(Ending::NoAddress) => "no-address",
+            Err(Ending::TooOld) => "too-old",
+            Err(Ending::Suppressed) => "suppressed",
+            Err(Ending::OptedOut) => "opted-out",
+            Err(Ending::Failed(_)) => "failed",
+        }
+    }
+
+    fn reason(&self) -> Option<String> {
+        match self.plan {
+            Err(Ending::Failed(reason)) => Some(reason.to_owned()),
+            Ok(_)
+            | Err(Ending::NoAddress | Ending::TooOld | Ending::Suppressed | Ending::OptedOut) => {
+                None
+            }
+        }
+    }
 }
 
 fn row_of<'r>(rows: &'r [Row], notice: &Notice<'_>) -> Result<Option<&'r Row>, database::Error> {

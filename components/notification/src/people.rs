@@ -1,6 +1,7 @@
 //! Who takes part in a booking, and where it is.
 
 use praxis_domain::event;
+use praxis_domain::locale::Locale;
 use praxis_domain::notice::{Audience, Place, Recipient};
 use praxis_domain::patient::Channel;
 use praxis_platform::database::{self, Database, Row};
@@ -20,9 +21,12 @@ pub async fn load(database: &Database, booking: &event::Booking) -> Result<Peopl
             patients.email as patient_email,
             patients.phone as patient_phone,
             to_jsonb(patients.channels) as patient_channels,
+            patients.locale as patient_locale,
             practitioners.name as practitioner_name,
             practitioners.email as practitioner_email,
             practitioners.phone as practitioner_phone,
+            practitioners.locale as practitioner_locale,
+            practitioners.country::text as country,
             practitioners.practice,
             practitioners.address,
             practitioners.city
@@ -55,6 +59,7 @@ fn people(booking: &event::Booking, row: &Row) -> Result<People, database::Error
                 email: optional("patient_email")?,
                 phone: optional("patient_phone")?,
                 channels: row.json("patient_channels")?,
+                locale: Locale::or_default(optional("patient_locale")?.as_deref()),
             },
             Recipient {
                 id: booking.practitioner_id,
@@ -64,6 +69,7 @@ fn people(booking: &event::Booking, row: &Row) -> Result<People, database::Error
                 phone: phone.clone(),
                 // They look after a whole calendar: a text for each booking would be noise.
                 channels: vec![Channel::Email],
+                locale: Locale::or_default(Some(&text("practitioner_locale")?)),
             },
         ],
         patient_name: optional("patient_name")?,
@@ -72,6 +78,7 @@ fn people(booking: &event::Booking, row: &Row) -> Result<People, database::Error
             practice: text("practice")?,
             address: text("address")?,
             city: text("city")?,
+            country: text("country")?,
             phone,
         },
     })

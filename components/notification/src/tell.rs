@@ -1,94 +1,226 @@
 //! One event: whom to tell, and whether they have been told.
 
 use jiff::Timestamp;
-use praxis_domain::event::{self, BOOKING_EVENTS, BookingKind};
-use praxis_domain::notice::{self, Notice, Occasion, View};
+use praxis_domain::event::{self, BOOKING_EVENTS, BookingKind, REMINDER_DUE, REMINDER_EVENTS};
+use praxis_domain::notice::{self, Notice, Occasion, Story};
 use praxis_platform::clock;
 use praxis_platform::database::Database;
-use praxis_platform::delivery;
+use praxis_platform::delivery::{self, Receipt};
 use praxis_platform::events::{self, Delivery, Failure};
+use praxis_platform::links;
 use spin_sdk::variables;
 
-use crate::ledger::{Claim, Ending, Entry, Given, Ledger};
-use crate::message::Message;
-use crate::people::{self, People};
+use crate::ledger::{Ask, Claim, Ending, Entry, Given, Ledger};
+use crate::message::Envelope;
+use crate::people;
+use crate::reminders::{due, opt_out, plan};
+use crate::suppressed;
+use crate::templates::{self, Choice, Said, Telling, Words};
 
-const PUBLIC_URL_VARIABLE: &str = "public_url";
+pub const PUBLIC_URL_VARIABLE: &str = "public_url";
 
 pub async fn handle(delivery: Delivery) -> Result<(), Failure> {
-    if delivery.topic != BOOKING_EVENTS {
-        return Err(events::unexpected(&delivery));
+    match &delivery.topic[..] {
+        BOOKING_EVENTS => of_booking(&delivery).await,
+        REMINDER_EVENTS => of_reminder(&delivery).await,
+        _ => Err(events::unexpected(&delivery)),
     }
+}
+
+async fn of_booking(delivery: &Delivery) -> Result<(), Failure> {
     let Some(kind) = BookingKind::parse(&delivery.event.kind) else {
-        return Err(events::unexpected(&delivery));
+        return Err(events::unexpected(delivery));
     };
     let Some(occasion) = Occasion::of(kind) else {
         return Ok(());
     };
     let booking: event::Booking = events::payload(&delivery.event)?;
+    let happened = happened(delivery)?;
     let database = Database::open().await?;
-    let people = people::load(&database, &booking).await?;
-    let too_old = is_too_old(&delivery, &booking)?;
-    let public_url = variables::get(PUBLIC_URL_VARIABLE)
-        .await
-        .map_err(|error| Failure::Reject(format!("variable {PUBLIC_URL_VARIABLE}: {error}")))?;
-    let notices = notice::notices(&delivery.id, occasion, &people.recipients);
-    let mut news = Vec::with_capacity(notices.len());
-    for notice in &notices {
-        // Rendered before it is claimed: so every try finds the mistake in a template again.
-        news.push(match notice.address {
-            None => News::End(Ending::NoAddress),
-            Some(_) if too_old => News::End(Ending::TooOld),
-            Some(address) => {
-                let view = view(&booking, &people, notice, &public_url)?;
-                match Message::render(notice, &view) {
-                    Ok(message) => News::Send(message, address),
-                    Err(error) => News::Mistake(error.to_string()),
-                }
-            }
-        });
+    plan::follow(&database, occasion, &booking, happened).await?;
+    let news = News {
+        event_id: &delivery.id,
+        occasion,
+        happened,
+        is_late: notice::is_too_old(happened, &booking, clock::now()),
+        booking,
+        practitioners_too: true,
+    };
+    news.tell(&database).await
+}
+
+/// Of a booking that is as it was when the reminder was announced; of another one nobody is reminded.
+async fn of_reminder(delivery: &Delivery) -> Result<(), Failure> {
+    if delivery.event.kind != REMINDER_DUE {
+        return Err(events::unexpected(delivery));
     }
-    let entries = notices.iter().zip(&news).map(|(notice, news)| {
-        let entry = Entry {
-            event_id: &delivery.id,
-            booking: &booking,
-            notice,
+    let reminder: event::Reminder = events::payload(&delivery.event)?;
+    let database = Database::open().await?;
+    let Some(due) = due::load(&database, &reminder).await? else {
+        return Ok(());
+    };
+    let news = News {
+        event_id: &delivery.id,
+        occasion: Occasion::Reminder,
+        happened: happened(delivery)?,
+        is_late: due.is_late,
+        booking: due.booking,
+        practitioners_too: due.practitioners_too,
+    };
+    news.tell(&database).await
+}
+
+fn happened(delivery: &Delivery) -> Result<Timestamp, Failure> {
+    i64::try_from(delivery.time_ms)
+        .ok()
+        .and_then(|ms| Timestamp::from_millisecond(ms).ok())
+        .ok_or_else(|| Failure::Reject(format!("{} ms is no time", delivery.time_ms)))
+}
+
+/// What there is to tell.
+struct News<'a> {
+    event_id: &'a str,
+    occasion: Occasion,
+    happened: Timestamp,
+    /// On record, but nobody is told any more.
+    is_late: bool,
+    booking: event::Booking,
+    practitioners_too: bool,
+}
+
+impl News<'_> {
+    async fn tell(&self, database: &Database) -> Result<(), Failure> {
+        let people = people::load(database, &self.booking).await?;
+        let told = match self.practitioners_too {
+            true => &people.recipients[..],
+            false => &people.recipients[..1],
         };
-        (entry, news.ending())
+        let public_url = variables::get(PUBLIC_URL_VARIABLE)
+            .await
+            .map_err(|error| Failure::Retry(format!("variable {PUBLIC_URL_VARIABLE}: {error}")))?;
+        let secrets = links::secrets().await.map_err(Failure::Retry)?;
+        let tenant = &self.booking.tenant_id;
+        let (occasion, event_id) = (self.occasion, self.event_id);
+        let choice = Choice::load(database, tenant, occasion, event_id, &people.recipients).await?;
+        let telling = Telling {
+            event_id,
+            story: Story {
+                occasion,
+                booking: &self.booking,
+                patient_name: people.patient_name.as_deref(),
+                place: &people.place,
+                brand: &choice.brand,
+                public_url: &public_url,
+                secrets: &secrets,
+            },
+            happened: self.happened,
+            choice: &choice,
+        };
+        let notices = notice::notices(event_id, occasion, told);
+        answer(tell(database, &telling, &notices, self.is_late).await?)
+    }
+}
+
+async fn tell(
+    database: &Database,
+    telling: &Telling<'_>,
+    notices: &[Notice<'_>],
+    is_late: bool,
+) -> Result<Vec<Told>, Failure> {
+    let plans = plans(database, telling, notices, is_late).await?;
+    let entry = |notice| Entry {
+        event_id: telling.event_id,
+        booking: telling.story.booking,
+        notice,
+    };
+    let asks = notices.iter().zip(&plans).map(|(notice, plan)| Ask {
+        entry: entry(notice),
+        plan: plan.for_ledger(),
     });
-    let entries: Vec<_> = entries.collect();
-    let ledger = Ledger::new(&database);
-    let claims = ledger.claim(&entries).await?;
-    let entries = entries.iter().map(|(entry, _)| entry);
+    let asks: Vec<_> = asks.collect();
+    let ledger = Ledger::new(database);
+    let claims = ledger.claim(&asks).await?;
     let mut outcomes = Vec::with_capacity(claims.len());
-    for ((entry, claim), news) in entries.zip(claims).zip(&news) {
+    for ((notice, claim), plan) in notices.iter().zip(claims).zip(plans) {
         // Whoever can't be told does not keep the others waiting: they are claimed already.
-        outcomes.push(match (news, claim) {
-            (News::Send(message, address), Claim::Ours(attempts)) => {
-                send(&ledger, entry, message, address, attempts).await
+        outcomes.push(match (plan, claim) {
+            (Plan::Send(words, address), Claim::Ours(attempts)) => {
+                let envelope = envelope(telling, notice, address)?;
+                let sent = words.message.send(envelope).await;
+                ended(&ledger, &entry(notice), address, sent, attempts).await
             }
-            (News::Mistake(mistake), claim) => Ok(cannot_say(mistake, &claim)),
-            (News::Send(..) | News::End(_), claim) => Ok(told(&claim)),
+            (Plan::Mistake(mistake), claim) => Ok(cannot_say(mistake, &claim)),
+            (Plan::Send(..) | Plan::End(_), claim) => Ok(told(&claim)),
         });
     }
-    answer(outcomes.into_iter().collect::<Result<_, _>>()?)
+    outcomes.into_iter().collect()
+}
+
+async fn plans<'a>(
+    database: &Database,
+    telling: &Telling<'_>,
+    notices: &'a [Notice<'_>],
+    is_late: bool,
+) -> Result<Vec<Plan<'a>>, Failure> {
+    let story = &telling.story;
+    let suppressed = suppressed::among(database, notices).await?;
+    let opted_out = match story.occasion {
+        Occasion::Reminder => opt_out::among(database, story.booking, notices).await?,
+        Occasion::Created | Occasion::Cancelled | Occasion::Rescheduled | Occasion::Offered => {
+            vec![false; notices.len()]
+        }
+    };
+    let mut plans = Vec::with_capacity(notices.len());
+    for ((notice, is_suppressed), is_out) in notices.iter().zip(suppressed).zip(opted_out) {
+        plans.push(match notice.address {
+            _ if is_out => Plan::End(Ending::OptedOut),
+            None => Plan::End(Ending::NoAddress),
+            Some(_) if is_late => Plan::End(Ending::TooOld),
+            Some(_) if is_suppressed => Plan::End(Ending::Suppressed),
+            // In words before it is claimed: so every try finds the mistake in a template again.
+            Some(address) => match templates::find(database, telling, notice).await? {
+                Ok(words) => Plan::Send(words, address),
+                Err(mistake) => Plan::Mistake(mistake),
+            },
+        });
+    }
+    Ok(plans)
+}
+
+fn envelope(
+    telling: &Telling<'_>,
+    notice: &Notice<'_>,
+    address: &str,
+) -> Result<Envelope, Failure> {
+    let Telling { story, choice, .. } = telling;
+    let entry = notice::entry(story, notice.recipient, telling.happened)
+        .map_err(|error| templates::odd(story, &error))?;
+    Ok(Envelope {
+        owner: choice.tenant.clone(),
+        idempotency_key: notice.idempotency_key.clone(),
+        address: address.to_owned(),
+        sender_name: choice.sender_name.clone(),
+        reply_to: choice.brand.reply_to.clone(),
+        entry,
+        unsubscribe: notice::unsubscribe_url(story, notice.recipient, notice.channel),
+    })
 }
 
 /// What becomes of a notice, if it is ours.
-enum News<'a> {
-    Send(Message, &'a str),
+enum Plan<'a> {
+    Send(Words, &'a str),
     /// Nobody is told.
     End(Ending<'a>),
     /// Ours to mend.
     Mistake(String),
 }
 
-impl News<'_> {
-    fn ending(&self) -> Option<Ending<'_>> {
+impl Plan<'_> {
+    fn for_ledger(&self) -> Result<&Said, Ending<'_>> {
         match self {
-            Self::Send(..) => None,
-            Self::End(ending) => Some(*ending),
-            Self::Mistake(mistake) => Some(Ending::Failed(mistake)),
+            Self::Send(words, _) => Ok(&words.said),
+            Self::End(ending) => Err(*ending),
+            Self::Mistake(mistake) => Err(Ending::Failed(mistake)),
         }
     }
 }
@@ -106,36 +238,6 @@ fn answer(told: Vec<Told>) -> Result<(), Failure> {
     mistake.map_or(Ok(()), |why| Err(Failure::Reject(why)))
 }
 
-fn is_too_old(delivery: &Delivery, booking: &event::Booking) -> Result<bool, Failure> {
-    let happened = i64::try_from(delivery.time_ms)
-        .ok()
-        .and_then(|ms| Timestamp::from_millisecond(ms).ok())
-        .ok_or_else(|| Failure::Reject(format!("{} ms is no time", delivery.time_ms)))?;
-    Ok(notice::is_too_old(happened, booking, clock::now()))
-}
-
-fn view(
-    booking: &event::Booking,
-    people: &People,
-    notice: &Notice,
-    public_url: &str,
-) -> Result<View, Failure> {
-    let patient = people.patient_name.as_deref();
-    notice::view(
-        booking,
-        notice.recipient,
-        patient,
-        &people.place,
-        public_url,
-    )
-    .map_err(|error| {
-        Failure::Reject(format!(
-            "the time of {} is odd: {error}",
-            booking.booking_id
-        ))
-    })
-}
-
 enum Told {
     /// Sent, or never to be.
     Finished,
@@ -145,24 +247,30 @@ enum Told {
     Never(String),
 }
 
-async fn send(
+/// Keeps how the try of that number ended.
+async fn ended(
     ledger: &Ledger<'_>,
     entry: &Entry<'_>,
-    message: &Message,
     address: &str,
+    sent: Result<Receipt, delivery::Error>,
     attempts: i32,
 ) -> Result<Told, Failure> {
-    match message.send(entry.notice, address).await {
-        Ok(receipt) => ledger.sent(entry, &receipt).await?,
+    match sent {
+        Ok(receipt) => ledger.sent(entry, attempts, &receipt).await?,
         Err(delivery::Error::Unavailable) => match ledger.give(entry, attempts).await? {
             Given::Back => return Ok(Told::Later("the delivery is unavailable")),
             Given::Up => {}
         },
+        Err(delivery::Error::Throttled(_)) => {
+            ledger.put_off(entry, attempts).await?;
+            return Ok(Told::Later("too many messages at once"));
+        }
         Err(delivery::Error::BadAddress(why)) => {
-            ledger.failed(entry, &format!("bad address: {why}")).await?;
+            ledger.refused(entry, attempts, address, &why).await?
         }
         Err(delivery::Error::Rejected(why)) => {
-            ledger.failed(entry, &format!("rejected: {why}")).await?;
+            let reason = format!("rejected: {why}");
+            ledger.failed(entry, attempts, &reason).await?;
         }
     }
     Ok(Told::Finished)
@@ -176,9 +284,9 @@ fn told(claim: &Claim) -> Told {
     }
 }
 
-fn cannot_say(mistake: &str, claim: &Claim) -> Told {
+fn cannot_say(mistake: String, claim: &Claim) -> Told {
     match claim {
-        Claim::Ours(_) | Claim::Ended { failed: true } => Told::Never(mistake.to_owned()),
+        Claim::Ours(_) | Claim::Ended { failed: true } => Told::Never(mistake),
         // It was told before the template broke.
         Claim::Ended { failed: false } => Told::Finished,
         Claim::Held => told(claim),

@@ -48,6 +48,9 @@ pub struct Claims {
     pub phone_number: Option<String>,
     #[serde(default)]
     pub locale: Option<String>,
+    /// Seconds since 1970, perhaps with a fraction.
+    #[serde(default)]
+    pub iat: Option<serde_json::Number>,
 }
 
 impl Claims {
@@ -79,6 +82,16 @@ impl Claims {
             "this takes the role {}",
             names.join(" or ")
         )))
+    }
+
+    /// When the token was issued, in whole seconds since 1970, if it says so.
+    pub fn issued(&self) -> Option<i64> {
+        let issued = self.iat.as_ref()?;
+        issued.as_i64().or_else(|| {
+            let seconds = issued.as_f64()?.floor();
+            // Exact for any instant that a calendar knows.
+            (seconds.abs() < 1e15).then_some(seconds as i64)
+        })
     }
 
     /// The tenant that the caller works for as staff.

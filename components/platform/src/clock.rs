@@ -8,6 +8,12 @@ pub fn now() -> Timestamp {
     Timestamp::now()
 }
 
+/// Lets time pass; others run meanwhile.
+pub async fn pause(milliseconds: u64) {
+    const NANOSECONDS: u64 = 1_000_000;
+    spin_sdk::wasip3::clocks::monotonic_clock::wait_for(milliseconds * NANOSECONDS).await;
+}
+
 /// A new id: UUID v7, so that ids sort by the time they were made.
 #[expect(clippy::disallowed_methods, reason = "this is their home")]
 pub fn new_id() -> Uuid {

@@ -11,6 +11,8 @@ pub use spin_sdk::pg::ParameterValue;
 
 /// The component's variable that holds the address.
 const URL_VARIABLE: &str = "database_url";
+/// Version 00.
+const TRACEPARENT_BYTES: usize = 55;
 /// Rows taken over at once.
 const ROWS_PER_READ: usize = 256;
 
@@ -49,6 +51,7 @@ impl<T, E: From<Error>> OnConstraint<T, E> for Result<T, Error> {
 /// A connection, for as long as one request or event takes.
 pub struct Database {
     connection: Connection,
+    traceparent: Option<String>,
 }
 
 impl Database {
@@ -57,7 +60,25 @@ impl Database {
             .await
             .map_err(|error| Error::Broken(format!("variable {URL_VARIABLE}: {error}")))?;
         let connection = Connection::open(url).await?;
-        Ok(Self { connection })
+        Ok(Self {
+            connection,
+            traceparent: None,
+        })
+    }
+
+    /// As `open`, for what belongs to this trace (W3C trace context), if to any.
+    pub async fn open_for(traceparent: Option<&str>) -> Result<Self, Error> {
+        // The relay looks whether it is one; what cannot be is not kept.
+        let traceparent = traceparent.filter(|text| text.len() == TRACEPARENT_BYTES);
+        Ok(Self {
+            traceparent: traceparent.map(str::to_owned),
+            ..Self::open().await?
+        })
+    }
+
+    /// The trace, for the column `traceparent` of what is to be published: `$n::text`.
+    pub fn trace(&self) -> ParameterValue {
+        optional(self.traceparent.as_ref(), text)
     }
 
     /// The rows of a statement.
@@ -109,6 +130,22 @@ impl Database {
 pub struct Row {
     columns: Arc<Vec<Column>>,
     values: Vec<DbValue>,
+}
+
+impl Database {
+    /// All of `work`, or nothing of it. Why it failed counts for more than how the transaction ended.
+    pub async fn transaction<T>(
+        &self,
+        work: impl AsyncFnOnce() -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        self.execute("begin", Vec::new()).await?;
+        let done = work().await;
+        let end = if done.is_ok() { "commit" } else { "rollback" };
+        let ended = self.execute(end, Vec::new()).await;
+        let done = done?;
+        ended?;
+        Ok(done)
+    }
 }
 
 impl Row {

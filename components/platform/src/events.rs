@@ -74,6 +74,9 @@ impl From<delivery::Error> for Failure {
     fn from(error: delivery::Error) -> Self {
         match error {
             delivery::Error::Unavailable => Self::Retry("the delivery is unavailable".into()),
+            delivery::Error::Throttled(pause_ms) => {
+                Self::Retry(format!("too much at once: not before {pause_ms} ms"))
+            }
             delivery::Error::BadAddress(why) => Self::Reject(format!("bad address: {why}")),
             delivery::Error::Rejected(why) => Self::Reject(format!("delivery rejected: {why}")),
         }

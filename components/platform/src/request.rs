@@ -47,6 +47,11 @@ impl Request {
         Claims::read(self.headers())?.ok_or_else(Problem::unauthorized)
     }
 
+    /// The trace that the request belongs to, if the caller says so.
+    pub fn traceparent(&self) -> Option<&str> {
+        self.header("traceparent")
+    }
+
     /// The query's parameters; 400 where one is not among `known`, or is there twice.
     pub fn query(&self, known: &[&str]) -> Result<Query, Problem> {
         Query::parse(self.parts.uri.query().unwrap_or_default(), known)

@@ -156,6 +156,7 @@ async fn lock_and_upsert(
     let parameters = vec![
         database::json(&rows),
         database::optional(seen, ParameterValue::Int64),
+        database.trace(),
     ];
     let saved = database.rows(UPSERT, parameters).await?;
     saved

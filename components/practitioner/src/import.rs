@@ -49,7 +49,7 @@ enum Status {
 pub async fn post(request: Request) -> Response {
     let prepared = async {
         let editor = editor(&request.claims()?)?;
-        let database = Database::open().await?;
+        let database = Database::open_for(request.traceparent()).await?;
         // A connection may be made only when it is used.
         database.row("select 1", Vec::new()).await?;
         Ok::<_, Problem>((editor, database))

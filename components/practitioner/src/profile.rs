@@ -34,7 +34,7 @@ pub async fn put(request: Request, id: &str) -> Result<Response, Problem> {
     let id = request::id(id)?;
     let editor = editor(&request.claims()?)?;
     let seen = request.if_match_if_sent()?;
-    let database = Database::open().await?;
+    let database = Database::open_for(request.traceparent()).await?;
     // Before the body is looked at: it would tell whether the practitioner is there.
     if is_of_another_tenant(&database, id, &editor).await? {
         return Err(Problem::not_found());
@@ -121,7 +121,7 @@ pub async fn delete(request: &Request, id: &str) -> Result<Response, Problem> {
             returning practitioners.id, tenant_id, version
         ),
         events as (
-            insert into outbox (topic, key, kind, stream_version, data)
+            insert into outbox (topic, key, kind, stream_version, data, traceparent)
             select
                 'practitioner-events',
                 id::text,
@@ -132,7 +132,8 @@ pub async fn delete(request: &Request, id: &str) -> Result<Response, Problem> {
                     'practitioner_id', id,
                     'tenant_id', tenant_id,
                     'profile_version', version
-                )
+                ),
+                $4::text
             from changed
         )
         select profile_version, is_as_seen
@@ -143,12 +144,13 @@ pub async fn delete(request: &Request, id: &str) -> Result<Response, Problem> {
         Editor::Operator => None,
         Editor::Staff { tenant } => Some(tenant),
     };
+    let database = Database::open_for(request.traceparent()).await?;
     let parameters = vec![
         database::uuid(id),
         database::optional(tenant, database::text),
         database::optional(seen, ParameterValue::Int64),
+        database.trace(),
     ];
-    let database = Database::open().await?;
     let found = database.row(DEACTIVATE, parameters).await?;
     let found = found.ok_or_else(Problem::not_found)?;
     if found.get("is_as_seen")? {

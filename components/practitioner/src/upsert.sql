@@ -117,7 +117,7 @@ exceptions_kept as (
     on conflict (practitioner_id, local_date) do update set mask = excluded.mask
 ),
 events as (
-    insert into outbox (topic, key, kind, stream_version, data)
+    insert into outbox (topic, key, kind, stream_version, data, traceparent)
     select
         'practitioner-events',
         id::text,
@@ -132,7 +132,8 @@ events as (
             'practitioner_id', id,
             'tenant_id', tenant_id,
             'profile_version', version
-        )
+        ),
+        $3::text
     from changed
 )
 select

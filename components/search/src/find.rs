@@ -1,10 +1,11 @@
 //! `GET /v1/practitioners/search`.
 
 use jiff::Timestamp;
-use praxis_domain::search::{self, Search};
+use praxis_domain::search::{self, Days, Search};
 use praxis_platform::clock;
 use praxis_platform::index::search::{
-    Clause, DateRange, Factor, Flag, Gauss, GeoDistance, Hit, NumberValue, Query, Term, Words, run,
+    Clause, DateRange, Factor, Flag, Gauss, GeoDistance, Hit, NumberValue, Order, Page, Query,
+    Terms, Words, run,
 };
 use praxis_platform::index::{self, GeoPoint, Value};
 use praxis_platform::problem::Problem;
@@ -15,6 +16,7 @@ use serde_json::json;
 use spin_sdk::http::StatusCode;
 
 use crate::INDEX;
+use crate::facets;
 
 /// One practitioner that was found.
 #[derive(Serialize)]
@@ -41,19 +43,34 @@ struct Location {
     lon: f64,
 }
 
-/// Active practitioners around a place with a free slot, by distance decay × rating, ties by id.
+/// Active practitioners around a place with a free slot, by distance decay × rating, by distance or
+/// by their next free slot; ties by id. What is counted among them is counted on every page.
 /// `503` if the index can't be reached; everything else goes on without it.
 pub async fn get(request: &Request) -> Result<Response, Problem> {
     let parameters = request.query(&search::PARAMETERS)?;
-    let search =
+    let mut search =
         Search::parse(|name| parameters.get(name), clock::now()).map_err(Problem::invalid)?;
-    let page = run(INDEX.to_owned(), query(&search))
-        .await
-        .map_err(|error| refused(error, &search))?;
+    let days = search.days();
+    let mut page = ask(&search, days.as_ref()).await?;
+    if page.total == 0
+        && let Some(nearly) = search.clone().with_typos()
+    {
+        search = nearly;
+        page = ask(&search, days.as_ref()).await?;
+    }
     let items: Vec<Item> = page.hits.into_iter().map(item).collect();
     let next_cursor = page.next.map(|cursor| search.next_cursor(&cursor));
-    let answer = json!({ "items": items, "total": page.total, "next_cursor": next_cursor });
+    let mut answer = json!({ "items": items, "total": page.total, "next_cursor": next_cursor });
+    if !page.facets.is_empty() {
+        answer["facets"] = facets::told(page.facets, days.as_ref());
+    }
     Ok(response::json(StatusCode::OK, &answer))
+}
+
+async fn ask(search: &Search, days: Option<&Days>) -> Result<Page, Problem> {
+    run(INDEX.to_owned(), query(search, days))
+        .await
+        .map_err(|error| refused(error, search))
 }
 
 fn refused(error: index::Error, search: &Search) -> Problem {
@@ -70,7 +87,7 @@ fn refused(error: index::Error, search: &Search) -> Problem {
     }
 }
 
-fn query(search: &Search) -> Query {
+fn query(search: &Search, days: Option<&Days>) -> Query {
     let (from, before) = search.available;
     let mut filter = vec![
         Clause::Flag(Flag {
@@ -88,7 +105,7 @@ fn query(search: &Search) -> Query {
         missing: search::RATING_MISSING,
     })];
     let mut distance_from = None;
-    if let Some(around) = search.around {
+    if let Some(around) = &search.around {
         let center = GeoPoint {
             lat: around.lat,
             lon: around.lon,
@@ -98,9 +115,9 @@ fn query(search: &Search) -> Query {
             center,
             radius_m: around.radius_m(),
         }));
-        filter.push(Clause::Term(Term {
+        filter.push(Clause::Terms(Terms {
             field: "specialty".to_owned(),
-            value: around.specialty.key().to_owned(),
+            values: around.specialty_keys(),
         }));
         score.push(Factor::Gauss(Gauss {
             field: "location".to_owned(),
@@ -114,11 +131,20 @@ fn query(search: &Search) -> Query {
         filter.push(Clause::Words(Words {
             field: "name".to_owned(),
             text: words.clone(),
+            typos: search.typos,
         }));
     }
+    let order = match (search.order, &distance_from) {
+        (search::Order::Nearest, Some(from)) => Order::Nearest(from.clone()),
+        // Nowhere to be near to: the parameters have been refused.
+        (search::Order::Best, _) | (search::Order::Nearest, None) => Order::Score,
+        (search::Order::Soonest, _) => Order::Earliest("next_available_slot".to_owned()),
+    };
     Query {
         filter,
         score,
+        order,
+        facets: facets::asked(search, days),
         limit: search.limit,
         cursor: search.index_cursor.clone(),
         distance_from,

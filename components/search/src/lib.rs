@@ -1,6 +1,7 @@
 //! Finding practitioners: the search, and the index that it asks.
 
 mod documents;
+mod facets;
 mod find;
 mod specialties;
 

@@ -2,11 +2,12 @@
 
 import { showAppointments } from "./appointments.js";
 import { byId, fill, focusHeading, h } from "./dom.js";
-import { rememberSearch, showPractitioner } from "./practitioner.js";
+import { showLink } from "./link.js";
+import { leavePractitioner, rememberSearch, showPractitioner } from "./practitioner.js";
 import { setUpSearch, showSearch } from "./search.js";
 import { session, signIn } from "./session.js";
 
-const VIEWS = ["find", "practitioner", "appointments"];
+const VIEWS = ["find", "practitioner", "appointments", "link"];
 const TITLES = { find: "Praxis: find a free hour", appointments: "Praxis: my appointments" };
 
 let shown = null;
@@ -18,10 +19,14 @@ async function route() {
   const [, kind, id] = path.split("/");
   const before = shown;
 
+  if (kind !== "practitioner") leavePractitioner();
   if (kind === "practitioner" && id) {
     if (before === "find") leftThrough = location.hash;
     show("practitioner");
     await showPractitioner(decodeURIComponent(id), query);
+  } else if (["cancel", "opt-out"].includes(kind) && id) {
+    show("link");
+    await showLink(kind, decodeURIComponent(id));
   } else if (kind === "appointments") {
     show("appointments");
     await showAppointments({ keepFocus: before === null });

@@ -3,6 +3,7 @@
 import { practitioner, request, specialties, whereabouts } from "./api.js";
 import { confirmSlot } from "./confirm.js";
 import { announce, byId, fill, focusHeading, h, problemBox, ribbon } from "./dom.js";
+import { Watch } from "./live.js";
 import { stars } from "./search.js";
 import { ensureSignedIn } from "./session.js";
 import {
@@ -14,13 +15,22 @@ const HORIZON_DAYS = 62;
 const DAY_PARTS = [["Morning", 0, 12], ["Afternoon", 12, 17], ["Evening", 17, 24]];
 
 let visit = 0;
+let open = null;
+
+/** Another view is shown: nothing more is to be heard of this one. */
+export function leavePractitioner() {
+  visit += 1;
+  open?.close();
+  open = null;
+}
 
 /**
  * @param {string} id
  * @param {URLSearchParams} query `day`: preferred, `move`: the booking to be rescheduled
  */
 export async function showPractitioner(id, query) {
-  const mine = ++visit;
+  leavePractitioner();
+  const mine = visit;
   const section = byId("practitioner");
   section.replaceChildren(h("p", { class: "waiting" }, "One moment…"));
   try {
@@ -44,7 +54,9 @@ export async function showPractitioner(id, query) {
         ? h("p", { class: "notice" }, "No more appointments can be booked here.")
         : calendar.element);
     focusHeading(title);
-    if (person.active !== false) await calendar.open(query.get("day"));
+    if (person.active === false) return;
+    open = calendar;
+    await calendar.open(query.get("day"));
   } catch (problem) {
     if (mine !== visit) return;
     section.replaceChildren(backLink(), problemBox(problem,
@@ -97,6 +109,8 @@ class Calendar {
     this.windowStart = this.today;
     this.days = new Map();
     this.chosen = null;
+    this.watch = null;
+    this.closed = false;
 
     this.title = h("h2", { id: "days-title" }, "Free days");
     this.earlier = h("button", { type: "button", class: "quiet", onclick: () => this.turn(-1) }, "Earlier");
@@ -161,12 +175,59 @@ class Calendar {
       const answer = await request("GET", `/v1/practitioners/${id}/availability`, { query: { from, to } });
       for (const date of dates) this.days.delete(date);
       for (const day of answer.days) this.days.set(day.date, day);
+      this.listen(from, to);
     } catch (problem) {
       this.trouble.replaceChildren(problemBox(problem,
         h("button", { type: "button", class: "quiet", onclick: () => this.open(this.chosen) }, "Try again")));
     }
     this.grid.setAttribute("aria-busy", "false");
     this.draw(dates);
+  }
+
+  /** From now on the days are what the practice's are. */
+  listen(from, to) {
+    if (this.closed) return;
+    this.watch?.close();
+    const id = encodeURIComponent(this.person.practitioner_id);
+    this.watch = new Watch(`/v1/practitioners/${id}/availability/stream?from=${from}&to=${to}`,
+      (days) => this.changed(days),
+      async () => {
+        await this.load();
+        this.choose(this.chosen);
+      });
+  }
+
+  close() {
+    this.closed = true;
+    this.watch?.close();
+  }
+
+  /** Somebody has taken an hour, or given one back. */
+  changed(days) {
+    const news = days.filter((day) => JSON.stringify(day) !== JSON.stringify(this.days.get(day.date)));
+    if (!news.length) return;
+    const before = this.days.get(this.chosen)?.slots ?? [];
+    for (const day of news) this.days.set(day.date, day);
+    this.keepingFocus(() => {
+      this.draw(this.windowDates());
+      if (this.chosen === null) this.choose(this.freeDates()[0] ?? null);
+      else if (news.some((day) => day.date === this.chosen)) this.drawHours();
+    });
+    const after = this.days.get(this.chosen)?.slots ?? [];
+    const told = [[before, after, "is not free any more"], [after, before, "is free now"]].flatMap(
+      ([some, others, words]) => some
+        .filter((slot) => !others.some((other) => other.slot_start === slot.slot_start))
+        .map((slot) => `${slot.local_time.slice(0, 5)} ${words}`));
+    if (told.length) announce(told.join(", "));
+  }
+
+  /** Draws, and gives the focus back to what stands for the same. */
+  keepingFocus(draw) {
+    const focused = this.element.contains(document.activeElement) ? document.activeElement : null;
+    const same = focused?.dataset.slot ? `[data-slot="${focused.dataset.slot}"]`
+      : focused?.name === "chosen-day" ? `input[value="${focused.value}"]` : null;
+    draw();
+    if (focused && !focused.isConnected) (same && this.element.querySelector(same) || byId("hours-title")).focus();
   }
 
   draw(dates) {
@@ -184,6 +245,7 @@ class Calendar {
     const input = h("input", {
       type: "radio", name: "chosen-day", value: date, class: "unseen",
       disabled: count === 0,
+      checked: date === this.chosen,
       onchange: () => this.choose(date),
     });
     return h("label", { class: `day${date === this.today ? " today" : ""}` }, input,
@@ -200,6 +262,8 @@ class Calendar {
     const input = date && this.grid.querySelector(`input[value="${date}"]`);
     if (input) input.checked = true;
     this.drawHours();
+    const day = this.days.get(date);
+    if (day) announce(`${dayInWords(date)}: ${day.slots.length} free`);
   }
 
   drawHours() {
@@ -222,8 +286,8 @@ class Calendar {
     fill(this.hours,
       h("h2", { id: "hours-title", tabindex: "-1" }, dayInWords(this.chosen)),
       h("p", { class: "hint" }, `${zoneName(this.zone)}; each appointment takes one hour.`),
+      day.slots.length ? null : h("p", {}, "Nothing is free on this day any more."),
       hours);
-    announce(`${dayInWords(this.chosen)}: ${day.slots.length} free`);
   }
 
   hourButton(slot) {
@@ -242,7 +306,13 @@ class Calendar {
       location.hash = "#/appointments";
       return;
     }
-    if (outcome === "unchanged") return;
+    if (outcome === "unchanged") {
+      // What the dialog was opened by may have been drawn anew, or be taken.
+      if (document.activeElement === document.body) {
+        (this.hours.querySelector(`[data-slot="${slotStart}"]`) ?? byId("hours-title"))?.focus();
+      }
+      return;
+    }
     await this.load();
     const kept = this.freeDates();
     const date = wallClock(slotStart, this.zone).date;

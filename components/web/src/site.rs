@@ -67,6 +67,8 @@ static FILES: &[File] = &[
         SCRIPT,
         include_bytes!("../site/appointments.js"),
     ),
+    File::new("/link.js", SCRIPT, include_bytes!("../site/link.js")),
+    File::new("/live.js", SCRIPT, include_bytes!("../site/live.js")),
     File::new(
         "/combobox.js",
         SCRIPT,

@@ -5,6 +5,7 @@
 //! processes cannot run the same folder; a server that a killed process left behind is stopped
 //! before the folder is used again.
 
+pub mod moto;
 pub mod opensearch;
 pub mod postgres;
 pub mod redis;

@@ -4,44 +4,32 @@
 //! [`EmailChannel`], [`SmsChannel`] and [`PushChannel`] check what a caller asks for, once; the
 //! products behind the traits rely on it.
 
+pub mod aws;
 mod bindings;
 pub mod catcher;
 mod component;
+pub mod feedback;
 mod limits;
 mod mime;
 pub mod page;
+pub mod rates;
 pub mod smtp;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use sha2::{Digest as _, Sha256};
 
-pub use bindings::praxis::delivery::email::{Attachment, Email};
+pub use bindings::praxis::delivery::email::{Attachment, Calendar, CalendarMethod, Email};
+pub use bindings::praxis::delivery::push::Push;
+pub use bindings::praxis::delivery::sms::Sms;
 pub use bindings::praxis::delivery::types::Receipt;
 pub use limits::{
-    ATTACHMENT_BYTES_MAX, ATTACHMENTS_MAX, BODY_BYTES_MAX, KEY_BYTES_MAX, PUSH_TEXT_CHARS_MAX,
-    PUSH_TITLE_CHARS_MAX, SMS_TEXT_CHARS_MAX, SUBJECT_BYTES_MAX,
+    ATTACHMENT_BYTES_MAX, ATTACHMENTS_MAX, BODY_BYTES_MAX, CALENDAR_BYTES_MAX, KEY_BYTES_MAX,
+    PUSH_TEXT_CHARS_MAX, PUSH_TITLE_CHARS_MAX, SMS_TEXT_CHARS_MAX, SUBJECT_BYTES_MAX,
 };
-
-/// A text message, without its channel's limits broken.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sms {
-    pub idempotency_key: String,
-    /// E.164.
-    pub to: String,
-    pub text: String,
-}
-
-/// A push notification, without its channel's limits broken.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Push {
-    pub idempotency_key: String,
-    /// A device endpoint that the provider knows.
-    pub to: String,
-    pub title: String,
-    pub text: String,
-}
+use rates::Rates;
 
 /// A product that takes e-mail.
 #[async_trait]
@@ -74,6 +62,9 @@ pub enum Error {
     /// Nothing: the same again is refused again.
     #[error("rejected: {0}")]
     Rejected(String),
+    /// Try again, not before that: it was too much at once.
+    #[error("too much at once: not before {} ms", .0.as_millis())]
+    Throttled(Duration),
     /// Try later.
     #[error("the channel is unavailable")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -88,55 +79,70 @@ impl Error {
 
 /// E-mail, for components to which it is granted.
 #[derive(Clone)]
-pub struct EmailChannel(Arc<dyn SendEmail>);
+pub struct EmailChannel {
+    product: Arc<dyn SendEmail>,
+    rates: Arc<Rates>,
+}
 
 impl EmailChannel {
-    pub fn new(product: Arc<dyn SendEmail>) -> Self {
-        Self(product)
+    pub fn new(product: Arc<dyn SendEmail>, rates: Rates) -> Self {
+        let rates = Arc::new(rates);
+        Self { product, rates }
     }
 
     /// Sends what breaks no limit and could break no header.
     pub async fn send(&self, email: &Email) -> Result<Receipt, Error> {
         limits::check_email(email)?;
-        self.0.send(email).await
+        self.rates.turn(&email.owner).await?;
+        self.product.send(email).await
     }
 }
 
 /// Text messages, for components to which they are granted.
 #[derive(Clone)]
-pub struct SmsChannel(Option<Arc<dyn SendSms>>);
+pub struct SmsChannel {
+    product: Option<Arc<dyn SendSms>>,
+    rates: Arc<Rates>,
+}
 
 impl SmsChannel {
     /// Without a product, everything is rejected.
-    pub fn new(product: Option<Arc<dyn SendSms>>) -> Self {
-        Self(product)
+    pub fn new(product: Option<Arc<dyn SendSms>>, rates: Rates) -> Self {
+        let rates = Arc::new(rates);
+        Self { product, rates }
     }
 
     pub async fn send(&self, sms: &Sms) -> Result<Receipt, Error> {
         limits::check_sms(sms)?;
-        match &self.0 {
-            Some(product) => product.send(sms).await,
-            None => Err(Error::Rejected("no provider for text messages".into())),
-        }
+        let Some(product) = &self.product else {
+            return Err(Error::Rejected("no provider for text messages".into()));
+        };
+        self.rates.turn(&sms.owner).await?;
+        product.send(sms).await
     }
 }
 
 /// Push notifications, for components to which they are granted.
 #[derive(Clone)]
-pub struct PushChannel(Option<Arc<dyn SendPush>>);
+pub struct PushChannel {
+    product: Option<Arc<dyn SendPush>>,
+    rates: Arc<Rates>,
+}
 
 impl PushChannel {
     /// Without a product, everything is rejected.
-    pub fn new(product: Option<Arc<dyn SendPush>>) -> Self {
-        Self(product)
+    pub fn new(product: Option<Arc<dyn SendPush>>, rates: Rates) -> Self {
+        let rates = Arc::new(rates);
+        Self { product, rates }
     }
 
     pub async fn send(&self, push: &Push) -> Result<Receipt, Error> {
         limits::check_push(push)?;
-        match &self.0 {
-            Some(product) => product.send(push).await,
-            None => Err(Error::Rejected("no provider for push notifications".into())),
-        }
+        let Some(product) = &self.product else {
+            return Err(Error::Rejected("no provider for push notifications".into()));
+        };
+        self.rates.turn(&push.owner).await?;
+        product.send(push).await
     }
 }
 

@@ -23,7 +23,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::manifest::Topic;
 
-pub use progress::{Progress, Replayed};
+pub use progress::{Progress, Replayed, Tried};
 pub use record::{
     DeadLetter, Event, Header, Outgoing, Publication, Received, Record, Replay, Resolution,
     Resolved,

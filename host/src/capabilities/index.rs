@@ -19,10 +19,11 @@ use async_trait::async_trait;
 
 pub use bindings::praxis::index::documents::{Change, Outcome};
 pub use bindings::praxis::index::search::{
-    Clause, DateRange, Factor, Flag, Gauss, GeoDistance, Hit, NumberValue, Page, Query, Term, Words,
+    Clause, Counts, DateRange, DatesFacet, Facet, Factor, Flag, Gauss, GeoDistance, Hit,
+    NumberValue, Order, Page, Query, Terms, ValueCount, ValuesFacet, Words,
 };
 pub use bindings::praxis::index::types::{Field, GeoPoint, Value};
-pub use cursor::Position;
+pub use cursor::{Fingerprint, Position};
 pub use schema::Schema;
 
 use crate::manifest::FieldType;
@@ -42,7 +43,7 @@ pub trait Index: Send + Sync {
     /// All fields of the document, by name.
     async fn get(&self, index: &str, id: &str) -> Result<Option<Vec<Field>>, Error>;
 
-    /// The first `query.limit` hits strictly after `after`, by score descending, then by id.
+    /// The first `query.limit` hits strictly after `after`, in the query's order, then by id.
     /// A document without the field of a clause does not match it; without the field of a gauss
     /// factor, that factor is 1.
     async fn search(
@@ -63,8 +64,10 @@ pub struct Found {
     /// Of the whole query, not of this page. Exact up to [`schema::TOTAL_EXACT_MAX`], a lower
     /// bound beyond.
     pub total: u64,
-    /// There are hits behind these.
-    pub more: bool,
+    /// One for each of the query's facets, of the whole query.
+    pub facets: Vec<Counts>,
+    /// Where the last of these hits stands, if there are more behind it.
+    pub next: Option<Position>,
 }
 
 /// What the caller can do about it.
@@ -129,16 +132,16 @@ impl Indexes {
     /// One page of hits, with the cursor of the next.
     pub async fn search(&self, index: &str, query: &Query) -> Result<Page, Error> {
         self.schema(index)?.check_query(query)?;
-        let after = query.cursor.as_deref().map(Position::decode).transpose()?;
+        let search = Fingerprint::of(index, query);
+        let cursor = query.cursor.as_deref();
+        let after = cursor.map(|cursor| Position::decode(cursor, search));
+        let after = after.transpose()?;
         let found = self.product.search(index, query, after.as_ref()).await?;
-        let next = match found.hits.last() {
-            Some(last) if found.more => Some(Position::of(last).encode()),
-            Some(_) | None => None,
-        };
         Ok(Page {
             hits: found.hits,
             total: found.total,
-            next,
+            facets: found.facets,
+            next: found.next.map(|last| last.encode(search)),
         })
     }
 

@@ -59,12 +59,19 @@ pub const OFFERS: &[Offer] = &[
         TOOL,
         "delivery = [\"email\"]",
     ),
+    offer("praxis:template/sandbox", "0.1.0", TOOL, "templates = true"),
     offer("praxis:delivery/sms", "0.1.0", TOOL, "delivery = [\"sms\"]"),
     offer(
         "praxis:delivery/push",
         "0.1.0",
         TOOL,
         "delivery = [\"push\"]",
+    ),
+    offer(
+        "praxis:delivery/feedback",
+        "0.1.0",
+        TOOL,
+        "delivery = [\"feedback\"]",
     ),
 ];
 

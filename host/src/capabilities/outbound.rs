@@ -130,7 +130,8 @@ impl Grants {
             Ok(target)
         } else {
             Err(Refused(format!(
-                "{target} is not granted by allowed_outbound_hosts"
+                "{target} is not granted by allowed_outbound_hosts: write it there if the \
+                 component is to reach it"
             )))
         }
     }

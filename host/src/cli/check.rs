@@ -192,6 +192,9 @@ fn triggers(manifest: &Manifest, id: &str) -> Vec<String> {
     for trigger in triggers.cron.iter().filter(|t| t.component == id) {
         items.push(format!("the timer {:?}", trigger.schedule));
     }
+    if manifest.template_renderer() == Some(id) {
+        items.push("templates, in the sandbox".into());
+    }
     for trigger in triggers.redis.iter().filter(|t| t.component == id) {
         items.push(format!("the channel {}", trigger.channel));
     }

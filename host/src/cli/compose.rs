@@ -68,7 +68,11 @@ impl Host {
             &stop,
         );
         let services = services.await?;
-        let engines = engine::start(&config.data_dir.join(COMPILED_FOLDER))?;
+        let compiled = config.data_dir.join(COMPILED_FOLDER);
+        if !compiled.exists() {
+            tracing::info!("compiling the components: that takes a while, once");
+        }
+        let engines = engine::start(&compiled)?;
         let application = Application::load(
             &engines,
             &manifest,

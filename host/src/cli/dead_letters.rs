@@ -27,12 +27,8 @@ enum Command {
     Show(One),
     /// Publish one again, or all of a topic, for the group that gave it up.
     Redrive {
-        /// Its id, as `list` prints it.
-        #[arg(required_unless_present = "all")]
-        id: Option<String>,
-        /// All of this topic, in their order.
-        #[arg(long, value_name = "TOPIC", conflicts_with = "id")]
-        all: Option<String>,
+        #[command(flatten)]
+        which: Which,
         #[command(flatten)]
         host: Remote,
     },
@@ -48,6 +44,16 @@ struct One {
     host: Remote,
 }
 
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+struct Which {
+    /// Its id, as `list` prints it.
+    id: Option<String>,
+    /// All of this topic, in their order.
+    #[arg(long, value_name = "TOPIC")]
+    all: Option<String>,
+}
+
 const FOLDER: &str = "dead-letters";
 
 impl DeadLetters {
@@ -61,10 +67,11 @@ impl DeadLetters {
                 Ok(())
             }
             Command::Redrive {
-                id: Some(id), host, ..
+                which: Which { id: Some(id), .. },
+                host,
             } => resolve(&host, &id, "redrive").await,
-            Command::Redrive { all, host, .. } => {
-                redrive_all(&host, &all.unwrap_or_default()).await
+            Command::Redrive { which, host } => {
+                redrive_all(&host, &which.all.unwrap_or_default()).await
             }
             Command::Discard(One { id, host }) => resolve(&host, &id, "discard").await,
         }
@@ -73,27 +80,39 @@ impl DeadLetters {
 
 async fn list(host: &Remote, topic: Option<&str>) -> anyhow::Result<()> {
     let mut cursor: Option<String> = None;
+    let mut are_open = false;
     loop {
         let mut request = host.request(Method::GET, &[FOLDER])?;
         request = request.query(&[("topic", topic), ("cursor", cursor.as_deref())]);
         let page = answer(request, "to list the dead letters").await?;
         for letter in page["items"].as_array().into_iter().flatten() {
             let text = |name: &str| letter[name].as_str().unwrap_or_default().to_owned();
+            are_open = true;
             println!(
-                "{}  {} of {}  {} after {} tries: {}",
+                "{}  {} of {}  {} after {} {}: {}",
                 text("id"),
                 text("kind"),
                 text("key"),
                 text("group"),
                 letter["attempts"],
+                if letter["attempts"] == 1 {
+                    "try"
+                } else {
+                    "tries"
+                },
                 text("reason"),
             );
         }
         match page["next_cursor"].as_str() {
             Some(next) => cursor = Some(next.to_owned()),
-            None => return Ok(()),
+            None => break,
         }
     }
+    // Not on standard output: there a program finds what is open.
+    if !are_open {
+        eprintln!("no dead letter is open");
+    }
+    Ok(())
 }
 
 async fn resolve(host: &Remote, id: &str, verb: &str) -> anyhow::Result<()> {

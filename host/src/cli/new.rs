@@ -29,6 +29,9 @@ pub enum Template {
     /// Handles events.
     #[value(alias = "kafka-rust")]
     Kafka,
+    /// Makes messages, in the sandbox of templates.
+    #[value(alias = "renderer-rust")]
+    Renderer,
 }
 
 /// A file of the new project: its path, and its text or a template of it.
@@ -78,12 +81,40 @@ const KAFKA: [File; 6] = [
     ),
 ];
 
+const RENDERER: [File; 6] = [
+    GITIGNORE,
+    (
+        "Cargo.toml",
+        include_str!("../../templates/renderer/Cargo.toml.jinja"),
+    ),
+    (
+        "README.md",
+        include_str!("../../templates/renderer/README.md.jinja"),
+    ),
+    (
+        "spin.toml",
+        include_str!("../../templates/renderer/spin.toml.jinja"),
+    ),
+    (
+        "src/lib.rs",
+        include_str!("../../templates/renderer/lib.rs.jinja"),
+    ),
+    (
+        "wit/template.wit",
+        include_str!("../../../wit/template/template.wit"),
+    ),
+];
+
 impl New {
     pub fn run(self) -> anyhow::Result<()> {
         let folder = self.path.unwrap_or_else(|| PathBuf::from(&self.name));
         make(self.template, &self.name, &folder)?;
         let folder = folder.display();
-        println!("made {folder}: now `cd {folder} && praxis build && praxis up --watch`");
+        let next = match self.template {
+            Template::Http | Template::Kafka => "praxis build && praxis up --watch",
+            Template::Renderer => "praxis build",
+        };
+        println!("made {folder}: now `cd {folder} && {next}`");
         Ok(())
     }
 }
@@ -103,6 +134,7 @@ pub fn make(template: Template, name: &str, folder: &Path) -> anyhow::Result<()>
     let files = match template {
         Template::Http => &HTTP[..],
         Template::Kafka => &KAFKA[..],
+        Template::Renderer => &RENDERER[..],
     };
     for (path, text) in files {
         let text = render(path, text, name)?;
@@ -150,7 +182,7 @@ mod tests {
 
     #[test]
     fn every_template_makes_a_manifest_that_is_good() {
-        for template in [Template::Http, Template::Kafka] {
+        for template in [Template::Http, Template::Kafka, Template::Renderer] {
             let folder = tempfile::tempdir().unwrap();
             make(template, "two-words", folder.path()).unwrap();
             let manifest = Manifest::load(&folder.path().join("spin.toml")).unwrap();
@@ -162,18 +194,20 @@ mod tests {
 
     #[test]
     fn the_interface_description_holds_no_name_that_could_be_a_word_of_its_language() {
-        let lib = KAFKA.iter().find(|(path, _)| *path == "src/lib.rs");
-        let (path, text) = lib.unwrap();
-        let description = |name: &str| {
-            let lib = render(path, text, name).unwrap();
-            let (_, rest) = lib.split_once("generate!({").unwrap();
-            let (description, _) = rest.split_once("});").unwrap();
-            description.to_owned()
-        };
-        let ordinary = description("two-words");
-        for name in ["list", "type", "stream", "record", "future", "async", "a-2"] {
-            assert_eq!(check(name), Ok(()), "{name}");
-            assert_eq!(description(name), ordinary);
+        for files in [KAFKA, RENDERER] {
+            let lib = files.iter().find(|(path, _)| *path == "src/lib.rs");
+            let (path, text) = lib.unwrap();
+            let description = |name: &str| {
+                let lib = render(path, text, name).unwrap();
+                let (_, rest) = lib.split_once("generate!({").unwrap();
+                let (description, _) = rest.split_once("});").unwrap();
+                description.to_owned()
+            };
+            let ordinary = description("two-words");
+            for name in ["list", "type", "stream", "record", "future", "async", "a-2"] {
+                assert_eq!(check(name), Ok(()), "{name}");
+                assert_eq!(description(name), ordinary);
+            }
         }
     }
 

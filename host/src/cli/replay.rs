@@ -12,6 +12,7 @@ pub struct Replay {
     /// The consumer group: `praxis.search`, say. `/v1/ops/consumers` lists them.
     #[arg(long)]
     group: String,
+    /// One that the group reads, by its name in the manifest.
     #[arg(long)]
     topic: String,
     /// Only this partition.

@@ -1,5 +1,8 @@
 //! The adapters that the configuration names: the only place that chooses between products.
 
+mod channels;
+mod development_secrets;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,11 +13,11 @@ use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use tokio_util::sync::CancellationToken;
 
-use super::settings::{Email, Events, Settings};
+use self::channels::Channels;
+use super::compose::COMPILED_FOLDER;
+use super::settings::{Events, Settings};
 use crate::capabilities::Capability;
 use crate::capabilities::delivery::catcher::Catcher;
-use crate::capabilities::delivery::smtp::Smtp;
-use crate::capabilities::delivery::{EmailChannel, PushChannel, SendEmail, SmsChannel};
 use crate::capabilities::events::Broker;
 use crate::capabilities::events::kafka::{self, Kafka};
 use crate::capabilities::events::postgres::Log;
@@ -27,8 +30,8 @@ use crate::capabilities::key_value::{self, KeyValue, KeyValueStore};
 use crate::capabilities::outbound::{self, Authorities, Networks, Outbound, Sockets};
 use crate::capabilities::postgres::Postgres;
 use crate::capabilities::redis::{self, Redis};
+use crate::capabilities::template::{self, Sandbox, Templates};
 use crate::capabilities::variables::{Environment, Variables};
-use crate::clock;
 use crate::config::Config;
 use crate::manifest::Manifest;
 use crate::manifest::limits::STORE_BYTES;
@@ -39,7 +42,6 @@ const INDEX_FOLDER: &str = "index";
 const KEY_VALUE_FOLDER: &str = "key-value";
 /// Says what mails point to; in development the host knows it by itself.
 const PUBLIC_URL_VARIABLE: &str = "SPIN_VARIABLE_PUBLIC_URL";
-const MAIL_FOLDER: &str = "mail";
 /// The host's own connections: the event log, the relay, timers. Components have theirs.
 const HOST_CONNECTIONS_MAX: u32 = 16;
 const HOST_ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -99,13 +101,20 @@ impl Services {
             (Some(Events::Postgres), None) | (None, _) => None,
         };
         let index = indexes(config, manifest)?;
-        let (email, catcher) = mail(config, settings, development)?;
+        let channels = Channels::new(config, settings, development)?;
         let redis = match &settings.redis_url {
             Some(url) => Some(Arc::new(redis::Server::new(url)?)),
             None => None,
         };
 
-        let known = known_variables(config, settings, development);
+        let mut known = known_variables(config, settings, development);
+        if development {
+            known.extend(development_secrets::made_up(
+                manifest,
+                environment,
+                &config.data_dir,
+            )?);
+        }
         let variables = Variables::resolve(manifest, environment, &known)?;
         let variables = Arc::new(variables);
         let outbound = Arc::new(Outbound::resolve(manifest, &variables)?);
@@ -144,12 +153,10 @@ impl Services {
         if let Some(index) = &index {
             capabilities.push(Arc::new(index.clone()));
         }
-        if let Some(email) = email {
-            let sms = catcher.clone().map(|catcher| catcher as _);
-            let push = catcher.clone().map(|catcher| catcher as _);
-            capabilities.push(Arc::new(EmailChannel::new(email)));
-            capabilities.push(Arc::new(SmsChannel::new(sms)));
-            capabilities.push(Arc::new(PushChannel::new(push)));
+        let Channels { channels, catcher } = channels;
+        capabilities.extend(channels);
+        if let Some(sandbox) = sandbox(config, manifest, pool.as_ref(), stop)? {
+            capabilities.push(Arc::new(Templates::new(sandbox)));
         }
         Ok(Self {
             pool,
@@ -167,11 +174,21 @@ impl Services {
 
 /// Whom outbound HTTPS trusts.
 fn authorities(config: &Config) -> anyhow::Result<Authorities> {
-    let Some(path) = &config.outbound_ca else {
-        return Ok(Authorities::default());
-    };
-    let read = || Authorities::and(&std::fs::read(path)?);
-    read().with_context(|| format!("in PRAXIS_OUTBOUND_CA: {}", path.display()))
+    match certificates(config)? {
+        Some(pem) => Authorities::and(&pem).with_context(|| in_outbound_ca(config)),
+        None => Ok(Authorities::default()),
+    }
+}
+
+/// The certificates (PEM) of authorities besides the public ones.
+fn certificates(config: &Config) -> anyhow::Result<Option<Vec<u8>>> {
+    let read = config.outbound_ca.as_ref().map(std::fs::read);
+    read.transpose().with_context(|| in_outbound_ca(config))
+}
+
+fn in_outbound_ca(config: &Config) -> String {
+    let path = config.outbound_ca.as_deref().unwrap_or("".as_ref());
+    format!("in PRAXIS_OUTBOUND_CA: {}", path.display())
 }
 
 /// The host's own connections. Nothing is sent yet.
@@ -225,25 +242,25 @@ fn indexes(config: &Config, manifest: &Manifest) -> anyhow::Result<Option<Indexe
     Ok(Some(Indexes::new(schemas, product)))
 }
 
-/// Who takes the mail, and in development who keeps what others would send.
-type Mail = (Option<Arc<dyn SendEmail>>, Option<Arc<Catcher>>);
-
-fn mail(config: &Config, settings: &Settings, development: bool) -> anyhow::Result<Mail> {
-    let Some(email) = &settings.email else {
-        return Ok((None, None));
+/// Where messages are made of templates, if a component may have them made.
+fn sandbox(
+    config: &Config,
+    manifest: &Manifest,
+    pool: Option<&PgPool>,
+    stop: &CancellationToken,
+) -> anyhow::Result<Option<Arc<Sandbox>>> {
+    let mut components = manifest.component.values();
+    if !components.any(|component| component.tool.praxis.templates) {
+        return Ok(None);
+    }
+    let renderer = manifest.template_renderer();
+    let renderer = renderer.and_then(|id| manifest.component.get(id));
+    let options = template::Options {
+        cache_folder: config.data_dir.join(COMPILED_FOLDER),
+        renderer: renderer.map(|renderer| manifest.folder.join(&renderer.source)),
+        pool: pool.cloned(),
     };
-    let catcher = if development {
-        let folder = config.data_dir.join(MAIL_FOLDER);
-        let catcher = Catcher::open(&folder, &config.mail_from, clock::now)?;
-        Some(Arc::new(catcher))
-    } else {
-        None
-    };
-    let email = match email {
-        Email::Smtp(url) => Some(Arc::new(Smtp::new(url, &config.mail_from)?) as _),
-        Email::Caught => catcher.clone().map(|catcher| catcher as _),
-    };
-    Ok((email, catcher))
+    Ok(Some(Sandbox::start(options, stop)?))
 }
 
 impl Services {

@@ -3,8 +3,9 @@
 use anyhow::ensure;
 
 use super::migrate::migrate;
+use crate::capabilities::delivery::aws::Account;
 use crate::capabilities::events::kafka::security::Security;
-use crate::config::Config;
+use crate::config::{Config, NoKeys};
 use crate::manifest::{Authentication, Manifest, Service};
 use crate::triggers::http::auth::Source;
 
@@ -17,6 +18,8 @@ pub struct Settings {
     pub redis_url: Option<String>,
     pub events: Option<Events>,
     pub email: Option<Email>,
+    /// Who takes text messages and push notifications.
+    pub sns: Option<Account>,
     pub tokens: Option<Tokens>,
 }
 
@@ -38,6 +41,7 @@ pub enum Events {
 pub enum Email {
     /// A mail server's address.
     Smtp(String),
+    Ses(Account),
     /// The catcher of a development host.
     Caught,
 }
@@ -79,10 +83,31 @@ impl Settings {
             &config.redis_url,
             "REDIS_URL, where Redis is",
         );
-        let email = match (sends(manifest), &config.smtp_url) {
+        let sends = sends(manifest);
+        let amazon = (config.delivery.ses(), config.delivery.sns());
+        let (ses, sns) = match amazon {
+            (Some(Err(NoKeys)), _) | (_, Some(Err(NoKeys))) if sends => {
+                let keys = "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, who sends through Amazon";
+                needed(true, &None, keys);
+                (None, None)
+            }
+            (ses, sns) => (
+                ses.and_then(Result::ok).filter(|_| sends),
+                sns.and_then(Result::ok).filter(|_| sends),
+            ),
+        };
+        let names_ses = config.delivery.ses_region.is_some();
+        ensure!(
+            !(sends && names_ses && config.smtp_url.is_some()),
+            "SMTP_URL and SES_REGION are both set: one of them takes the mail"
+        );
+        let email = match (sends, &config.smtp_url) {
             (false, _) => None,
+            (true, _) if names_ses => ses.map(Email::Ses),
             (true, None) if development => Some(Email::Caught),
-            (true, url) => needed(true, url, "SMTP_URL, which mail server sends").map(Email::Smtp),
+            (true, url) => {
+                needed(true, url, "SMTP_URL or SES_REGION, which server sends").map(Email::Smtp)
+            }
         };
         let verifies = authentication(manifest) == Some(Authentication::Jwt);
         let tokens = if verifies && (!development || config.jwks.is_some()) {
@@ -127,6 +152,7 @@ impl Settings {
             redis_url,
             events,
             email,
+            sns,
             tokens,
         })
     }
@@ -163,7 +189,8 @@ mod tests {
     use std::path::{Path, PathBuf};
 
     use super::*;
-    use crate::config::KafkaSecurity;
+    use crate::capabilities::secret::Secret;
+    use crate::config::{Delivery, KafkaSecurity};
 
     fn config() -> Config {
         Config {
@@ -182,6 +209,7 @@ mod tests {
             index_prefix: String::new(),
             smtp_url: None,
             mail_from: "Praxis <no-reply@praxis.localhost>".into(),
+            delivery: Delivery::default(),
             jwks: None,
             jwt_issuer: None,
             jwt_audience: "praxis".into(),
@@ -247,6 +275,35 @@ mod tests {
         assert_eq!(settings.email, Some(Email::Caught));
         assert_eq!(settings.events, Some(Events::Postgres));
         assert!(matches!(settings.tokens, Some(Tokens::Issued)));
+    }
+
+    #[test]
+    fn amazon_takes_mail_where_its_region_and_keys_are_named() {
+        let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("../spin.toml");
+        let own = Manifest::load(&own).unwrap();
+        let mut config = config();
+        config.database_url = Some("postgres://127.0.0.1/x".into());
+        config.redis_url = Some("redis://127.0.0.1/0".into());
+        config.delivery.ses_region = Some("eu-central-1".into());
+        config.delivery.sns_region = Some("eu-west-1".into());
+        let fault = Settings::resolve(&config, &own, true).unwrap_err();
+        assert!(fault.to_string().contains("AWS_ACCESS_KEY_ID"), "{fault}");
+
+        config.delivery.aws_access_key_id = Some("who".into());
+        config.delivery.aws_secret_access_key = Some(Secret("hush".into()));
+        let settings = Settings::resolve(&config, &own, true).unwrap();
+        assert!(!format!("{settings:?} {config:?}").contains("hush"));
+        let Some(Email::Ses(account)) = settings.email else {
+            panic!("{:?}", settings.email);
+        };
+        assert_eq!(account.region, "eu-central-1");
+        assert_eq!(settings.sns.unwrap().region, "eu-west-1");
+
+        config.smtp_url = Some("smtp://127.0.0.1".into());
+        let fault = Settings::resolve(&config, &own, true).unwrap_err();
+        assert!(fault.to_string().contains("both set"), "{fault}");
+        let plain = Settings::resolve(&config, &plain(), true).unwrap();
+        assert!(plain.email.is_none() && plain.sns.is_none());
     }
 
     #[test]

@@ -54,6 +54,7 @@ impl Token {
             email: self.email,
             phone_number: self.phone,
             locale: self.locale,
+            iat: None,
         };
         println!("{}", issuer.mint(&claims)?);
         Ok(())

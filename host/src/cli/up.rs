@@ -156,6 +156,7 @@ async fn demo(address: &str, data_dir: &Path, is_filled: bool) -> anyhow::Result
             email: Some(person.email.into()),
             phone_number: None,
             locale: None,
+            iat: None,
         })
     };
     if is_filled {

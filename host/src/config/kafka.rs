@@ -5,9 +5,8 @@ use std::path::PathBuf;
 use anyhow::{bail, ensure};
 use clap::Args;
 
-use crate::capabilities::events::kafka::security::{
-    Identity, Login, Mechanism, Secret, Security, Tls,
-};
+use crate::capabilities::events::kafka::security::{Identity, Login, Mechanism, Security, Tls};
+use crate::capabilities::secret::Secret;
 
 const PROTOCOLS: &str = "plaintext, ssl, sasl_plaintext, sasl_ssl";
 

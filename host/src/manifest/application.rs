@@ -7,6 +7,7 @@ use super::fault::Place;
 use super::limits::{self, Limits};
 use super::name;
 use super::template;
+use super::tool::references;
 
 #[derive(Debug, Clone, Default)]
 pub struct Application {
@@ -62,6 +63,11 @@ pub struct ApplicationTool {
     pub authentication: Option<Authentication>,
     /// Serve `/health`, `/metrics` and `/v1/ops` beside the application's own routes.
     pub operations: bool,
+    /// The component that makes messages of texts, for those whose `templates` are granted.
+    pub template_renderer: Option<String>,
+    /// Variables that a development host makes up where nobody sets them: 32 random bytes in
+    /// hexadecimal, kept in its data folder.
+    pub development_secrets: Vec<String>,
     /// Let `praxis up` fill the directory with invented practices.
     pub demo_directory: bool,
     /// What clients may ask of the listener, and all components together of the host.
@@ -222,6 +228,8 @@ impl ApplicationTool {
             services: table.some_of("services", &SERVICES),
             authentication: table.one_of("authentication", &AUTHENTICATIONS),
             operations: table.flag("operations").unwrap_or_default(),
+            template_renderer: template_renderer(&mut table),
+            development_secrets: references(&mut table, "development_secrets", Kind::Variable),
             demo_directory: table.flag("demo_directory").unwrap_or_default(),
             limits: Limits::read(&mut table, &limits::OF_APPLICATIONS),
         };
@@ -278,6 +286,15 @@ impl Variable {
         table.finish();
         variable
     }
+}
+
+/// The id of a component.
+fn template_renderer(table: &mut Table<'_, '_>) -> Option<String> {
+    let item = table.item("template_renderer")?;
+    let id = item.text()?;
+    let report = item.report;
+    report.refer(Kind::Component, &id, &item.name, &item.span);
+    Some(id)
 }
 
 /// Our part of a table's `tool`; the parts of others are theirs.

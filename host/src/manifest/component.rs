@@ -146,6 +146,7 @@ impl Component {
             ("tool.praxis.publishes", tool.publishes.is_empty()),
             ("tool.praxis.indexes", tool.indexes.is_empty()),
             ("tool.praxis.delivery", tool.delivery.is_empty()),
+            ("tool.praxis.templates", !tool.templates),
         ];
         let granted = granted.into_iter().filter(|(_, is_empty)| !is_empty);
         granted.map(|(key, _)| key).collect()

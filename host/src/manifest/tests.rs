@@ -115,6 +115,18 @@ fn what_is_not_toml_is_said_with_its_place() {
 }
 
 #[test]
+fn the_first_version_is_told_from_what_is_no_version() {
+    for version in ["\"1\"", "1"] {
+        let reading = read(&format!(
+            "spin_manifest_version = {version}\n[application]\nname = \"app\"\n"
+        ));
+        let found = lines(&reading.faults);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].contains("must be 2; version 1 is described"));
+    }
+}
+
+#[test]
 fn an_empty_manifest_lacks_what_it_must_have() {
     assert_eq!(
         lines(&read("").faults),

@@ -13,6 +13,8 @@ pub struct ComponentTool {
     pub indexes: Vec<String>,
     /// Channels that it may send on.
     pub delivery: Vec<Channel>,
+    /// Whether it may have messages made of templates, and keep components that make them.
+    pub templates: bool,
     /// Linear memory, at most.
     pub memory_bytes_max: Option<usize>,
     /// Wall-clock time for one request.
@@ -59,12 +61,15 @@ pub enum Channel {
     Email,
     Sms,
     Push,
+    /// Not one to send on: what providers report of what was sent.
+    Feedback,
 }
 
-const CHANNELS: [(&str, Channel); 3] = [
+const CHANNELS: [(&str, Channel); 4] = [
     ("email", Channel::Email),
     ("sms", Channel::Sms),
     ("push", Channel::Push),
+    ("feedback", Channel::Feedback),
 ];
 
 impl ComponentTool {
@@ -73,6 +78,7 @@ impl ComponentTool {
             publishes: references(&mut table, "publishes", Kind::Topic),
             indexes: references(&mut table, "indexes", Kind::Index),
             delivery: table.some_of("delivery", &CHANNELS),
+            templates: table.flag("templates").unwrap_or_default(),
             memory_bytes_max: table.number("memory_bytes_max"),
             request_timeout_ms: table.number("request_timeout_ms"),
             event_timeout_ms: table.number("event_timeout_ms"),
@@ -101,7 +107,7 @@ impl ComponentTool {
 }
 
 /// Names that must be declared elsewhere.
-fn references(table: &mut Table<'_, '_>, key: &'static str, kind: Kind) -> Vec<String> {
+pub(super) fn references(table: &mut Table<'_, '_>, key: &'static str, kind: Kind) -> Vec<String> {
     let mut names = Vec::new();
     for item in table.list(key) {
         if let Some(name) = item.text() {

@@ -38,14 +38,14 @@ pub struct KafkaTrigger {
     pub batch_events_max: u16,
 }
 
-/// What becomes of an event that was tried as often as it may be.
+/// What becomes of an event that was tried as often as it may be, or rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OnExhausted {
     /// It goes to the dead letters, and the next of its key is handled.
     #[default]
     DeadLetter,
-    /// It is tried again all the same, and its key is held until that works: for streams in which
-    /// an event that is left out makes the next ones wrong.
+    /// It is tried again all the same, and its key is held until that works or an operator skips the
+    /// event: for streams in which one that is left out makes the next ones wrong.
     Park,
 }
 

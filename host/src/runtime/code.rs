@@ -1,34 +1,11 @@
 //! What a file of WebAssembly is, imports and exports.
 
-use anyhow::{anyhow, bail, ensure};
+use anyhow::anyhow;
 use wasmtime::Engine;
 use wasmtime::component::Component;
-use wasmtime::component::types::ComponentItem;
 
+use crate::binary::{self, expect_component};
 use crate::manifest::Manifest;
-
-const MAGIC: &[u8] = b"\0asm";
-/// The four bytes after the magic number.
-const CORE_MODULE: &[u8] = &[1, 0, 0, 0];
-
-/// Fails with what the bytes are, and what to do, if they do not begin as a component does.
-pub fn expect_component(wasm: &[u8]) -> anyhow::Result<()> {
-    ensure!(!wasm.is_empty(), "it is empty; build it again");
-    ensure!(
-        wasm.starts_with(MAGIC),
-        "it is not WebAssembly: it lacks the magic number; name the .wasm file of a component"
-    );
-    if wasm
-        .get(MAGIC.len()..)
-        .is_some_and(|rest| rest.starts_with(CORE_MODULE))
-    {
-        bail!(
-            "it is a core module, not a component; build it for wasm32-wasip2, \
-             or wrap it with \"wasm-tools component new\""
-        );
-    }
-    Ok(())
-}
 
 /// What wasmtime says where the pool has no room for a component of this shape.
 const LIMITS_EXCEEDED: [&str; 2] = [
@@ -59,16 +36,9 @@ pub struct Surface {
 
 impl Surface {
     pub fn of(engine: &Engine, component: &Component) -> Self {
-        let kind = component.component_type();
-        let imports = kind
-            .imports(engine)
-            .filter(|(_, item)| does_something(engine, &item.ty));
         Self {
-            imports: imports.map(|(name, _)| name.to_owned()).collect(),
-            exports: kind
-                .exports(engine)
-                .map(|(name, _)| name.to_owned())
-                .collect(),
+            imports: binary::imports(engine, component),
+            exports: binary::exports(engine, component),
         }
     }
 
@@ -97,6 +67,11 @@ impl Surface {
                 "[[trigger.redis]]",
                 REDIS.as_slice(),
             ),
+            (
+                manifest.template_renderer().is_some_and(is),
+                "template_renderer",
+                TEMPLATES.as_slice(),
+            ),
         ];
         let mut faults = Vec::new();
         for (is_named, trigger, interfaces) in wanted {
@@ -122,6 +97,7 @@ const EVENTS: [&str; 2] = [
     "praxis:events/consumer@0.1",
     "praxis:events/batch-consumer@0.1",
 ];
+const TEMPLATES: [&str; 1] = ["praxis:template/text-renderer@0.1"];
 const REDIS: [&str; 1] = ["spin:redis/inbound-redis@3"];
 
 fn listed(names: &[String]) -> String {
@@ -129,19 +105,5 @@ fn listed(names: &[String]) -> String {
         "nothing".to_owned()
     } else {
         names.join(", ")
-    }
-}
-
-fn does_something(engine: &Engine, item: &ComponentItem) -> bool {
-    match item {
-        ComponentItem::ComponentInstance(interface) => interface
-            .exports(engine)
-            .any(|(_, export)| does_something(engine, &export.ty)),
-        ComponentItem::Type(_) => false,
-        ComponentItem::ComponentFunc(_)
-        | ComponentItem::CoreFunc(_)
-        | ComponentItem::Module(_)
-        | ComponentItem::Component(_)
-        | ComponentItem::Resource(_) => true,
     }
 }

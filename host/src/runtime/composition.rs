@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use wac_graph::types::{Package, SubtypeChecker, WorldId};
 use wac_graph::{CompositionGraph, EncodeOptions, NodeId};
 
-use super::code;
+use crate::binary::expect_component;
 use crate::manifest::{Component, Dependency, suggest};
 
 /// What a component inside another may import without its grants: it computes, and reaches
@@ -72,7 +72,7 @@ struct Part {
 
 impl Part {
     fn add(graph: &mut CompositionGraph, name: &str, wasm: &[u8]) -> Result<Self, String> {
-        code::expect_component(wasm).map_err(|why| why.to_string())?;
+        expect_component(wasm).map_err(|why| why.to_string())?;
         let package = Package::from_bytes(name, None, wasm, graph.types_mut())
             .map_err(|why| format!("it cannot be read: {:#}; build it again", why.root_cause()))?;
         let world = package.ty();

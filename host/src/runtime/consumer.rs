@@ -29,6 +29,8 @@ pub struct Delivery {
     pub partition: u32,
     pub offset: u64,
     pub attempt: u32,
+    /// W3C trace context.
+    pub traceparent: Option<String>,
     pub event: Event,
 }
 

@@ -72,7 +72,7 @@ pub struct Live {
 /// Why nothing was swapped.
 #[derive(Debug, thiserror::Error)]
 pub enum Refused {
-    #[error("there is no component {0:?}")]
+    #[error("there is no component {0:?}: /v1/ops/components lists those there are")]
     Unknown(String),
     #[error("component {0:?} is being swapped already")]
     Busy(String),

@@ -15,10 +15,10 @@ use uuid::Uuid;
 use super::backoff::backoff;
 use super::kafka::release;
 use super::leader::{Leader, Office};
-use crate::capabilities::events::{Broker, Error, trace};
+use crate::capabilities::events::{Broker, Error, Outgoing, trace};
 use crate::clock;
 use crate::manifest::CronTrigger;
-use crate::runtime::consumer::{Delivery, Event, Handler, Outcome, Publication};
+use crate::runtime::consumer::{Delivery, Event, Handler, Outcome};
 
 /// The topic of a timer's events.
 const TOPIC: &str = "cron";
@@ -143,6 +143,7 @@ async fn one_run(job: Job, broker: Arc<dyn Broker>, due: DateTime<Utc>, stop: Ca
         partition: 0,
         offset: due.timestamp().unsigned_abs(),
         attempt: 1,
+        traceparent: Some(trace::begin(id)),
         event: Event {
             kind: job.kind.clone(),
             key: job.kind.clone(),
@@ -152,7 +153,8 @@ async fn one_run(job: Job, broker: Arc<dyn Broker>, due: DateTime<Utc>, stop: Ca
     };
     let outcome = match job.handler.handle(&delivery).await {
         Outcome::Done(publications) => {
-            publish(&job, id, &*broker, publications, &stop).await;
+            let batch = release(&delivery, id, &job.component, publications);
+            publish(&job, &*broker, &batch, &stop).await;
             "done"
         }
         Outcome::Retry(reason) | Outcome::Fault(reason) => {
@@ -178,21 +180,13 @@ async fn one_run(job: Job, broker: Arc<dyn Broker>, due: DateTime<Utc>, stop: Ca
 }
 
 /// Publishes, however long the broker takes to come back: until then the timer stands still.
-async fn publish(
-    job: &Job,
-    cause: Uuid,
-    broker: &dyn Broker,
-    publications: Vec<Publication>,
-    stop: &CancellationToken,
-) {
-    let trace = trace::begin(cause);
-    let batch = release(cause, &job.component, publications, Some(&trace));
+async fn publish(job: &Job, broker: &dyn Broker, batch: &[Outgoing], stop: &CancellationToken) {
     if batch.is_empty() {
         return;
     }
     let mut pauses = backoff(RETRY_FIRST_MS, RETRY_MS_MAX);
     loop {
-        match broker.publish(&batch).await {
+        match broker.publish(batch).await {
             Ok(()) => return,
             Err(error @ (Error::UnknownTopic(_) | Error::Refused(_))) => {
                 tracing::error!(%error, kind = job.kind, "what a timer published is lost");

@@ -11,6 +11,7 @@ mod job;
 pub mod lag;
 mod meters;
 mod reader;
+pub mod recent;
 pub mod replay;
 mod schedule;
 pub mod watch;

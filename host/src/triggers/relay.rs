@@ -297,7 +297,7 @@ impl Relay {
             topic: row.topic,
             partition: None,
             record: Record {
-                traceparent: Some(trace::go_on(row.traceparent, row.event_id)),
+                traceparent: Some(trace::go_on(row.traceparent.as_deref(), row.event_id)),
                 ..Record::new(row.event_id, self.source.clone(), time_ms, event)
             },
         }

@@ -63,6 +63,30 @@ async fn grants_are_shown_and_values_are_not() {
 }
 
 #[tokio::test]
+async fn requests_that_will_all_be_refused_are_a_warning() {
+    let with = |hosts: &str| {
+        let manifest = format!(
+            "[[trigger.http]]\nroute = \"/...\"\ncomponent = \"a\"\n\
+             [component.a]\nsource = \"a.wasm\"\nallowed_outbound_hosts = [{hosts}]\n"
+        );
+        Application::of(&manifest).with("a.wasm", &built("wasi02"))
+    };
+    for (hosts, are_refused) in [
+        ("", true),
+        ("\"redis://localhost\"", true),
+        ("\"https://api.example.com\"", false),
+        ("\"http://self\"", false),
+        ("\"*://api.example.com\"", false),
+    ] {
+        let application = with(hosts);
+        let warnings = application.lines(&application.examine().await.warnings);
+        let says = "it can send HTTP requests, and all of them will be refused";
+        let is_said = warnings.iter().any(|warning| warning.contains(says));
+        assert_eq!(is_said, are_refused, "{hosts}: {warnings:?}");
+    }
+}
+
+#[tokio::test]
 async fn operations_that_nobody_can_ask_for_are_a_warning() {
     let with = |keys: &str| {
         let manifest = format!(

@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use praxis_host::capabilities::delivery::catcher::Catcher;
+use praxis_host::capabilities::delivery::rates::Rates;
 use praxis_host::capabilities::delivery::{
-    Attachment, Email, EmailChannel, Error, Push, PushChannel, Sms, SmsChannel, page,
+    Attachment, Calendar, CalendarMethod, Email, EmailChannel, Error, Push, PushChannel, Sms,
+    SmsChannel, page,
 };
 use tempfile::TempDir;
 
@@ -20,7 +22,7 @@ fn catcher(folder: &TempDir) -> Catcher {
 }
 
 fn emails(catcher: &Catcher) -> EmailChannel {
-    EmailChannel::new(Arc::new(catcher.clone()))
+    EmailChannel::new(Arc::new(catcher.clone()), Rates::default())
 }
 
 #[tokio::test]
@@ -88,6 +90,87 @@ async fn the_mail_itself_is_kept_as_it_would_be_sent() {
     }
 }
 
+/// The headers' lines, unfolded.
+fn lines(mail: &str) -> Vec<String> {
+    let (head, _) = mail.split_once("\r\n\r\n").unwrap();
+    let unfolded = head.replace("\r\n ", " ").replace("\r\n\t", " ");
+    unfolded.split("\r\n").map(str::to_owned).collect()
+}
+
+#[tokio::test]
+async fn an_invitation_stands_beside_the_texts_and_is_attached() {
+    let folder = TempDir::new().unwrap();
+    let calendar = Calendar {
+        method: CalendarMethod::Request,
+        content: "BEGIN:VCALENDAR\r\nMETHOD:REQUEST\r\nEND:VCALENDAR\r\n".into(),
+    };
+    let email = Email {
+        html: Some("<p>Guten Tag</p>".into()),
+        calendar: Some(calendar),
+        ..email("key-1")
+    };
+    let receipt = emails(&catcher(&folder)).send(&email).await.unwrap();
+    let path = folder.path().join(format!("{}.eml", receipt.provider_id));
+    let mail = std::fs::read_to_string(path).unwrap();
+    // In this order: a program shows the last alternative that it knows.
+    let mut rest = &mail[..];
+    for part in [
+        "Content-Type: multipart/mixed",
+        "Content-Type: multipart/alternative",
+        "Content-Type: text/plain; charset=utf-8",
+        "Content-Type: text/html; charset=utf-8",
+        "Content-Type: text/calendar; charset=utf-8; method=REQUEST",
+        "METHOD:REQUEST",
+        "Content-Disposition: attachment; filename=\"invite.ics\"",
+        "Content-Type: application/ics",
+        "METHOD:REQUEST",
+    ] {
+        let Some(at) = rest.find(part) else {
+            panic!("no {part:?}, or not there, in\n{mail}");
+        };
+        rest = &rest[at + part.len()..];
+    }
+    assert_eq!(mail.matches("text/calendar").count(), 1, "{mail}");
+
+    let plain = Email {
+        html: None,
+        idempotency_key: "key-2".into(),
+        ..email
+    };
+    let receipt = emails(&catcher(&folder)).send(&plain).await.unwrap();
+    let path = folder.path().join(format!("{}.eml", receipt.provider_id));
+    let mail = std::fs::read_to_string(path).unwrap();
+    assert!(mail.contains("multipart/alternative"), "{mail}");
+}
+
+#[tokio::test]
+async fn a_mail_says_whose_it_is_and_how_to_have_no_more_of_it() {
+    let folder = TempDir::new().unwrap();
+    let address = format!("https://example.com/unsubscribe/{}", "x".repeat(800));
+    let email = Email {
+        sender_name: Some("Prüfstelle, \"Nord\"".into()),
+        unsubscribe: Some(address.clone()),
+        ..email("key-1")
+    };
+    let receipt = emails(&catcher(&folder)).send(&email).await.unwrap();
+    let path = folder.path().join(format!("{}.eml", receipt.provider_id));
+    let mail = std::fs::read_to_string(path).unwrap();
+    let lines = lines(&mail);
+    let from = lines
+        .iter()
+        .find(|line| line.starts_with("From: "))
+        .unwrap();
+    assert!(from.ends_with("<shops@example.com>"), "{from}");
+    assert!(!from.contains("Shops"), "{from}");
+    assert!(
+        lines.contains(&format!("List-Unsubscribe: <{address}>")),
+        "{mail}"
+    );
+    let click = "List-Unsubscribe-Post: List-Unsubscribe=One-Click";
+    assert!(lines.iter().any(|line| line == click), "{mail}");
+    assert!(mail.lines().all(|line| line.len() <= 998), "{mail}");
+}
+
 #[tokio::test]
 async fn a_line_break_gets_into_no_header() {
     let folder = TempDir::new().unwrap();
@@ -117,6 +200,17 @@ async fn a_line_break_gets_into_no_header() {
             content_type: content_type.into(),
             content: Vec::new(),
         }]
+    };
+    let unsubscribe = |address: &str| Email {
+        unsubscribe: Some(address.into()),
+        ..email("key")
+    };
+    let calendar = |content: &str| Email {
+        calendar: Some(Calendar {
+            method: CalendarMethod::Publish,
+            content: content.into(),
+        }),
+        ..email("key")
     };
     let refused = [
         Email {
@@ -152,6 +246,22 @@ async fn a_line_break_gets_into_no_header() {
             ..email("key")
         },
         email(""),
+        Email {
+            owner: String::new(),
+            ..email("key")
+        },
+        Email {
+            sender_name: Some("Shops\r\nBcc: eve@example.com".into()),
+            ..email("key")
+        },
+        unsubscribe("https://example.com/\r\nBcc: eve@example.com"),
+        unsubscribe("https://example.com/> , <mailto:eve@example.com"),
+        unsubscribe("http://example.com/in-the-clear"),
+        unsubscribe("mailto:eve@example.com"),
+        unsubscribe("https://example.com/ü"),
+        unsubscribe(&format!("https://example.com/{}", "x".repeat(900))),
+        calendar("BEGIN:VCARD\r\n"),
+        calendar(&format!("BEGIN:VCALENDAR\r\n{}", "x".repeat(64 << 10))),
     ];
     for email in refused {
         let answer = channel.send(&email).await;
@@ -165,17 +275,19 @@ async fn text_messages_and_push_notifications_are_caught_too() {
     let folder = TempDir::new().unwrap();
     let catcher = catcher(&folder);
     let sms = Sms {
+        owner: "shops".into(),
         idempotency_key: "key-1".into(),
         to: "+4989123456".into(),
         text: "Open at nine".into(),
     };
     let push = Push {
+        owner: "shops".into(),
         idempotency_key: "key-1".into(),
         to: "device-1".into(),
         title: "Open".into(),
         text: "at nine".into(),
     };
-    let channel = SmsChannel::new(Some(Arc::new(catcher.clone())));
+    let channel = SmsChannel::new(Some(Arc::new(catcher.clone())), Rates::default());
     for to in [
         "089123456",
         "+0123456",
@@ -201,15 +313,15 @@ async fn text_messages_and_push_notifications_are_caught_too() {
     assert!(matches!(long, Err(Error::Rejected(_))));
     channel.send(&sms).await.unwrap();
     channel.send(&sms).await.unwrap();
-    let channel = PushChannel::new(Some(Arc::new(catcher.clone())));
+    let channel = PushChannel::new(Some(Arc::new(catcher.clone())), Rates::default());
     channel.send(&push).await.unwrap();
     let mut channels: Vec<_> = catcher.list().iter().map(|it| it.channel.clone()).collect();
     channels.sort();
     assert_eq!(channels, ["push", "sms"]);
 
-    let nobody = SmsChannel::new(None).send(&sms).await;
+    let nobody = SmsChannel::new(None, Rates::default()).send(&sms).await;
     assert!(matches!(nobody, Err(Error::Rejected(_))), "{nobody:?}");
-    let nobody = PushChannel::new(None).send(&push).await;
+    let nobody = PushChannel::new(None, Rates::default()).send(&push).await;
     assert!(matches!(nobody, Err(Error::Rejected(_))), "{nobody:?}");
 }
 

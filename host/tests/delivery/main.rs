@@ -5,7 +5,12 @@
 #[path = "../support/tools.rs"]
 mod tools;
 
+#[path = "../spin_contract/certificates.rs"]
+mod certificates;
 mod mail;
 
+mod amazon;
 mod catcher;
+mod feedback;
+mod rates;
 mod smtp;

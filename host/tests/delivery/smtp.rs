@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use praxis_host::capabilities::delivery::rates::Rates;
 use praxis_host::capabilities::delivery::smtp::Smtp;
 use praxis_host::capabilities::delivery::{Email, EmailChannel, Error};
 use praxis_servers::Server;
@@ -10,15 +11,19 @@ use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpListener;
 
+use crate::certificates::Authority;
 use crate::mail::email;
 use crate::tools;
 
 const DEADLINE: Duration = Duration::from_secs(10);
 
 fn channel(url: &str) -> EmailChannel {
-    EmailChannel::new(Arc::new(
-        Smtp::new(url, "Shops <shops@example.com>").unwrap(),
-    ))
+    trusting(url, None)
+}
+
+fn trusting(url: &str, authorities: Option<&[u8]>) -> EmailChannel {
+    let smtp = Smtp::new(url, "Shops <shops@example.com>", authorities).unwrap();
+    EmailChannel::new(Arc::new(smtp), Rates::default())
 }
 
 async fn server(folder: &TempDir) -> Server {
@@ -86,6 +91,40 @@ async fn a_server_that_is_down_is_unavailable_until_it_is_back() {
 }
 
 #[tokio::test]
+async fn a_mail_goes_over_tls_to_a_server_that_shows_who_it_is_and_to_no_other() {
+    let folder = TempDir::new().unwrap();
+    let (ours, theirs) = (Authority::new("ours"), Authority::new("theirs"));
+    let identity = ours.sign();
+    let (certificate, key) = (
+        folder.path().join("cert.pem"),
+        folder.path().join("key.pem"),
+    );
+    std::fs::write(&certificate, identity.certificate).unwrap();
+    std::fs::write(&key, identity.key).unwrap();
+    let python = tools::tool("../venv/bin/python");
+    let place = folder.path().join("server");
+    let server = praxis_servers::smtp::start_tls(&python, &place, &certificate, &key)
+        .await
+        .unwrap();
+    let others = theirs.pem();
+    for authorities in [None, Some(others.as_bytes())] {
+        let channel = trusting(&server.url(), authorities);
+        let refused = channel.send(&email("key-1")).await;
+        assert!(matches!(refused, Err(Error::Unavailable(_))), "{refused:?}");
+    }
+    let channel = trusting(&server.url(), Some(ours.pem().as_bytes()));
+    channel.send(&email("key-2")).await.unwrap();
+    let log = mails(&server, 1).await;
+    assert!(log.contains("To: Ann <ann@example.com>"), "{log}");
+    assert_eq!(log.matches("END MESSAGE").count(), 1, "{log}");
+
+    // The same server without TLS takes nothing, so it was TLS.
+    let plain = server.url().replace("?tls=required", "");
+    let refused = self::channel(&plain).send(&email("key-3")).await;
+    assert!(refused.is_err(), "{refused:?}");
+}
+
+#[tokio::test]
 async fn the_servers_answer_says_what_to_do_and_never_names_the_recipient() {
     let cases = [
         (
@@ -100,6 +139,11 @@ async fn the_servers_answer_says_what_to_do_and_never_names_the_recipient() {
         ),
         ("DATA", "554 5.7.1 refused by policy", "rejected"),
         ("MAIL", "421 4.3.2 closing down", "unavailable"),
+        (
+            "MAIL",
+            "454 Throttling failure: Maximum sending rate exceeded.",
+            "throttled",
+        ),
     ];
     for (command, answer, expected) in cases {
         let url = refusing(command, answer).await;
@@ -107,6 +151,7 @@ async fn the_servers_answer_says_what_to_do_and_never_names_the_recipient() {
         let kind = match &error {
             Error::BadAddress(_) => "bad address",
             Error::Rejected(_) => "rejected",
+            Error::Throttled(_) => "throttled",
             Error::Unavailable(_) => "unavailable",
         };
         assert_eq!(kind, expected, "{answer}");

@@ -6,6 +6,8 @@ mod keys;
 mod leases;
 mod letters;
 mod malformed;
+mod office;
+mod operators;
 mod progress;
 mod reader;
 mod reads;

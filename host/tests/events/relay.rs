@@ -185,7 +185,8 @@ async fn an_event_goes_on_with_its_trace_or_begins_one() {
         .map(|outgoing| (outgoing.record.id, outgoing.record.traceparent.clone()))
         .collect();
     assert_eq!(traces[0].1, Some(trace::begin(traces[0].0)));
-    assert_eq!(traces[1].1.as_deref(), Some(TRACE));
+    assert_eq!(traces[1].1, Some(trace::go_on(Some(TRACE), traces[1].0)));
+    assert_eq!(traces[1].1.as_ref().unwrap()[..35], TRACE[..35]);
     relay.stop().await;
 }
 

@@ -7,7 +7,7 @@ use praxis_host::capabilities::index::embedded::Embedded;
 use tempfile::TempDir;
 
 use crate::shops::*;
-use crate::suite;
+use crate::{names, order, refusals, suite};
 
 fn folder() -> TempDir {
     tempfile::tempdir().unwrap()
@@ -62,9 +62,27 @@ async fn a_circle_may_cross_the_date_line_or_hold_a_pole() {
 }
 
 #[tokio::test]
+async fn of_those_that_are_alike_none_is_lost() {
+    let folder = folder();
+    suite::of_those_that_are_alike_none_is_lost(embedded(folder.path())).await;
+}
+
+#[tokio::test]
 async fn words_match_without_case_and_accents() {
     let folder = folder();
-    suite::words_match_without_case_and_accents(embedded(folder.path())).await;
+    names::words_match_without_case_and_accents(embedded(folder.path())).await;
+}
+
+#[tokio::test]
+async fn an_umlaut_may_be_written_in_three_ways() {
+    let folder = folder();
+    names::an_umlaut_may_be_written_in_three_ways(embedded(folder.path())).await;
+}
+
+#[tokio::test]
+async fn one_typo_in_a_longer_word_is_overlooked() {
+    let folder = folder();
+    names::one_typo_in_a_longer_word_is_overlooked(embedded(folder.path())).await;
 }
 
 #[tokio::test]
@@ -76,13 +94,43 @@ async fn the_score_is_the_product_of_the_factors() {
 #[tokio::test]
 async fn pages_neither_repeat_nor_skip() {
     let folder = folder();
-    suite::pages_neither_repeat_nor_skip(embedded(folder.path())).await;
+    order::pages_neither_repeat_nor_skip(embedded(folder.path())).await;
+}
+
+#[tokio::test]
+async fn hits_go_by_what_the_query_says() {
+    let folder = folder();
+    order::hits_go_by_what_the_query_says(embedded(folder.path())).await;
+}
+
+#[tokio::test]
+async fn facets_count_all_that_match() {
+    let folder = folder();
+    order::facets_count_all_that_match(embedded(folder.path())).await;
+}
+
+#[tokio::test]
+async fn pages_hold_while_others_change() {
+    let folder = folder();
+    order::pages_hold_while_others_change(embedded(folder.path())).await;
+}
+
+#[tokio::test]
+async fn a_cursor_is_good_for_its_own_search_only() {
+    let folder = folder();
+    order::a_cursor_is_good_for_its_own_search_only(embedded(folder.path())).await;
+}
+
+#[tokio::test]
+async fn any_of_several_terms_is_enough() {
+    let folder = folder();
+    suite::any_of_several_terms_is_enough(embedded(folder.path())).await;
 }
 
 #[tokio::test]
 async fn a_page_that_is_full_by_chance_has_no_next() {
     let folder = folder();
-    suite::a_page_that_is_full_by_chance_has_no_next(embedded(folder.path())).await;
+    order::a_page_that_is_full_by_chance_has_no_next(embedded(folder.path())).await;
 }
 
 #[tokio::test]
@@ -94,13 +142,13 @@ async fn many_writers_leave_the_newest_version() {
 #[tokio::test]
 async fn what_does_not_fit_the_schema_is_refused() {
     let folder = folder();
-    suite::what_does_not_fit_the_schema_is_refused(embedded(folder.path())).await;
+    refusals::what_does_not_fit_the_schema_is_refused(embedded(folder.path())).await;
 }
 
 #[tokio::test]
 async fn a_broken_limit_is_named() {
     let folder = folder();
-    suite::a_broken_limit_is_named(embedded(folder.path())).await;
+    refusals::a_broken_limit_is_named(embedded(folder.path())).await;
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use praxis_servers::Server;
 use tempfile::TempDir;
 
 use crate::shops::*;
-use crate::suite;
+use crate::{names, order, refusals, suite};
 
 /// The server stops when this is dropped.
 async fn new() -> (Indexes, Server, TempDir) {
@@ -65,9 +65,27 @@ async fn a_circle_may_cross_the_date_line_or_hold_a_pole() {
 }
 
 #[tokio::test]
+async fn of_those_that_are_alike_none_is_lost() {
+    let (indexes, _server, _folder) = new().await;
+    suite::of_those_that_are_alike_none_is_lost(indexes).await;
+}
+
+#[tokio::test]
 async fn words_match_without_case_and_accents() {
     let (indexes, _server, _folder) = new().await;
-    suite::words_match_without_case_and_accents(indexes).await;
+    names::words_match_without_case_and_accents(indexes).await;
+}
+
+#[tokio::test]
+async fn an_umlaut_may_be_written_in_three_ways() {
+    let (indexes, _server, _folder) = new().await;
+    names::an_umlaut_may_be_written_in_three_ways(indexes).await;
+}
+
+#[tokio::test]
+async fn one_typo_in_a_longer_word_is_overlooked() {
+    let (indexes, _server, _folder) = new().await;
+    names::one_typo_in_a_longer_word_is_overlooked(indexes).await;
 }
 
 #[tokio::test]
@@ -79,13 +97,43 @@ async fn the_score_is_the_product_of_the_factors() {
 #[tokio::test]
 async fn pages_neither_repeat_nor_skip() {
     let (indexes, _server, _folder) = new().await;
-    suite::pages_neither_repeat_nor_skip(indexes).await;
+    order::pages_neither_repeat_nor_skip(indexes).await;
+}
+
+#[tokio::test]
+async fn hits_go_by_what_the_query_says() {
+    let (indexes, _server, _folder) = new().await;
+    order::hits_go_by_what_the_query_says(indexes).await;
+}
+
+#[tokio::test]
+async fn facets_count_all_that_match() {
+    let (indexes, _server, _folder) = new().await;
+    order::facets_count_all_that_match(indexes).await;
+}
+
+#[tokio::test]
+async fn pages_hold_while_others_change() {
+    let (indexes, _server, _folder) = new().await;
+    order::pages_hold_while_others_change(indexes).await;
+}
+
+#[tokio::test]
+async fn a_cursor_is_good_for_its_own_search_only() {
+    let (indexes, _server, _folder) = new().await;
+    order::a_cursor_is_good_for_its_own_search_only(indexes).await;
+}
+
+#[tokio::test]
+async fn any_of_several_terms_is_enough() {
+    let (indexes, _server, _folder) = new().await;
+    suite::any_of_several_terms_is_enough(indexes).await;
 }
 
 #[tokio::test]
 async fn a_page_that_is_full_by_chance_has_no_next() {
     let (indexes, _server, _folder) = new().await;
-    suite::a_page_that_is_full_by_chance_has_no_next(indexes).await;
+    order::a_page_that_is_full_by_chance_has_no_next(indexes).await;
 }
 
 #[tokio::test]
@@ -97,13 +145,13 @@ async fn many_writers_leave_the_newest_version() {
 #[tokio::test]
 async fn what_does_not_fit_the_schema_is_refused() {
     let (indexes, _server, _folder) = new().await;
-    suite::what_does_not_fit_the_schema_is_refused(indexes).await;
+    refusals::what_does_not_fit_the_schema_is_refused(indexes).await;
 }
 
 #[tokio::test]
 async fn a_broken_limit_is_named() {
     let (indexes, _server, _folder) = new().await;
-    suite::a_broken_limit_is_named(indexes).await;
+    refusals::a_broken_limit_is_named(indexes).await;
 }
 
 #[tokio::test]

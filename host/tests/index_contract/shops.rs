@@ -7,8 +7,9 @@ use std::sync::Arc;
 use praxis_host::capabilities::index::embedded::Embedded;
 use praxis_host::capabilities::index::opensearch::Opensearch;
 use praxis_host::capabilities::index::{
-    Change, Clause, DateRange, Factor, Field, Flag, Gauss, GeoDistance, GeoPoint, Indexes,
-    NumberValue, Page, Query, Schema, Term, Value, Words, schemas,
+    Change, Clause, DateRange, DatesFacet, Facet, Factor, Field, Flag, Gauss, GeoDistance,
+    GeoPoint, Indexes, NumberValue, Order, Page, Query, Schema, Terms, Value, ValuesFacet, Words,
+    schemas,
 };
 use praxis_host::manifest::FieldType;
 use praxis_servers::Server;
@@ -105,6 +106,8 @@ pub fn all() -> Query {
     Query {
         filter: Vec::new(),
         score: Vec::new(),
+        order: Order::Score,
+        facets: Vec::new(),
         limit: 100,
         cursor: None,
         distance_from: None,
@@ -119,9 +122,35 @@ pub fn only(clause: Clause) -> Query {
 }
 
 pub fn of_trade(trade: &str) -> Clause {
-    Clause::Term(Term {
+    of_trades(&[trade])
+}
+
+pub fn of_trades(trades: &[&str]) -> Clause {
+    Clause::Terms(Terms {
         field: "trade".into(),
-        value: trade.into(),
+        values: trades.iter().map(|trade| (*trade).into()).collect(),
+    })
+}
+
+pub fn nearest(from: GeoPoint) -> Order {
+    Order::Nearest(("place".into(), from))
+}
+
+pub fn earliest() -> Order {
+    Order::Earliest("opens".into())
+}
+
+pub fn trades_counted(limit: u32) -> Facet {
+    Facet::Values(ValuesFacet {
+        field: "trade".into(),
+        limit,
+    })
+}
+
+pub fn openings_counted(bounds: &[i64]) -> Facet {
+    Facet::Dates(DatesFacet {
+        field: "opens".into(),
+        bounds: bounds.into(),
     })
 }
 
@@ -152,6 +181,15 @@ pub fn named(text: &str) -> Clause {
     Clause::Words(Words {
         field: "name".into(),
         text: text.into(),
+        typos: false,
+    })
+}
+
+pub fn named_nearly(text: &str) -> Clause {
+    Clause::Words(Words {
+        field: "name".into(),
+        text: text.into(),
+        typos: true,
     })
 }
 

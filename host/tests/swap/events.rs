@@ -18,6 +18,7 @@ pub fn delivery(kind: &str) -> Delivery {
         partition: 0,
         offset: 0,
         attempt: 1,
+        traceparent: None,
         event: Event {
             kind: kind.into(),
             key: "1".into(),

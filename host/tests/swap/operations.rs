@@ -99,6 +99,7 @@ impl Host {
             email: None,
             phone_number: None,
             locale: None,
+            iat: None,
         };
         self.issuer.mint(&claims).unwrap()
     }

@@ -1,12 +1,12 @@
 //! The hosts of a run: some die, some come.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use praxis_tests::wait;
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
 use crate::host::{self, Host, Setup};
 use crate::operations::{Consumed, Operations};
@@ -15,8 +15,6 @@ use crate::operations::{Consumed, Operations};
 /// group is noticed after 10 s, and an event that is tried again and again holds up the offset.
 const TAKEN_OVER_MS_MAX: u64 = 90_000;
 const ANSWER_MS_MAX: u64 = 30_000;
-/// What a host had sent when it was hurt, its last commit for one, has arrived by then.
-const SENT_MS_MAX: u64 = 1_000;
 
 pub struct Fleet {
     setup: Setup,
@@ -113,12 +111,32 @@ impl Fleet {
             .await
     }
 
+    /// How far the groups are, once the hosts that are left read all partitions: by then whoever had
+    /// one before commits no more.
+    async fn consumed_by_all(&self) -> anyhow::Result<Vec<Consumed>> {
+        let within = Duration::from_millis(TAKEN_OVER_MS_MAX);
+        wait::until("every partition has a reader", within, async || {
+            let mut read = BTreeSet::new();
+            let mut last = Vec::new();
+            for host in self.hosts.values() {
+                let consumed = self.operations.consumed(&host.base).await;
+                last = consumed.map_err(|error| format!("{error:#}"))?;
+                let here = last.iter().filter(|partition| partition.here.is_some());
+                read.extend(here.map(|at| (at.group.clone(), at.partition)));
+            }
+            match last.len().saturating_sub(read.len()) {
+                0 if !last.is_empty() => Ok(last),
+                left => Err(format!("{left} have none")),
+            }
+        })
+        .await
+    }
+
     /// Waits until both groups go on in every partition that had something left to do, whoever had
     /// it; says how long that took.
     pub async fn taken_over(&self) -> anyhow::Result<Duration> {
         let since = Instant::now();
-        sleep(Duration::from_millis(SENT_MS_MAX)).await;
-        let mut waiting = self.consumed_soon().await?;
+        let mut waiting = self.consumed_by_all().await?;
         waiting.retain(|partition| partition.lag > 0);
         let within = Duration::from_millis(TAKEN_OVER_MS_MAX);
         wait::until("the others take over", within, async || {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use reqwest::RequestBuilder;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::json;
 use tokio::process::Command;
 use uuid::Uuid;
@@ -35,6 +35,8 @@ pub struct Consumed {
     /// The offset that the next event will get.
     pub end: u64,
     pub lag: u64,
+    /// What goes on there, if it is the host that was asked that reads it.
+    pub here: Option<IgnoredAny>,
 }
 
 /// A dead letter of which nothing has become yet.

@@ -66,6 +66,7 @@ impl Desk {
             .bind(none)
             .bind(none)
             .bind(fresh_id())
+            .bind(none)
             .fetch_one(&self.0.pool)
             .await
             .map_err(|error| why(&error))?;

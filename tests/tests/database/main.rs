@@ -3,11 +3,18 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod agreement;
 mod alignment;
 mod at_once;
 mod crossing;
+mod dice;
+mod erasure;
+mod fence;
 mod history;
 mod holds;
+mod meeting;
 mod offers;
+mod people;
 mod practice;
 mod storm;
+mod templates;

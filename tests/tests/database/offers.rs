@@ -4,7 +4,7 @@ use futures::future::{join, join_all};
 use praxis_tests::directory::fresh_id;
 use uuid::Uuid;
 
-use crate::practice::{End, Practice};
+use crate::practice::{End, NO_TRACE, Practice};
 
 const ADD: &str = include_str!("../../../components/booking/src/waitlist/sql/add.sql");
 const OFFER: &str = include_str!("../../../components/booking/src/waitlist/sql/offer.sql");
@@ -148,7 +148,8 @@ async fn offer(practice: &Practice, hour: i32) -> End {
         .bind("UTC")
         .bind(OFFER_SECONDS)
         .bind(fresh_id())
-        .bind(1_i64);
+        .bind(1_i64)
+        .bind(NO_TRACE);
     practice.end(query).await
 }
 

@@ -4,22 +4,23 @@ use chrono::{DateTime, Days, Duration, NaiveDate, NaiveTime, Utc};
 use praxis_tests::database;
 use praxis_tests::directory::{fresh_id, today};
 use serde_json::{Value, json};
-use sqlx::postgres::PgArguments;
+use sqlx::postgres::{PgArguments, PgPoolOptions};
 use sqlx::query::Query;
 use sqlx::{PgPool, Postgres, Row as _};
 use uuid::Uuid;
 
+use crate::erasure;
+
+/// No caller says where a trace began.
+pub const NO_TRACE: Option<&str> = None;
+
 pub const BOOK_AT_ONCE: &str = include_str!("../../../components/booking/src/sql/book_at_once.sql");
-const BOOK: &str = include_str!("../../../components/booking/src/sql/book.sql");
+pub const BOOK: &str = include_str!("../../../components/booking/src/sql/book.sql");
 const CONFIRM: &str = include_str!("../../../components/booking/src/sql/confirm.sql");
 const CANCEL: &str = include_str!("../../../components/booking/src/sql/cancel.sql");
 const RESCHEDULE: &str = include_str!("../../../components/booking/src/sql/reschedule.sql");
 const EXTEND_HOLD: &str = include_str!("../../../components/booking/src/sql/extend_hold.sql");
 const EXPIRE_HOLDS: &str = include_str!("../../../components/booking/src/sql/expire_holds.sql");
-const LOCK_PATIENT: &str = include_str!("../../../components/booking/src/sql/lock_patient.sql");
-const DROP_WAITING: &str = include_str!("../../../components/booking/src/sql/drop_waiting.sql");
-const ERASE_PATIENT: &str = include_str!("../../../components/booking/src/sql/erase_patient.sql");
-const DROP_RECEIPTS: &str = include_str!("../../../components/booking/src/sql/drop_receipts.sql");
 
 pub const TENANT: &str = "clinic";
 /// Of the zones' rules.
@@ -98,11 +99,22 @@ impl Practice {
             values ('UTC', '2000-01-01Z', '2100-01-01Z', 0, '2000-01-01Z', '2026x')",
         )
         .await;
-        let mut practice = Self {
+        let nobody = Self {
             pool,
             practitioners: Vec::new(),
             patients: Vec::new(),
             date: today("UTC") + Days::new(DAYS_AHEAD),
+        };
+        nobody.with_others(practitioners, patients).await
+    }
+
+    /// The same database, with others besides who is there already.
+    pub async fn with_others(&self, practitioners: usize, patients: usize) -> Self {
+        let mut practice = Self {
+            pool: self.pool.clone(),
+            practitioners: Vec::new(),
+            patients: Vec::new(),
+            date: self.date,
         };
         for _ in 0..practitioners {
             let id = practice.employ("UTC").await;
@@ -113,6 +125,27 @@ impl Practice {
             practice.patients.push(id);
         }
         practice
+    }
+
+    /// The same practice over one connection, and its process in PostgreSQL.
+    pub async fn with_one_connection(&self) -> (Self, i32) {
+        let options = self.pool.connect_options();
+        let pool = PgPoolOptions::new()
+            .max_connections(1)
+            .connect_with((*options).clone())
+            .await
+            .unwrap();
+        let pid = sqlx::query_scalar("select pg_backend_pid()")
+            .fetch_one(&pool)
+            .await
+            .unwrap();
+        let own = Self {
+            pool,
+            practitioners: self.practitioners.clone(),
+            patients: self.patients.clone(),
+            date: self.date,
+        };
+        (own, pid)
     }
 
     pub async fn employ(&self, time_zone: &str) -> Uuid {
@@ -180,7 +213,8 @@ impl Practice {
             .bind(none)
             .bind(none)
             .bind(none)
-            .bind(fresh_id());
+            .bind(fresh_id())
+            .bind(none);
         self.end(query).await
     }
 
@@ -212,7 +246,8 @@ impl Practice {
         let query = with_receipt(query, wish.patient, receipt)
             .bind(PROFILE_VERSION)
             .bind(HOLDS_MAX)
-            .bind(by);
+            .bind(by)
+            .bind(NO_TRACE);
         self.end(query).await
     }
 
@@ -220,7 +255,8 @@ impl Practice {
         let query = sqlx::query(CONFIRM).bind(hold);
         let query = with_receipt(query, hold, Some(fresh_id().to_string()))
             .bind(PROFILE_VERSION)
-            .bind(by);
+            .bind(by)
+            .bind(NO_TRACE);
         self.end(query).await
     }
 
@@ -234,7 +270,8 @@ impl Practice {
             .bind(booking.id)
             .bind(booking.version)
             .bind(kind)
-            .bind(by);
+            .bind(by)
+            .bind(NO_TRACE);
         self.end(query).await
     }
 
@@ -249,7 +286,8 @@ impl Practice {
             .bind("UTC");
         let query = with_receipt(query, booking.id, Some(fresh_id().to_string()))
             .bind(PROFILE_VERSION)
-            .bind(by);
+            .bind(by)
+            .bind(NO_TRACE);
         self.end(query).await
     }
 
@@ -267,6 +305,7 @@ impl Practice {
     pub async fn expire(&self) -> Result<i64, String> {
         let row = sqlx::query(EXPIRE_HOLDS)
             .bind(100)
+            .bind(NO_TRACE)
             .fetch_one(&self.pool)
             .await;
         row.map(|row| row.get("expired"))
@@ -275,12 +314,9 @@ impl Practice {
 
     pub async fn erase(&self, patient: Uuid) -> Result<(), String> {
         let mut change = self.pool.begin().await.unwrap();
-        for statement in [LOCK_PATIENT, DROP_WAITING, ERASE_PATIENT, DROP_RECEIPTS] {
-            sqlx::query(statement)
-                .bind(patient.to_string())
-                .execute(&mut *change)
-                .await
-                .map_err(|error| why(&error))?;
+        for statement in erasure::statements(&patient.to_string()) {
+            let done = statement.execute(&mut *change).await;
+            done.map_err(|error| why(&error))?;
         }
         change.commit().await.map_err(|error| why(&error))
     }

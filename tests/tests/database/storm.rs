@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use futures::future::{join, join_all};
 use uuid::Uuid;
 
+use crate::dice::Dice;
 use crate::practice::{Booked, End, Practice, Wish};
 
 const CLIENTS: usize = 16;
@@ -18,23 +19,6 @@ const BY: &str = "staff:desk";
 
 /// What may refuse a change when everything is as it should be.
 const REFUSALS: [&str; 2] = ["idx_no_double_book", "holds_per_patient"];
-
-/// SplitMix64: the same changes for the same seed, though not in the same order.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        (mixed ^ (mixed >> 31)) % sides
-    }
-
-    fn index(&mut self, sides: usize) -> usize {
-        usize::try_from(self.roll(sides as u64)).unwrap()
-    }
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn whatever_happens_at_once_the_books_are_right() {
@@ -65,7 +49,7 @@ async fn whatever_happens_at_once_the_books_are_right() {
 
 /// One client, who changes what it finds. Returns how many changes were made.
 async fn client_of(practice: &Practice, seed: u64) -> u64 {
-    let mut dice = Dice(seed);
+    let mut dice = Dice::from_seed(seed);
     let started = Instant::now();
     let mut done = 0;
     while started.elapsed() < Duration::from_secs(SECONDS) {

@@ -92,6 +92,7 @@ async fn without_a_token_nothing_private_is_answered() {
         (Method::DELETE, format!("/v1/practitioners/{id}")),
         (Method::POST, "/v1/practitioners:import".to_owned()),
         (Method::GET, format!("/v1/ops/deliveries?booking_id={id}")),
+        (Method::POST, "/v1/ops/suppressions:lift".to_owned()),
         (Method::GET, "/v1/ops/consumers".to_owned()),
     ];
     for (method, path) in private {

@@ -48,6 +48,47 @@ async fn the_soonest_slot_is_booked_and_of_those_the_nearest() {
     world.settle().await;
 }
 
+/// More than are considered at a time.
+const CROWD: u32 = 130;
+
+#[tokio::test]
+async fn when_nobody_near_is_free_then_those_further_away_are_asked() {
+    let world = World::start(Services::Embedded).await;
+    let crowd: Vec<_> = (0..CROWD)
+        .map(|n| {
+            let mut one = Practitioner::in_berlin(&format!("Near{n}"));
+            one.lat += f64::from(n) * 0.0001;
+            one.hours = vec![9];
+            one
+        })
+        .collect();
+    let mut far = Practitioner::in_berlin("Far");
+    far.lat += 0.15;
+    far.hours = vec![9, 14];
+    let lines: Vec<_> = crowd
+        .iter()
+        .chain([&far])
+        .map(|one| one.json().to_string())
+        .collect();
+    world.import_lines(&lines.join("\n")).await;
+    world.settle().await;
+    let alice = world.api().patient("alice").await;
+    let found = alice.get(&far.search_path()).await.expect(200).json();
+    assert_eq!(found["total"], u64::from(CROWD) + 1);
+
+    // An afternoon: all of them have a free slot before, and only one has one in it.
+    let (slots, _) = far.free_slots(&alice).await;
+    let mut wish = around(&far);
+    wish["lat"] = json!(crowd[0].lat);
+    wish["from"] = json!(slots[1]);
+    wish["to"] = json!(slots[2]);
+    let booked = book(&alice, &wish).await.expect(201).json();
+    assert_eq!(booked["practitioner_id"], far.id.to_string());
+    assert_eq!(booked["local_time"], "14:00");
+    book(&alice, &wish).await.expect_problem(409, "none-free");
+    world.settle().await;
+}
+
 #[tokio::test]
 async fn of_many_at_once_each_gets_a_slot_of_their_own_until_nothing_is_left() {
     let world = World::start(Services::Embedded).await;

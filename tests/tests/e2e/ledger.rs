@@ -3,8 +3,11 @@
 use futures::future::join_all;
 use praxis_tests::directory::fresh_id;
 use praxis_tests::eventually::{SOON, ensure};
-use praxis_tests::{Practitioner, Services, World, eventually, mail};
+use praxis_tests::{Practitioner, Services, World, eventually, mail, place};
 use sqlx::PgPool;
+use tokio::process::Command;
+
+use crate::waitlist::patients;
 
 /// The statement itself: two hosts rarely meet at the right moment.
 const CLAIM: &str = include_str!("../../../components/notification/src/claim.sql");
@@ -123,7 +126,7 @@ async fn claim_together(database: &PgPool, event: &str, winners: usize) {
             .bind(event)
             .bind(fresh_id())
             .bind("clinic")
-            .bind("en")
+            .bind(CLAIM_SECONDS_MAX)
             .bind(["recipient", "another"])
             .bind(["email", "email"])
             .bind(["patient", "practitioner"])
@@ -131,9 +134,13 @@ async fn claim_together(database: &PgPool, event: &str, winners: usize) {
                 "booking-created.patient.email",
                 "booking-created.practitioner.email",
             ])
+            .bind(["en", "en"])
             .bind(["sending", "no-address"])
             .bind([None::<String>, None])
-            .bind(CLAIM_SECONDS_MAX)
+            .bind([Some("clinic"), None])
+            .bind([Some("en"), None])
+            .bind([Some(1), None])
+            .bind([Some("0".repeat(64)), None])
             .fetch_all(database)
             .await;
         let claimed: Vec<(bool, String, i32, String, String)> = claimed.unwrap();
@@ -164,4 +171,72 @@ async fn status_is(database: &PgPool, audience: &str, expected: &str) {
         ensure(status.as_deref() == Some(expected), format!("{status:?}"))
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_replay_tells_nobody_again_on_what_is_embedded() {
+    a_replay_tells_nobody_again(Services::Embedded).await;
+}
+
+#[tokio::test]
+async fn a_replay_tells_nobody_again_on_kafka() {
+    a_replay_tells_nobody_again(Services::Brokered).await;
+}
+
+/// Nothing stops for it: others book meanwhile, and are told once.
+async fn a_replay_tells_nobody_again(services: Services) {
+    const GROUP: &str = "praxis.notification";
+    let world = World::start(services).await;
+    let practitioner = Practitioner::in_berlin("Replayed");
+    world.import(&[&practitioner]).await;
+    let [alice, bob] = patients(&world, ["alice", "bob"]).await;
+    let (slots, _) = practitioner.free_slots(&alice).await;
+    let booked = alice.book(practitioner.id, &slots[0]).await.expect(201);
+    let (id, etag) = (booked.text_of("booking_id"), booked.header("etag"));
+    alice.cancel(&id, etag).await.expect(200);
+    mail::wait_for(&alice, "alice@patients.example", 2).await;
+    mail::wait_for(&alice, &practitioner.email, 2).await;
+
+    let tries = tries_of(&world, GROUP).await;
+    let replay = replay_by_command(&world, GROUP, "booking-events");
+    let (told, _) = tokio::join!(replay, bob.book(practitioner.id, &slots[1]));
+    let again = format!("{GROUP} handles again booking-events/");
+    assert!(told.starts_with(&again), "{told}");
+    mail::wait_for(&bob, "bob@patients.example", 1).await;
+    mail::wait_for(&bob, &practitioner.email, 3).await;
+    replay_by_command(&world, GROUP, "booking-events").await;
+    world.settle().await;
+
+    // What Bob did, what Alice did once more, and then all three once more.
+    let tried = tries_of(&world, GROUP).await - tries;
+    assert!(tried >= 6, "{tried} tries since the first replay");
+    let told = async |address| mail::to(&alice, address).await.len();
+    assert_eq!(told("alice@patients.example").await, 2);
+    assert_eq!(told("bob@patients.example").await, 1);
+    assert_eq!(told(&practitioner.email).await, 3);
+}
+
+/// `praxis replay`, from the earliest event on; gives what it prints.
+async fn replay_by_command(world: &World, group: &str, topic: &str) -> String {
+    let operator = world.api().operator().await;
+    let of = ["--group", group, "--topic", topic, "--from", "earliest"];
+    let command = Command::new(place::praxis())
+        .arg("replay")
+        .args(of)
+        .env("PRAXIS_URL", &world.host.base)
+        .env("PRAXIS_TOKEN", operator.token())
+        .output();
+    let output = command.await.unwrap();
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// How often the group's handler was called, as the host shows it.
+async fn tries_of(world: &World, group: &str) -> u64 {
+    let operator = world.api().operator().await;
+    let answer = operator.get("/v1/ops/consumers").await.expect(200).json();
+    let items = answer["items"].as_array().unwrap().iter();
+    let of_group = items.filter(|item| item["group"] == group);
+    let tries = of_group.map(|item| item["here"]["handler"]["tries"].as_u64().unwrap_or(0));
+    tries.sum()
 }

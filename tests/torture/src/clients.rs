@@ -42,8 +42,6 @@ pub struct Crowd {
     pub stop: watch::Receiver<bool>,
     /// Answers that do not say what happened, and how often.
     pub unclear: Mutex<BTreeMap<String, u64>>,
-    /// When somebody was last not answered: a host may still be at it.
-    pub unanswered: Mutex<HashMap<String, Instant>>,
 }
 
 pub struct Client {
@@ -203,21 +201,11 @@ impl Own {
 }
 
 impl Crowd {
-    /// An answer that does not say what happened to somebody's request.
-    fn note(&self, subject: &str, why: String) {
+    /// An answer that does not say what happened.
+    fn note(&self, why: String) {
         let mut unclear = self.unclear.lock();
         let unclear = unclear.as_mut().expect("nobody panics while counting");
         *unclear.entry(why).or_default() += 1;
-        let mut unanswered = self.unanswered.lock();
-        let unanswered = unanswered.as_mut().expect("nobody panics while noting");
-        unanswered.insert(subject.to_owned(), Instant::now());
-    }
-
-    /// When somebody was last not answered.
-    fn unanswered(&self, subject: &str) -> Option<Instant> {
-        let unanswered = self.unanswered.lock();
-        let unanswered = unanswered.expect("nobody panics while noting");
-        unanswered.get(subject).copied()
     }
 
     pub fn unclear(&self) -> BTreeMap<String, u64> {

@@ -45,6 +45,14 @@ pub enum Point {
 }
 
 impl Point {
+    pub const ALL: [Self; 5] = [
+        Self::AfterInsert,
+        Self::BeforePublish,
+        Self::AfterPublish,
+        Self::BeforeOffset,
+        Self::BeforeSent,
+    ];
+
     pub fn words(self) -> &'static str {
         match self {
             Self::AfterInsert => "after insert",
@@ -96,6 +104,12 @@ impl Trap {
         })
     }
 
+    /// Somebody else saw a host come to a point.
+    pub fn pass(&self, point: Point) {
+        let mut passed = self.passed.lock().expect("nobody panics while counting");
+        *passed.entry(point).or_default() += 1;
+    }
+
     pub fn passed(&self) -> BTreeMap<Point, u64> {
         let passed = self.passed.lock();
         passed.expect("nobody panics while counting").clone()
@@ -103,9 +117,7 @@ impl Trap {
 
     /// A host has come to a point. True: it is dead.
     fn reached(&self, point: Point, host: usize) -> bool {
-        let mut passed = self.passed.lock().expect("nobody panics while counting");
-        *passed.entry(point).or_default() += 1;
-        drop(passed);
+        self.pass(point);
         let mut armed = self.armed();
         if *armed != Some(point) {
             return false;

@@ -171,22 +171,34 @@ async fn receipts(connection: &mut PgConnection) -> anyhow::Result<Vec<Receipt>>
     Ok(rows.into_iter().map(receipt).collect())
 }
 
+#[derive(sqlx::FromRow)]
+struct Saved {
+    event_id: Uuid,
+    topic: String,
+    key: String,
+    kind: String,
+    stream_version: i64,
+    data: Value,
+    traceparent: Option<String>,
+}
+
 async fn saved(connection: &mut PgConnection) -> anyhow::Result<Vec<Event>> {
-    let rows: Vec<(Uuid, String, String, String, i64, Value)> = sqlx::query_as(
-        "select event_id, topic, key, kind, stream_version, data
+    let rows: Vec<Saved> = sqlx::query_as(
+        "select event_id, topic, key, kind, stream_version, data, traceparent
         from outbox
         order by id",
     )
     .fetch_all(connection)
     .await?;
-    let event = |(id, topic, key, kind, version, data): (_, _, _, _, i64, _)| {
+    let event = |row: Saved| {
         event_of(Published {
-            id,
-            topic,
-            kind,
-            key,
-            stream_version: version.unsigned_abs(),
-            data,
+            id: row.event_id,
+            topic: row.topic,
+            kind: row.kind,
+            key: row.key,
+            stream_version: row.stream_version.unsigned_abs(),
+            traceparent: row.traceparent,
+            data: row.data,
         })
     };
     rows.into_iter().map(event).collect()

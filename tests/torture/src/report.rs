@@ -21,7 +21,7 @@ pub struct Report {
     pub seed: u64,
     pub hosts: usize,
     pub clients: usize,
-    pub broken: Option<Mutation>,
+    pub broken: Vec<Mutation>,
     /// While clients acted.
     pub seconds: f64,
     /// From then until nothing was left to do.
@@ -108,9 +108,9 @@ impl Display for Report {
         };
         let (hosts, clients, seed) = (self.hosts, self.clients, self.seed);
         write!(f, "{name}: {hosts} hosts, {clients} clients, seed {seed}")?;
-        match self.broken {
-            Some(broken) => writeln!(f, ", broken: {broken:?}")?,
-            None => writeln!(f)?,
+        match self.broken.as_slice() {
+            [] => writeln!(f)?,
+            broken => writeln!(f, ", broken: {broken:?}")?,
         }
         let per_minute = self.operations_in_all() as f64 / self.seconds * 60.0;
         writeln!(

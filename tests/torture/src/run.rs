@@ -49,9 +49,9 @@ pub struct Options {
     /// nobody works on: they are kept for 90 s.
     #[arg(long)]
     pub hasten: bool,
-    /// Take away what a promise rests on, to see that it is found.
-    #[arg(long = "break")]
-    pub broken: Option<Mutation>,
+    /// Take away what a promise rests on, to see that it is found; several at once: `outbox,offer`.
+    #[arg(long = "break", value_delimiter = ',')]
+    pub broken: Vec<Mutation>,
 }
 
 /// Where the events are.
@@ -71,10 +71,8 @@ impl Options {
             Adapter::Kafka => "kafka",
             Adapter::Postgres => "postgres",
         };
-        match self.broken {
-            Some(broken) => format!("{adapter}-{broken:?}").to_lowercase(),
-            None => adapter.to_owned(),
-        }
+        let broken = self.broken.iter().map(|broken| format!("-{broken:?}"));
+        format!("{adapter}{}", broken.collect::<String>()).to_lowercase()
     }
 }
 
@@ -96,7 +94,6 @@ pub async fn run(options: &Options, adapter: Adapter) -> anyhow::Result<Report> 
         stop: stopped.clone(),
         hasten: options.hasten.then(|| world.database.clone()),
         unclear: Default::default(),
-        unanswered: Default::default(),
     });
     let began = Instant::now();
     let script = Script::new(&world, options.seconds, stopped);
@@ -135,7 +132,7 @@ pub async fn run(options: &Options, adapter: Adapter) -> anyhow::Result<Report> 
         seed: options.seed,
         hosts: options.hosts,
         clients: options.clients,
-        broken: options.broken,
+        broken: options.broken.clone(),
         seconds,
         settled_seconds,
         operations: report::tally(&seen.operations),
@@ -156,9 +153,10 @@ async fn act(options: &Options, crowd: &Arc<Crowd>) -> anyhow::Result<u64> {
         tokio::spawn(client.run())
     });
     let clients: Vec<_> = clients.collect();
-    let pause_ms = match options.broken {
-        Some(Mutation::Fence) => STAFF_PAUSE_OF_FENCE_MS,
-        Some(_) | None => STAFF_PAUSE_MS,
+    let pause_ms = if options.broken.contains(&Mutation::Fence) {
+        STAFF_PAUSE_OF_FENCE_MS
+    } else {
+        STAFF_PAUSE_MS
     };
     let practitioners = 0..crowd.town.hot_practitioners().len();
     let staff: Vec<_> = practitioners

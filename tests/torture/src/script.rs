@@ -1,18 +1,19 @@
 //! What is done to hosts, servers and connections, and when: two lanes at once, each one thing after
 //! the other, at random from the seed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Mutex;
 use std::time::Duration;
 
 use praxis_tests::brokers;
-use rand::seq::IndexedRandom as _;
+use rand::seq::{IndexedRandom as _, SliceRandom as _};
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
+use crate::offsets;
 use crate::proxy::Point;
 use crate::world::World;
 
@@ -43,6 +44,7 @@ enum Outage {
     RedisForgets,
     RedisIsCut,
     RedisIsSlow,
+    IndexRestarts,
     IndexIsAway,
     IndexIsSlow,
     MailIsAway,
@@ -60,7 +62,7 @@ const BLOWS: [(Blow, u32); 8] = [
     (Blow::At(Point::BeforeOffset), 3),
     (Blow::At(Point::BeforeSent), 2),
 ];
-const OUTAGES: [(Outage, u32); 11] = [
+const OUTAGES: [(Outage, u32); 12] = [
     (Outage::PostgresRestarts, 2),
     (Outage::PostgresDies, 2),
     (Outage::PostgresIsCut, 4),
@@ -68,6 +70,7 @@ const OUTAGES: [(Outage, u32); 11] = [
     (Outage::RedisForgets, 3),
     (Outage::RedisIsCut, 2),
     (Outage::RedisIsSlow, 1),
+    (Outage::IndexRestarts, 2),
     (Outage::IndexIsAway, 2),
     (Outage::IndexIsSlow, 1),
     (Outage::MailIsAway, 1),
@@ -135,15 +138,26 @@ impl<'a> Script<'a> {
     }
 
     async fn hosts(&self, mut chance: ChaCha8Rng) {
+        // Each point once before anything else, so that a short run has them all.
+        let mut owed = Point::ALL;
+        owed.shuffle(&mut chance);
+        let mut owed = VecDeque::from(owed);
         while self.goes_on(&mut chance).await {
-            let blow = weighed(&BLOWS, &mut chance);
+            let point = owed.pop_front();
+            let blow = match point {
+                Some(point) => Blow::At(point),
+                None => weighed(&BLOWS, &mut chance),
+            };
             let host = chance.random_range(0..self.world.hosts.len());
             let down = Duration::from_millis(chance.random_range(DOWN_MS));
-            self.strike(blow, host, down).await;
+            let struck = self.strike(blow, host, down).await;
+            // Nobody came there in time: later.
+            owed.extend(point.filter(|point| !struck && *point != Point::BeforeSent));
         }
     }
 
-    async fn strike(&self, blow: Blow, host: usize, down: Duration) {
+    /// False: nothing was done.
+    async fn strike(&self, blow: Blow, host: usize, down: Duration) -> bool {
         let world = self.world;
         let name = world.hosts[host].name();
         let struck: Vec<usize> = match blow {
@@ -164,13 +178,18 @@ impl<'a> Script<'a> {
                 }
                 vec![host]
             }
-            Blow::At(Point::BeforeSent) if Instant::now() > self.ledger_end => return,
-            // Kafka keeps its offsets itself.
-            Blow::At(Point::BeforeOffset) if world.brokers.is_some() => return,
+            Blow::At(Point::BeforeSent) if Instant::now() > self.ledger_end => return false,
             Blow::At(point) => {
                 let within = Duration::from_millis(POINT_MS_MAX);
-                let Some(caught) = world.trap.catch(point, within).await else {
-                    return;
+                let caught = match (&world.brokers, point) {
+                    // Kafka keeps its offsets itself.
+                    (Some(brokers), Point::BeforeOffset) => {
+                        offsets::catch(world, brokers, within).await
+                    }
+                    _ => world.trap.catch(point, within).await,
+                };
+                let Some(caught) = caught else {
+                    return false;
                 };
                 let kind = format!("host killed {}", point.words());
                 self.note(&kind, world.hosts[caught].name());
@@ -183,6 +202,7 @@ impl<'a> Script<'a> {
                 self.fail(format!("{error:#}"));
             }
         }
+        true
     }
 
     async fn servers(&self, mut chance: ChaCha8Rng) {
@@ -249,6 +269,13 @@ impl<'a> Script<'a> {
                 world.redis_gate.delay(delay_ms);
                 sleep(delayed).await;
                 world.redis_gate.delay(0);
+            }
+            Outage::IndexRestarts => {
+                self.note("index restarted", lasting(away));
+                world.index_gate.shut();
+                let restarted = world.index.lock().await.restart(away).await;
+                world.index_gate.open();
+                restarted?;
             }
             Outage::IndexIsAway => {
                 self.note("index unreachable", lasting(away));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use praxis_servers::{Durability, Server, opensearch, postgres, redis};
+use praxis_servers::{Durability, Server, postgres, redis};
 use praxis_tests::brokers::Brokers;
 use praxis_tests::directory::TENANT;
 use praxis_tests::gate::Gate;
@@ -16,6 +16,7 @@ use tokio::sync::Mutex;
 
 use crate::clients::api::Api;
 use crate::fleet::{Children, Host};
+use crate::index::Index;
 use crate::journal;
 use crate::place::Place;
 use crate::post::Post;
@@ -39,7 +40,7 @@ pub struct World {
     pub trap: Arc<Trap>,
     pub database: PgPool,
     pub api: Api,
-    _index: Server,
+    pub index: Mutex<Index>,
 }
 
 impl World {
@@ -49,7 +50,7 @@ impl World {
         let folder = &place.folder;
         let postgres = postgres::start(&folder.join("postgres"), Durability::Killable).await?;
         let redis = redis::start(&folder.join("redis"), Durability::Scratch).await?;
-        let index = opensearch::start(&place.index, &folder.join("opensearch")).await?;
+        let index = Index::start(&place.index, &folder.join("opensearch")).await?;
         let redis_gate = Gate::to(redis.port()).await;
         let index_gate = Gate::to(index.port()).await;
         let post = Post::open().await?;
@@ -102,7 +103,7 @@ impl World {
             trap,
             database,
             api,
-            _index: index,
+            index: Mutex::new(index),
         };
         world.settle_in(options, town).await?;
         Ok(world)
@@ -129,7 +130,7 @@ impl World {
             self.api.sign_in(patient, claims).await?;
         }
         self.import(town).await?;
-        if let Some(mutation) = options.broken {
+        for mutation in &options.broken {
             let broken = sqlx::raw_sql(mutation.sql()).execute(&self.database).await;
             broken.with_context(|| format!("could not break {mutation:?}"))?;
         }

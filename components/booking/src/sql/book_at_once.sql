@@ -76,9 +76,9 @@ with asked as materialized (
     where p.id = (booked.booking).practitioner_id
     returning version_unless_changed(p, offering.profile_version) as version
 ), announced as (
-    insert into outbox (topic, key, kind, stream_version, data)
+    insert into outbox (topic, key, kind, stream_version, data, traceparent)
     select 'booking-events', booked.data ->> 'practitioner_id', 'BookingCreated', bumped.version,
-        booked.data
+        booked.data, $15::text
     from booked, bumped
 ), kept as (
     insert into idempotency_receipts (subject, key, request_hash, booking_id, response)

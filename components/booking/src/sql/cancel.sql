@@ -13,9 +13,9 @@ with cancelled as (
     where p.id = (cancelled.booking).practitioner_id
     returning p.version
 ), announced as (
-    insert into outbox (topic, key, kind, stream_version, data)
+    insert into outbox (topic, key, kind, stream_version, data, traceparent)
     select 'booking-events', (booking).practitioner_id::text, $3::text, version,
-        booking_event_data(booking)
+        booking_event_data(booking), $5::text
     from cancelled, bumped
 )
 select to_jsonb(cancelled.booking) as booking

@@ -17,9 +17,9 @@ with confirmed as (
     where p.id = (confirmed.booking).practitioner_id
     returning version_unless_changed(p, $6::bigint) as version
 ), announced as (
-    insert into outbox (topic, key, kind, stream_version, data)
+    insert into outbox (topic, key, kind, stream_version, data, traceparent)
     select 'booking-events', (booking).practitioner_id::text, 'BookingCreated', version,
-        booking_event_data(booking)
+        booking_event_data(booking), $8::text
     from confirmed, bumped
 ), kept as (
     insert into idempotency_receipts (subject, key, request_hash, booking_id, response)

@@ -38,10 +38,10 @@ with person as materialized (
     where p.id = locked.id
     returning p.id, p.version - locked.bookings as before
 ), announced as (
-    insert into outbox (topic, key, kind, stream_version, data)
+    insert into outbox (topic, key, kind, stream_version, data, traceparent)
     select 'booking-events', bumped.id::text, kind,
         bumped.before + row_number() over (partition by bumped.id order by (booking).slot_start),
-        booking_event_data(booking)
+        booking_event_data(booking), $2::text
     from cancelled
     join bumped on bumped.id = (booking).practitioner_id
     order by 4

@@ -1,5 +1,6 @@
 insert into patients as t (id, subject, name, email, phone, locale)
-values ($1::uuid, $2::text, $3::text, $4::text, $5::text, $6::text)
+select $1::uuid, $2::text, $3::text, $4::text, $5::text, $6::text
+where may_introduce($2::text, $7::bigint)
 on conflict (subject) do update
 set name = coalesce(t.name, excluded.name),
     email = coalesce(t.email, excluded.email),

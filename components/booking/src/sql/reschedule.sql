@@ -48,8 +48,8 @@ with turn as materialized (
     where p.id = (booked.booking).practitioner_id
     returning version_unless_changed(p, $12::bigint) as version
 ), announced as (
-    insert into outbox (topic, key, kind, stream_version, data)
-    select 'booking-events', data ->> 'practitioner_id', kind, version, data
+    insert into outbox (topic, key, kind, stream_version, data, traceparent)
+    select 'booking-events', data ->> 'practitioner_id', kind, version, data, $14::text
     from (
         select bumped.version - 1 as version, 'HoldExpired' as kind,
             booking_event_data(expired.booking) as data

@@ -34,7 +34,7 @@ pub async fn hear(delivery: &Delivery) -> Result<(), Failure> {
             booking,
             slot_start,
         } => {
-            let database = Database::open().await?;
+            let database = Database::open_for(delivery.traceparent.as_deref()).await?;
             let practitioner = told.practitioner_id;
             if release(&database, booking, practitioner, slot_start).await? {
                 pass_on(&database, practitioner, slot_start).await?;
@@ -73,7 +73,7 @@ async fn pass_on(
     let Some(slot) = offered.ok().filter(|slot| waitlist::is_offered(slot, now)) else {
         return Ok(());
     };
-    let parameters = offering(practitioner, &snapshot, &slot);
+    let parameters = offering(database, practitioner, &snapshot, &slot);
     match store::change(database, &sql::offer(), &parameters).await? {
         Change::Misaligned => {
             zones::keep(database, [snapshot.zone()], now).await?;
@@ -89,7 +89,12 @@ async fn pass_on(
 }
 
 /// The parameters of `sql::offer`.
-fn offering(practitioner: Uuid, snapshot: &Snapshot, slot: &Slot) -> [ParameterValue; 9] {
+fn offering(
+    database: &Database,
+    practitioner: Uuid,
+    snapshot: &Snapshot,
+    slot: &Slot,
+) -> [ParameterValue; 10] {
     [
         database::uuid(clock::new_id()),
         database::uuid(practitioner),
@@ -100,5 +105,6 @@ fn offering(practitioner: Uuid, snapshot: &Snapshot, slot: &Slot) -> [ParameterV
         ParameterValue::Int32(OFFER_SECONDS),
         database::uuid(clock::new_id()),
         ParameterValue::Int64(snapshot.profile_version),
+        database.trace(),
     ]
 }

@@ -34,7 +34,7 @@ const RELEASE: &str = include_str!("sql/release.sql");
 
 /// Holds a slot for the first who waits for one like it. $1 a new id, $2 practitioner, $3 slot start
 /// (seconds), $4 local date, $5 local hour, $6 zone, $7 seconds of the hold, $8 calendar uid,
-/// $9 the profile version that was decided from. No row: nobody waits for it, or it is taken.
+/// $9 the profile version that was decided from, $10 the trace or null. No row: nobody waits for it, or it is taken.
 pub fn offer() -> String {
     OFFER.replace("{matching}", MATCHING)
 }

@@ -1,4 +1,6 @@
 use super::*;
+use crate::link::Deed;
+use crate::tenant::Branding;
 
 fn patient(channels: &[Channel]) -> Recipient {
     Recipient {
@@ -8,6 +10,7 @@ fn patient(channels: &[Channel]) -> Recipient {
         email: Some("alice@example.org".to_owned()),
         phone: None,
         channels: channels.to_vec(),
+        locale: Locale::english(),
     }
 }
 
@@ -19,6 +22,7 @@ fn practitioner() -> Recipient {
         email: None,
         phone: None,
         channels: vec![Channel::Email],
+        locale: Locale::english(),
     }
 }
 
@@ -47,18 +51,32 @@ fn place() -> Place {
         practice: "Rosenhof".to_owned(),
         address: String::new(),
         city: "Berlin".to_owned(),
+        country: "DE".to_owned(),
         phone: None,
     }
 }
 
 fn view_of(booking: &event::Booking) -> Result<View, BadTime> {
+    view_in(booking, "en")
+}
+
+fn view_in(booking: &event::Booking, locale: &str) -> Result<View, BadTime> {
     let alice = patient(&[Channel::Email]);
-    view(
+    let secrets = Secrets::parse(&"x".repeat(32)).unwrap();
+    let story = Story {
+        occasion: Occasion::Created,
         booking,
+        patient_name: alice.name.as_deref(),
+        place: &place(),
+        brand: &Brand::of("Rosenhof", &Branding::default()),
+        public_url: "https://praxis.example",
+        secrets: &secrets,
+    };
+    view(
+        &story,
         &alice,
-        alice.name.as_deref(),
-        &place(),
-        "https://praxis.example",
+        Channel::Email,
+        &Locale::parse(locale).unwrap(),
     )
 }
 
@@ -117,6 +135,20 @@ fn times_are_the_practitioners_own() {
 }
 
 #[test]
+fn a_view_is_in_the_form_of_its_locale() {
+    let booking = booking("2026-11-23T13:00:00Z", "Europe/Berlin");
+    let slot = |locale| {
+        let slot = view_in(&booking, locale).unwrap().slot;
+        format!("{}, {}–{}", slot.date, slot.from, slot.to)
+    };
+    assert_eq!(slot("de"), "Montag, 23. November 2026, 14:00–15:00");
+    assert_eq!(slot("en-US"), "Monday, November 23, 2026, 2:00 PM–3:00 PM");
+    assert_eq!(slot("fr-CA"), "lundi 23 novembre 2026, 14 h 00–15 h 00");
+    // Of English there is none without a country: it is the practice's.
+    assert_eq!(view_in(&booking, "en").unwrap().locale.to_string(), "en-DE");
+}
+
+#[test]
 fn a_reschedule_tells_both_times() {
     let mut booking = booking("2026-11-23T08:00:00Z", "Europe/Berlin");
     booking.previous = Some(event::Previous {
@@ -168,7 +200,7 @@ fn an_offer_is_told_to_the_patient_alone_and_says_until_when() {
     assert_eq!(told, ["hold-offered.patient.email"]);
     assert_eq!(
         view_of(&offer()).unwrap().offered_until.as_deref(),
-        Some("Sunday, 22 November 2026, 17:15")
+        Some("Sunday, 22 November 2026 at 17:15")
     );
 }
 
@@ -186,4 +218,169 @@ fn one_ailing_mailbox_is_given_up_sooner_than_a_provider_that_is_away() {
     assert!(is_given_up(DELIVERY_ATTEMPTS_MAX, true));
     assert!(!is_given_up(OUTAGE_ATTEMPTS_MAX - 1, false));
     assert!(is_given_up(OUTAGE_ATTEMPTS_MAX, false));
+}
+
+#[test]
+fn a_view_tells_this_and_nothing_more() {
+    let view = view_of(&offer()).unwrap();
+    let view = serde_json::to_value(view).unwrap();
+    let names = |object: &serde_json::Value| {
+        let mut names: Vec<_> = object.as_object().unwrap().keys().cloned().collect();
+        names.sort();
+        names
+    };
+    assert_eq!(
+        names(&view),
+        [
+            "booking_id",
+            "brand",
+            "cancel_url",
+            "locale",
+            "offered_until",
+            "opt_out_url",
+            "patient_name",
+            "place",
+            "previous",
+            "public_url",
+            "recipient_name",
+            "slot"
+        ]
+    );
+    assert_eq!(
+        names(&view["place"]),
+        [
+            "address",
+            "city",
+            "country",
+            "phone",
+            "practice",
+            "practitioner"
+        ]
+    );
+    assert_eq!(names(&view["slot"]), ["date", "from", "time_zone", "to"]);
+    assert_eq!(
+        names(&view["brand"]),
+        ["colors", "logo_url", "name", "reply_to"]
+    );
+}
+
+fn told(occasion: Occasion, recipient: &Recipient, channel: Channel) -> View {
+    told_at("https://praxis.example/", occasion, recipient, channel).0
+}
+
+fn told_at(
+    public_url: &str,
+    occasion: Occasion,
+    recipient: &Recipient,
+    channel: Channel,
+) -> (View, Option<String>, Option<Entry>) {
+    let secrets = secrets();
+    let booking = booking("2026-11-23T08:00:00Z", "Europe/Berlin");
+    let story = Story {
+        occasion,
+        booking: &booking,
+        patient_name: Some("Alice"),
+        place: &place(),
+        brand: &Brand::of("Rosenhof", &Branding::default()),
+        public_url,
+        secrets: &secrets,
+    };
+    let said = "2026-11-20T07:00:00Z".parse().unwrap();
+    (
+        view(&story, recipient, channel, &recipient.locale).unwrap(),
+        unsubscribe_url(&story, recipient, channel),
+        entry(&story, recipient, said).unwrap(),
+    )
+}
+
+fn secrets() -> Secrets {
+    Secrets::parse(&"x".repeat(32)).unwrap()
+}
+
+fn deed_of(url: &str) -> Deed {
+    let token = url.rsplit('/').next().unwrap();
+    let now = "2026-11-23T07:59:00Z".parse().unwrap();
+    secrets().verify(token, now).unwrap()
+}
+
+#[test]
+fn a_patient_can_cancel_what_is_to_come_by_a_link() {
+    let alice = patient(&[Channel::Email]);
+    for occasion in [Occasion::Created, Occasion::Rescheduled, Occasion::Reminder] {
+        let url = told(occasion, &alice, Channel::Email).cancel_url.unwrap();
+        assert!(url.starts_with("https://praxis.example/#/cancel/"), "{url}");
+        let deed = Deed::Cancel {
+            booking_id: Uuid::from_u128(3),
+            version: 1,
+        };
+        assert_eq!(deed_of(&url), deed);
+        assert_eq!(
+            told(occasion, &practitioner(), Channel::Email).cancel_url,
+            None
+        );
+    }
+    for occasion in [Occasion::Cancelled, Occasion::Offered] {
+        assert_eq!(told(occasion, &alice, Channel::Email).cancel_url, None);
+    }
+}
+
+#[test]
+fn reminders_can_be_ended_on_their_channel() {
+    let alice = patient(&[Channel::Sms]);
+    let url = told(Occasion::Reminder, &alice, Channel::Sms).opt_out_url;
+    let deed = Deed::OptOut {
+        patient_id: alice.id,
+        channel: Channel::Sms,
+    };
+    assert_eq!(deed_of(&url.unwrap()), deed);
+    assert_eq!(
+        told(Occasion::Created, &alice, Channel::Sms).opt_out_url,
+        None
+    );
+    assert_eq!(
+        told(Occasion::Reminder, &practitioner(), Channel::Email).opt_out_url,
+        None
+    );
+}
+
+#[test]
+fn a_mail_program_ends_reminders_where_the_way_is_safe() {
+    let alice = patient(&[Channel::Email]);
+    let url = |public| told_at(public, Occasion::Reminder, &alice, Channel::Email).1;
+    let safe = url("https://praxis.example").unwrap();
+    assert!(safe.starts_with("https://praxis.example/v1/links/opt-out/"));
+    assert!(url("http://127.0.0.1:3000").is_some());
+    assert_eq!(url("http://praxis.example"), None);
+}
+
+#[test]
+fn a_mail_takes_an_entry_for_the_calendar_along() {
+    let alice = patient(&[Channel::Email]);
+    let entry = |occasion, of: &Recipient| {
+        told_at(
+            "https://praxis.example:8443/x",
+            occasion,
+            of,
+            Channel::Email,
+        )
+        .2
+    };
+    let made = entry(Occasion::Created, &alice).unwrap();
+    assert_eq!(made.method, invitation::Method::Request);
+    for line in ["SUMMARY:Dr. Anna Weidenbach", "LOCATION:Rosenhof\\, Berlin"] {
+        assert!(made.content.contains(line), "{}", made.content);
+    }
+    let unfolded = made.content.replace("\r\n ", "");
+    assert!(
+        unfolded.contains("mailto:no-reply@praxis.example\r\n"),
+        "{unfolded}"
+    );
+    let gone = entry(Occasion::Cancelled, &alice).unwrap();
+    assert_eq!(gone.method, invitation::Method::Cancel);
+    assert_eq!(entry(Occasion::Offered, &alice), None);
+    assert_eq!(
+        entry(Occasion::Created, &practitioner()),
+        None,
+        "no address"
+    );
 }

@@ -29,6 +29,9 @@ pub struct Caught {
     pub idempotency_key: String,
     pub time: DateTime<Utc>,
     pub to: String,
+    /// The name that it comes from, if not the host's.
+    #[serde(default)]
+    pub sender_name: Option<String>,
     pub reply_to: Option<String>,
     /// An e-mail's subject, a push notification's title.
     pub subject: Option<String>,
@@ -142,17 +145,24 @@ impl SendEmail for Catcher {
                 .starts_with("text/")
                 .then(|| String::from_utf8_lossy(&attachment.content).into_owned()),
         });
+        let calendar = email.calendar.iter().map(|calendar| CaughtAttachment {
+            file_name: mime::CALENDAR_FILE_NAME.into(),
+            content_type: mime::calendar_type(calendar.method),
+            bytes: calendar.content.len(),
+            text: Some(calendar.content.clone()),
+        });
         let caught = Caught {
             id: id_of("email", &email.idempotency_key),
             channel: "email".into(),
             idempotency_key: email.idempotency_key.clone(),
             time: (self.now)(),
             to: email.to.clone(),
+            sender_name: email.sender_name.clone(),
             reply_to: email.reply_to.clone(),
             subject: Some(email.subject.clone()),
             text: email.text.clone(),
             html: email.html.clone(),
-            attachments: attachments.collect(),
+            attachments: calendar.chain(attachments).collect(),
         };
         self.keep(caught, Some(mail)).await
     }
@@ -167,6 +177,7 @@ impl SendSms for Catcher {
             idempotency_key: sms.idempotency_key.clone(),
             time: (self.now)(),
             to: sms.to.clone(),
+            sender_name: None,
             reply_to: None,
             subject: None,
             text: sms.text.clone(),
@@ -186,6 +197,7 @@ impl SendPush for Catcher {
             idempotency_key: push.idempotency_key.clone(),
             time: (self.now)(),
             to: push.to.clone(),
+            sender_name: None,
             reply_to: None,
             subject: Some(push.title.clone()),
             text: push.text.clone(),

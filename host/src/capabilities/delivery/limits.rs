@@ -2,10 +2,16 @@
 
 use lettre::message::Mailbox;
 use lettre::message::header::ContentType;
+use url::{Host, Url};
 
-use super::{Attachment, Email, Error, Push, Sms};
+use super::{Attachment, Calendar, Email, Error, Push, Sms};
 
+pub const OWNER_BYTES_MAX: usize = 128;
 pub const KEY_BYTES_MAX: usize = 256;
+pub const SENDER_NAME_BYTES_MAX: usize = 128;
+pub const CALENDAR_BYTES_MAX: usize = 64 << 10;
+/// It stands in a header, whose lines have 998 bytes at most and can't be folded inside it.
+pub const UNSUBSCRIBE_BYTES_MAX: usize = 900;
 pub const ADDRESS_BYTES_MAX: usize = 512;
 pub const SUBJECT_BYTES_MAX: usize = 998;
 /// Of a text and of an HTML body, each.
@@ -20,10 +26,15 @@ pub const PUSH_TITLE_CHARS_MAX: usize = 256;
 pub const PUSH_TEXT_CHARS_MAX: usize = 2_000;
 
 pub fn check_email(email: &Email) -> Result<(), Error> {
+    check_owner(&email.owner)?;
+    let breaks_out = |to: &String| to.contains(char::is_control);
+    if email.reply_to.as_ref().is_some_and(breaks_out) {
+        return Err(rejected("the reply-to address has a control character"));
+    }
     check_key(&email.idempotency_key)?;
     mailbox(&email.to)?;
-    if let Some(reply_to) = &email.reply_to {
-        mailbox(reply_to).map_err(|_| rejected("the reply-to address can't be read"))?;
+    if let Some(name) = &email.sender_name {
+        check_line("the sender's name", name, SENDER_NAME_BYTES_MAX)?;
     }
     check_line("the subject", &email.subject, SUBJECT_BYTES_MAX)?;
     let html = email.html.as_deref().unwrap_or_default();
@@ -32,10 +43,17 @@ pub fn check_email(email: &Email) -> Result<(), Error> {
             "a body has more than {BODY_BYTES_MAX} bytes"
         )));
     }
+    if let Some(calendar) = &email.calendar {
+        check_calendar(calendar)?;
+    }
+    if let Some(address) = &email.unsubscribe {
+        check_unsubscribe(address)?;
+    }
     check_attachments(&email.attachments)
 }
 
 pub fn check_sms(sms: &Sms) -> Result<(), Error> {
+    check_owner(&sms.owner)?;
     check_key(&sms.idempotency_key)?;
     let digits = sms.to.strip_prefix('+').unwrap_or_default();
     let is_e164 = (2..=15).contains(&digits.len())
@@ -48,6 +66,7 @@ pub fn check_sms(sms: &Sms) -> Result<(), Error> {
 }
 
 pub fn check_push(push: &Push) -> Result<(), Error> {
+    check_owner(&push.owner)?;
     check_key(&push.idempotency_key)?;
     if push.to.is_empty() || push.to.len() > PUSH_ENDPOINT_BYTES_MAX {
         return Err(bad_address("an endpoint has 1 to 2048 bytes"));
@@ -98,6 +117,51 @@ fn check_attachments(attachments: &[Attachment]) -> Result<(), Error> {
             .map_err(|_| rejected("a content type can't be read"))?;
     }
     Ok(())
+}
+
+fn check_calendar(calendar: &Calendar) -> Result<(), Error> {
+    if calendar.content.len() > CALENDAR_BYTES_MAX {
+        return Err(rejected(&format!(
+            "a calendar has more than {CALENDAR_BYTES_MAX} bytes"
+        )));
+    }
+    if !calendar.content.starts_with("BEGIN:VCALENDAR\r\n") {
+        return Err(rejected("a calendar does not begin like one"));
+    }
+    Ok(())
+}
+
+/// What may stand between `<` and `>` in a header, and leads to nobody in the clear.
+fn check_unsubscribe(address: &str) -> Result<(), Error> {
+    let is_plain = address.len() <= UNSUBSCRIBE_BYTES_MAX
+        && address
+            .bytes()
+            .all(|byte| byte.is_ascii_graphic() && !b"<>,".contains(&byte));
+    let is_safe = |url: Url| match url.scheme() {
+        "https" => true,
+        "http" => match url.host() {
+            Some(Host::Domain(name)) => name == "localhost",
+            Some(Host::Ipv4(ip)) => ip.is_loopback(),
+            Some(Host::Ipv6(ip)) => ip.is_loopback(),
+            None => false,
+        },
+        _ => false,
+    };
+    if is_plain && Url::parse(address).is_ok_and(is_safe) {
+        Ok(())
+    } else {
+        Err(rejected("the address to unsubscribe is not an https URL"))
+    }
+}
+
+fn check_owner(owner: &str) -> Result<(), Error> {
+    if (1..=OWNER_BYTES_MAX).contains(&owner.len()) {
+        Ok(())
+    } else {
+        Err(rejected(&format!(
+            "the owner has not 1 to {OWNER_BYTES_MAX} bytes"
+        )))
+    }
 }
 
 fn check_key(key: &str) -> Result<(), Error> {

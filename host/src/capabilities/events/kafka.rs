@@ -6,29 +6,28 @@ mod driver;
 mod idle;
 mod lane;
 mod message;
+mod producing;
 mod reading;
 mod rebalance;
 pub mod security;
 mod topics;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures::future::join_all;
 use rdkafka::config::ClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{Header, OwnedHeaders};
-use rdkafka::producer::{FutureProducer, FutureRecord, Producer as _};
+use rdkafka::producer::Producer as _;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::{Broker, Error, Extent, Lag, Outgoing, Received, Record, Subscription, cloudevents};
+use super::{Broker, Error, Extent, Lag, Outgoing, Received, Subscription};
 use crate::manifest::Topic;
 use security::Security;
 
-/// How long the broker may take to acknowledge a record.
+/// How long who publishes waits for the broker to acknowledge it.
 const DELIVERY_MS_MAX: u64 = 10_000;
 
 /// A member that is not heard of for so long is dead.
@@ -56,7 +55,7 @@ pub struct Options {
     /// Put before the names of topics and groups.
     pub prefix: String,
     pub security: Security,
-    /// How long a publication may take before it counts as failed.
+    /// How long who publishes waits before they hear that the broker is unavailable.
     pub delivery_ms_max: u64,
     /// How long a member may be silent before its partitions go to others; a cluster allows no
     /// less than 6 s unless it is told to.
@@ -76,55 +75,35 @@ impl Options {
             poll_ms_max: POLL_MS_MAX,
         }
     }
+
+    /// What the cluster calls a topic or a group.
+    fn full(&self, name: &str) -> String {
+        format!("{}{name}", self.prefix)
+    }
 }
 
 /// A cluster. Clones share the connections.
 #[derive(Clone)]
 pub struct Kafka {
     options: Arc<Options>,
-    producer: Arc<Mutex<FutureProducer>>,
+    producer: Arc<producing::Producer>,
     readers: Arc<reading::Readers>,
 }
 
 impl Kafka {
     /// Connects in the background: a cluster that is down now may come up later.
     pub fn new(options: Options) -> anyhow::Result<Self> {
-        let producer = producer(&options)?;
+        let options = Arc::new(options);
+        let producer = producing::Producer::new(options.clone())?;
         Ok(Self {
-            options: Arc::new(options),
-            producer: Arc::new(Mutex::new(producer)),
+            options,
+            producer: Arc::new(producer),
             readers: Arc::default(),
         })
     }
 
     fn full(&self, name: &str) -> String {
-        format!("{}{name}", self.options.prefix)
-    }
-
-    fn producer(&self) -> FutureProducer {
-        let producer = self.producer.lock();
-        producer
-            .expect("nothing panics while it holds the lock")
-            .clone()
-    }
-
-    /// A fatal error ends an idempotent producer: a new one takes its place.
-    fn replace_if_broken(&self, broken: &FutureProducer) {
-        let Some((code, reason)) = broken.client().fatal_error() else {
-            return;
-        };
-        tracing::error!(?code, reason, "the kafka producer is replaced");
-        let mut current = self
-            .producer
-            .lock()
-            .expect("nothing panics while it holds the lock");
-        if current.client().native_ptr() != broken.client().native_ptr() {
-            return;
-        }
-        match producer(&self.options) {
-            Ok(producer) => *current = producer,
-            Err(error) => tracing::error!(%error, "could not make a kafka producer"),
-        }
+        self.options.full(name)
     }
 }
 
@@ -135,41 +114,7 @@ impl Broker for Kafka {
     }
 
     async fn publish(&self, batch: &[Outgoing]) -> Result<(), Error> {
-        let producer = self.producer();
-        let mut sent = Vec::with_capacity(batch.len());
-        let mut failed = None;
-        for outgoing in batch {
-            let topic = self.full(&outgoing.topic);
-            let record = &outgoing.record;
-            let headers = headers(outgoing);
-            let mut message = FutureRecord::to(&topic)
-                .key(&record.event.key)
-                .payload(&record.event.data)
-                .headers(headers);
-            message.partition = outgoing.partition.map(reading::number);
-            match producer.send_result(message) {
-                Ok(delivery) => sent.push(delivery),
-                Err((error, _)) => {
-                    failed = Some((error, outgoing));
-                    break;
-                }
-            }
-        }
-        // All are waited for, also after one failed: the batch is over when this returns, and
-        // what is published next comes after it.
-        for (delivery, outgoing) in join_all(sent).await.into_iter().zip(batch) {
-            let error = match delivery {
-                Ok(Ok(_)) => continue,
-                Ok(Err((error, _))) => error,
-                Err(_) => KafkaError::Canceled,
-            };
-            failed.get_or_insert((error, outgoing));
-        }
-        let Some((error, outgoing)) = failed else {
-            return Ok(());
-        };
-        self.replace_if_broken(&producer);
-        Err(named(error, &outgoing.topic))
+        self.producer.publish(batch).await
     }
 
     async fn subscribe(&self, group: &str, topics: &[String]) -> Result<Subscription, Error> {
@@ -230,7 +175,7 @@ impl Broker for Kafka {
     }
 
     async fn health(&self) -> Result<(), Error> {
-        let producer = self.producer();
+        let producer = self.producer.client();
         blocking(move || {
             let limit = Duration::from_millis(HEALTH_MS_MAX);
             // Of all topics: to ask for one by name might make it.
@@ -288,32 +233,4 @@ fn client(options: &Options) -> ClientConfig {
         .set("reconnect.backoff.max.ms", RECONNECT_MS_MAX.to_string());
     options.security.apply(&mut config);
     config
-}
-
-fn producer(options: &Options) -> Result<FutureProducer, KafkaError> {
-    client(options)
-        .set("enable.idempotence", "true")
-        .set("acks", "all")
-        .set("partitioner", "murmur2_random")
-        .set("message.timeout.ms", options.delivery_ms_max.to_string())
-        .set("linger.ms", "1")
-        .create()
-}
-
-fn headers(outgoing: &Outgoing) -> OwnedHeaders {
-    let Record { others, .. } = &outgoing.record;
-    let headers = cloudevents::headers(&outgoing.record);
-    let empty = OwnedHeaders::new_with_capacity(headers.len() + others.len());
-    let headers = headers.iter().fold(empty, |headers, (key, value)| {
-        headers.insert(Header {
-            key,
-            value: Some(value),
-        })
-    });
-    others.iter().fold(headers, |headers, other| {
-        headers.insert(Header {
-            key: &other.name,
-            value: other.value.as_ref(),
-        })
-    })
 }

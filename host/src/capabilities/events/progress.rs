@@ -16,7 +16,7 @@ const PLAIN_BYTES_MAX: usize = NOTE_BYTES_MAX / 4 * 3;
 const TRIED_MAX: usize = 64;
 
 /// The first number of a note: how it is written.
-const NOTE_VERSION: u64 = 1;
+const NOTE_VERSION: u64 = 2;
 
 /// What a number takes up at most: seven bits a byte.
 const NUMBER_BYTES_MAX: usize = 10;
@@ -29,8 +29,16 @@ pub struct Progress {
     /// What is done beyond it: runs of offsets, in order, none empty.
     pub done: Vec<Range<u64>>,
     /// How often events were tried that are not done, by offset.
-    pub tried: BTreeMap<u64, u32>,
+    pub tried: BTreeMap<u64, Tried>,
     pub replay: Option<Replayed>,
+}
+
+/// How often an event was tried.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tried {
+    pub times: u32,
+    /// Those among them that ended in a trap or in no time left.
+    pub faults: u32,
 }
 
 /// How far a replay got that is going on.
@@ -96,9 +104,10 @@ impl Progress {
         let tried: Vec<_> = self.tried.range(self.next..).take(TRIED_MAX).collect();
         number(&mut plain, tried.len() as u64);
         let mut last = self.next;
-        for (offset, times) in tried {
+        for (offset, tried) in tried {
             number(&mut plain, offset - last);
-            number(&mut plain, u64::from(*times));
+            number(&mut plain, u64::from(tried.times));
+            number(&mut plain, u64::from(tried.faults));
             last = *offset;
         }
         let mut last = self.next;
@@ -147,8 +156,11 @@ impl Progress {
         let mut last = next;
         for _ in 0..take(plain)? {
             last = last.checked_add(take(plain)?)?;
-            let times = u32::try_from(take(plain)?).ok()?;
-            progress.tried.insert(last, times);
+            let tried = Tried {
+                times: u32::try_from(take(plain)?).ok()?,
+                faults: u32::try_from(take(plain)?).ok()?,
+            };
+            progress.tried.insert(last, tried);
         }
         let mut last = next;
         while !plain.is_empty() {
@@ -188,6 +200,11 @@ mod tests {
 
     use super::*;
 
+    const TRIED: Tried = Tried {
+        times: 7,
+        faults: 3,
+    };
+
     #[test]
     fn what_is_done_in_one_piece_needs_no_note() {
         assert_eq!(Progress::through(41).note(), "");
@@ -210,7 +227,7 @@ mod tests {
     fn a_note_has_a_bound_and_what_it_leaves_off_is_the_last() {
         let progress = Progress {
             done: (0..10_000).map(|n| n * 300 + 1..n * 300 + 200).collect(),
-            tried: (0..10_000).map(|n| (n * 300, 7)).collect(),
+            tried: (0..10_000).map(|n| (n * 300, TRIED)).collect(),
             ..Progress::default()
         };
         let note = progress.note();
@@ -236,13 +253,16 @@ mod tests {
         fn what_is_noted_is_read(
             next in 0_u64..1 << 40,
             runs in prop::collection::vec((1_u64..1_000, 1_u64..100_000), 0..100),
-            tried in prop::collection::btree_map(0_u64..1_000, 1_u32.., 0..TRIED_MAX),
+            tried in prop::collection::btree_map(0_u64..1_000, (1_u32.., 0_u32..), 0..TRIED_MAX),
             replay in prop::option::of((any::<u64>(), any::<u64>())),
         ) {
             let progress = Progress {
                 next,
                 done: runs_after(next, runs),
-                tried: tried.into_iter().map(|(at, times)| (next + at, times)).collect(),
+                tried: tried
+                    .into_iter()
+                    .map(|(at, (times, faults))| (next + at, Tried { times, faults }))
+                    .collect(),
                 replay: replay.map(|(mark, next)| Replayed { mark, next }),
             };
             prop_assert_eq!(Progress::read(next, &progress.note()), progress);

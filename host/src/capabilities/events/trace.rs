@@ -1,18 +1,30 @@
 //! W3C trace context (https://www.w3.org/TR/trace-context/): which events follow from one cause.
 
+use std::ops::Range;
+
 use uuid::Uuid;
 
 /// Begins a trace with an event: the same one however often the event is published.
 pub fn begin(id: Uuid) -> String {
     let trace = Uuid::new_v5(&id, b"trace").simple();
-    let (_, span) = Uuid::new_v5(&id, b"span").as_u64_pair();
-    format!("00-{trace}-{span:016x}-01")
+    format!("00-{trace}-{}-01", span(id))
 }
 
-/// Goes on with what the caller says, if that is a trace context; else begins one.
-pub fn go_on(traceparent: Option<String>, id: Uuid) -> String {
-    let known = traceparent.filter(|text| is_traceparent(text));
-    known.unwrap_or_else(|| begin(id))
+/// Goes on with the trace of what led to an event, if that is a trace context, else begins one. The
+/// event is a span of its own: the same one however often it is published.
+pub fn go_on(cause: Option<&str>, id: Uuid) -> String {
+    match cause.filter(|text| is_traceparent(text)) {
+        Some(cause) => format!("{}{}{}", &cause[..SPAN.start], span(id), &cause[SPAN.end..]),
+        None => begin(id),
+    }
+}
+
+/// Where the span is in a trace context.
+const SPAN: Range<usize> = 36..52;
+
+fn span(id: Uuid) -> String {
+    let (_, span) = Uuid::new_v5(&id, b"span").as_u64_pair();
+    format!("{span:016x}")
 }
 
 /// Version 00: `00`, the trace, the span, the flags.
@@ -41,8 +53,14 @@ mod tests {
 
     #[test]
     fn a_trace_that_is_known_goes_on() {
-        let id = Uuid::from_u128(7);
-        assert_eq!(go_on(Some(SAMPLE.to_owned()), id), SAMPLE);
+        let next = |id| go_on(Some(SAMPLE), Uuid::from_u128(id));
+        let event = next(7);
+        assert!(is_traceparent(&event), "{event}");
+        assert_eq!(event[..SPAN.start], SAMPLE[..SPAN.start]);
+        assert_eq!(event[SPAN.end..], SAMPLE[SPAN.end..]);
+        assert_ne!(event, SAMPLE);
+        assert_eq!(event, next(7));
+        assert_ne!(event, next(8));
     }
 
     #[test]
@@ -62,7 +80,7 @@ mod tests {
             "00-0AF7651916CD43DD8448EB211C80319C-b7ad6b7169203331-01",
             "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-x",
         ] {
-            assert_eq!(go_on(Some(wrong.to_owned()), id), begun, "{wrong}");
+            assert_eq!(go_on(Some(wrong), id), begun, "{wrong}");
         }
     }
 }

@@ -6,6 +6,7 @@
 //! number or a date costs no commit.
 
 mod document;
+mod facets;
 mod journal;
 mod query;
 mod table;

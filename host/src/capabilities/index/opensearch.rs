@@ -1,5 +1,6 @@
 //! The index in OpenSearch.
 
+mod facets;
 mod layout;
 mod query;
 mod write;
@@ -17,16 +18,17 @@ use opensearch::http::response::Response;
 use opensearch::http::transport::{SingleNodeConnectionPool, TransportBuilder};
 use opensearch::indices::{IndicesCreateParts, IndicesPutMappingParts};
 use opensearch::{GetParts, OpenSearch, SearchParts};
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 use url::Url;
 
-use super::cursor::order;
 use super::{Change, Error, Field, Found, Index, Outcome, Position, Query, Schema};
 
 const READ_TIMEOUT_MS: u64 = 3_000;
 const WRITE_TIMEOUT_MS: u64 = 10_000;
-/// Rounds for one page. A round that brings only hits at the cursor again is followed by another.
+/// Rounds for one page. A round that brings too many hits at the cursor again is followed by one
+/// for more.
 const SEARCH_ROUNDS_MAX: usize = 3;
+const SEARCH_GROWTH: usize = 4;
 
 pub struct Opensearch {
     client: OpenSearch,
@@ -118,8 +120,9 @@ impl Opensearch {
             .send()
             .await
             .map_err(Error::unavailable)?;
-        let body = answer(response).await?;
-        serde_json::from_value(body).map_err(Error::unavailable)
+        let response = sound(response).await?;
+        let body = response.text().await.map_err(Error::unavailable)?;
+        serde_json::from_str(&body).map_err(Error::unavailable)
     }
 }
 
@@ -127,7 +130,8 @@ impl Opensearch {
 impl Index for Opensearch {
     async fn apply(&self, index: &str, changes: &[Change]) -> Result<Vec<Outcome>, Error> {
         self.prepare().await?;
-        write::apply(&self.client, &self.name(index), changes).await
+        let schema = self.schema(index)?;
+        write::apply(&self.client, &self.name(index), schema, changes).await
     }
 
     async fn get(&self, index: &str, id: &str) -> Result<Option<Vec<Field>>, Error> {
@@ -159,43 +163,53 @@ impl Index for Opensearch {
         let limit = query.limit as usize;
         // One more tells whether there is more; another makes up for a server that repeats the
         // hit at the cursor.
-        let size = limit + 2;
-        let mut body = query::body(query, size);
-        let mut from = after.cloned();
-        let mut kept = Vec::new();
+        let mut size = limit + 2;
+        let mut body = query::body(query);
+        if !query.facets.is_empty() {
+            body["aggs"] = facets::aggregations(query);
+        }
+        if let Some(after) = after {
+            body["search_after"] = query::search_after(query, after);
+        }
+        let mut kept: Vec<(Position, query::Found)> = Vec::new();
         let mut total = 0;
-        for _ in 0..SEARCH_ROUNDS_MAX {
-            body["search_after"] = match &from {
-                Some(position) => serde_json::json!([position.score, position.id]),
-                None => Json::Null,
-            };
-            if from.is_none() {
-                body.as_object_mut().map(|body| body.remove("search_after"));
+        let mut counts = Vec::new();
+        for round in 0..SEARCH_ROUNDS_MAX {
+            body["size"] = json!(size);
+            let answer = self.run(&name, &body).await?;
+            if round == 0 && !query.facets.is_empty() {
+                counts = facets::counts(query, &answer.aggregations)?;
+                body["aggs"] = json!({});
             }
-            let page = self.run(&name, &body).await?.hits;
-            total = page.total.value;
-            let found = page.hits.len();
-            for hit in page.hits {
-                let position = hit.position();
-                if from
-                    .as_ref()
-                    .is_none_or(|from| from.compare(position.score, &position.id).is_gt())
-                {
-                    kept.push(hit.read(schema, query));
-                    from = Some(position);
+            total = answer.hits.total.value;
+            let found = answer.hits.hits.len();
+            kept.clear();
+            for hit in answer.hits.hits {
+                let position = hit.position()?;
+                // Only what the page begins behind is dropped. Within it, a server that told keys
+                // less exactly than it ranks by would else lose one of two hits that look alike.
+                let is_behind = after
+                    .is_none_or(|after| query.order.is_behind(position.key, &position.id, after));
+                if is_behind {
+                    kept.push((position, hit));
                 }
             }
             if found < size || kept.len() > limit {
                 break;
             }
+            size *= SEARCH_GROWTH;
         }
         let more = kept.len() > limit;
         kept.truncate(limit);
-        kept.sort_by(|a, b| order(a.score, &a.id, b.score, &b.id));
+        kept.sort_by(|(a, _), (b, _)| query.order.compare((a.key, &a.id), (b.key, &b.id)));
+        let hits = kept.iter().map(|(_, hit)| hit.read(schema, query));
+        let hits = hits.collect();
+        let last = kept.pop().filter(|_| more);
         Ok(Found {
-            hits: kept,
+            next: last.map(|(position, _)| position),
+            hits,
             total,
-            more,
+            facets: counts,
         })
     }
 
@@ -235,11 +249,17 @@ fn credentials(url: &Url) -> anyhow::Result<Option<Credentials>> {
 
 /// The body of a good answer.
 async fn answer(response: Response) -> Result<Json, Error> {
+    let response = sound(response).await?;
+    response.json().await.map_err(Error::unavailable)
+}
+
+/// A good answer.
+async fn sound(response: Response) -> Result<Response, Error> {
     let status = response.status_code();
-    let body: Json = response.json().await.map_err(Error::unavailable)?;
     if status.is_success() {
-        return Ok(body);
+        return Ok(response);
     }
+    let body: Json = response.json().await.map_err(Error::unavailable)?;
     let error = &body["error"];
     Err(Error::unavailable(format!(
         "OpenSearch answered {}: {} {}",

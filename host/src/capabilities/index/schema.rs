@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context as _, ensure};
 
-use super::{Change, Clause, Error, Factor, Field, GeoPoint, Query, Value};
+use super::{Change, Clause, Error, Facet, Factor, Field, GeoPoint, Order, Query, Value};
 use crate::manifest::FieldType;
 
 pub const CHANGES_MAX: usize = 500;
@@ -16,6 +16,12 @@ pub const KEYWORD_BYTES_MAX: usize = 256;
 pub const TEXT_BYTES_MAX: usize = 4_096;
 pub const FILTER_CLAUSES_MAX: usize = 16;
 pub const FACTORS_MAX: usize = 4;
+pub const TERMS_MAX: usize = 32;
+pub const FACETS_MAX: usize = 4;
+/// Values that one facet counts.
+pub const FACET_VALUES_MAX: u32 = 100;
+/// One more than the intervals between them.
+pub const FACET_BOUNDS_MAX: usize = 63;
 pub const HITS_MAX: u32 = 100;
 pub const WORDS_BYTES_MAX: usize = 256;
 pub const RADIUS_M_MAX: f64 = 1_000_000.0;
@@ -134,6 +140,14 @@ impl Schema {
             self.expect(field, FieldType::GeoPoint)?;
             check_point("the origin of distances", *point)?;
         }
+        if query.facets.len() > FACETS_MAX {
+            return Err(Error::Invalid(format!("more than {FACETS_MAX} facets")));
+        }
+        self.check_order(&query.order)?;
+        query
+            .facets
+            .iter()
+            .try_for_each(|facet| self.check_facet(facet))?;
         query
             .filter
             .iter()
@@ -146,9 +160,15 @@ impl Schema {
 
     fn check_clause(&self, clause: &Clause) -> Result<(), Error> {
         match clause {
-            Clause::Term(term) => {
-                self.expect(&term.field, FieldType::Keyword)?;
-                check_bytes(&term.field, &term.value, KEYWORD_BYTES_MAX)
+            Clause::Terms(terms) => {
+                self.expect(&terms.field, FieldType::Keyword)?;
+                if !(1..=TERMS_MAX).contains(&terms.values.len()) {
+                    return Err(Error::Invalid(format!(
+                        "a number of values that is not 1 to {TERMS_MAX}"
+                    )));
+                }
+                let mut values = terms.values.iter();
+                values.try_for_each(|value| check_bytes(&terms.field, value, KEYWORD_BYTES_MAX))
             }
             Clause::Flag(flag) => self.expect(&flag.field, FieldType::Boolean),
             Clause::GeoDistance(circle) => {
@@ -166,6 +186,45 @@ impl Schema {
             Clause::Words(words) => {
                 self.expect(&words.field, FieldType::Text)?;
                 check_bytes(&words.field, &words.text, WORDS_BYTES_MAX)
+            }
+        }
+    }
+
+    fn check_order(&self, order: &Order) -> Result<(), Error> {
+        match order {
+            Order::Score => Ok(()),
+            Order::Nearest((field, point)) => {
+                self.expect(field, FieldType::GeoPoint)?;
+                check_point("the origin of the order", *point)
+            }
+            Order::Earliest(field) => self.expect(field, FieldType::Date),
+        }
+    }
+
+    fn check_facet(&self, facet: &Facet) -> Result<(), Error> {
+        match facet {
+            Facet::Values(values) => {
+                self.expect(&values.field, FieldType::Keyword)?;
+                if (1..=FACET_VALUES_MAX).contains(&values.limit) {
+                    Ok(())
+                } else {
+                    Err(Error::Invalid(format!(
+                        "a number of values to count that is not 1 to {FACET_VALUES_MAX}"
+                    )))
+                }
+            }
+            Facet::Dates(dates) => {
+                self.expect(&dates.field, FieldType::Date)?;
+                if !(2..=FACET_BOUNDS_MAX).contains(&dates.bounds.len()) {
+                    return Err(Error::Invalid(format!(
+                        "a number of bounds that is not 2 to {FACET_BOUNDS_MAX}"
+                    )));
+                }
+                if !dates.bounds.is_sorted_by(|a, b| a < b) {
+                    return Err(Error::Invalid("bounds that do not ascend".into()));
+                }
+                let mut bounds = dates.bounds.iter();
+                bounds.try_for_each(|ms| check_date(&dates.field, *ms))
             }
         }
     }

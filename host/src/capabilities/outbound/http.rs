@@ -40,7 +40,7 @@ struct Own {
 }
 
 /// The capability: `attach` lets an instance's requests through where its component has a grant.
-/// An instance that it never sees cannot send any.
+/// An instance that it never sees, as those in the sandbox, cannot send any.
 pub struct Http {
     outbound: Arc<Outbound>,
     shared: Arc<Shared>,
@@ -98,8 +98,10 @@ impl Capability for Http {
         &[]
     }
 
-    fn is_granted(&self, component: &Component) -> bool {
-        self.outbound.of(component).grants_any("http")
+    /// Of every component, so that the log says which request was refused also to one without any
+    /// grant.
+    fn is_granted(&self, _: &Component) -> bool {
+        true
     }
 
     fn link(&self, _: &mut Linker<State>) -> wasmtime::Result<()> {

@@ -40,6 +40,8 @@ pub fn of(component: &Component, unset: &[String]) -> Vec<(&'static str, Vec<Str
         };
         format!("{} from {source}, {grants}", dependency.name)
     });
+    let templates = tool.templates.then(|| "in the sandbox".to_owned());
+    let templates = templates.into_iter();
     vec![
         ("inside", inside.collect()),
         ("may reach", hosts.collect()),
@@ -48,6 +50,7 @@ pub fn of(component: &Component, unset: &[String]) -> Vec<(&'static str, Vec<Str
         ("files", files.collect()),
         ("publishes", tool.publishes.clone()),
         ("indexes", tool.indexes.clone()),
+        ("templates", templates.collect()),
         ("sends", tool.delivery.iter().map(channel).collect()),
     ]
 }
@@ -57,6 +60,7 @@ fn channel(channel: &Channel) -> String {
         Channel::Email => "mail",
         Channel::Sms => "text messages",
         Channel::Push => "push messages",
+        Channel::Feedback => "(is told what became of them)",
     }
     .to_owned()
 }

@@ -11,7 +11,7 @@ use super::super::services::Services;
 use super::super::settings::Settings;
 use crate::capabilities::Capability;
 use crate::capabilities::variables::{Environment, KNOWN_TO_THE_HOST};
-use crate::config::{Config, KafkaSecurity};
+use crate::config::{Config, Delivery, KafkaSecurity};
 use crate::manifest::grant::Grant;
 use crate::manifest::{Component, Fault, Manifest, Place, Service, template};
 use crate::runtime::engine;
@@ -123,6 +123,7 @@ fn config(manifest: &Manifest, folder: &Path) -> Config {
     config.kafka_security = KafkaSecurity::default();
     config.opensearch_url = None;
     config.smtp_url = None;
+    config.delivery = Delivery::default();
     config.jwks = None;
     config
 }

@@ -11,9 +11,10 @@ pub fn of_manifest(manifest: &Manifest, unset: &[String]) -> Vec<Fault> {
         place,
         what,
     };
+    let asked = &manifest.application.tool.praxis;
     let mut warnings = Vec::new();
     for name in unset {
-        if KNOWN_TO_THE_HOST.contains(&name.as_str()) {
+        if KNOWN_TO_THE_HOST.contains(&name.as_str()) || asked.development_secrets.contains(name) {
             continue;
         }
         let variable = manifest.variables.get(name);
@@ -26,7 +27,6 @@ pub fn of_manifest(manifest: &Manifest, unset: &[String]) -> Vec<Fault> {
             ),
         ));
     }
-    let asked = &manifest.application.tool.praxis;
     if asked.operations && asked.authentication.is_none() {
         let what = "operations = true without authentication: nobody can show to be an operator, \
                     so /v1/ops answers 401 to everybody; add authentication = \"jwt\"";
@@ -35,7 +35,8 @@ pub fn of_manifest(manifest: &Manifest, unset: &[String]) -> Vec<Fault> {
     for component in manifest.component.values() {
         let id = component.id.as_str();
         let is_inside = manifest.around(id).next().is_some();
-        if !is_inside && !manifest.trigger.components().any(|named| named == id) {
+        let is_renderer = manifest.template_renderer() == Some(id);
+        if !is_inside && !is_renderer && !manifest.trigger.components().any(|named| named == id) {
             let what = format!("nothing runs the component {id:?}; add a [[trigger.*]] for it");
             warnings.push(at(component.place, what));
         }
@@ -43,14 +44,33 @@ pub fn of_manifest(manifest: &Manifest, unset: &[String]) -> Vec<Fault> {
     warnings
 }
 
-/// What is granted and never asked for.
+/// What is granted and never asked for, and what is asked for and will be refused.
 pub fn of_component(component: &Component, surface: &Surface, unset: &[String]) -> Vec<String> {
-    let imports = |prefixes: &[&str]| {
-        surface
-            .imports
-            .iter()
-            .any(|import| prefixes.iter().any(|prefix| import.starts_with(prefix)))
+    let mut warnings = unused(component, surface, unset);
+    let speaks_http = |entry: &String| {
+        let schemes = ["http:", "https:", "*:", "{{"];
+        schemes.iter().any(|scheme| entry.starts_with(scheme))
     };
+    let entries = &component.allowed_outbound_hosts;
+    if imports(surface, HTTP_CLIENTS) && !entries.iter().any(speaks_http) {
+        warnings.push(
+            "it can send HTTP requests, and all of them will be refused; write where to, as \
+             allowed_outbound_hosts = [\"https://api.example.com\"]"
+                .into(),
+        );
+    }
+    warnings
+}
+
+/// What sends HTTP requests, in WASI 0.2 and 0.3.
+const HTTP_CLIENTS: &[&str] = &["wasi:http/outgoing-handler", "wasi:http/client"];
+
+fn imports(surface: &Surface, prefixes: &[&str]) -> bool {
+    let mut imports = surface.imports.iter();
+    imports.any(|import| prefixes.iter().any(|prefix| import.starts_with(prefix)))
+}
+
+fn unused(component: &Component, surface: &Surface, unset: &[String]) -> Vec<String> {
     let tool = &component.tool.praxis;
     let sends = |channel| tool.delivery.contains(&channel);
     let reaches = |schemes: &[&str]| {
@@ -121,14 +141,24 @@ pub fn of_component(component: &Component, surface: &Surface, unset: &[String]) 
             &["praxis:delivery/sms"],
         ),
         (
+            tool.templates,
+            "tool.praxis.templates",
+            &["praxis:template/sandbox"],
+        ),
+        (
             sends(Channel::Push),
             "tool.praxis.delivery \"push\"",
             &["praxis:delivery/push"],
         ),
+        (
+            sends(Channel::Feedback),
+            "tool.praxis.delivery \"feedback\"",
+            &["praxis:delivery/feedback"],
+        ),
     ];
     granted
         .into_iter()
-        .filter(|(is_granted, _, interfaces)| *is_granted && !imports(interfaces))
+        .filter(|(is_granted, _, interfaces)| *is_granted && !imports(surface, interfaces))
         .map(|(_, what, interfaces)| {
             format!(
                 "{what} is granted, but nothing of {} is imported; remove the grant",

@@ -89,6 +89,7 @@ impl From<&Delivery> for types::Delivery {
             partition: delivery.partition,
             offset: delivery.offset,
             attempt: delivery.attempt,
+            traceparent: delivery.traceparent.clone(),
             event: types::Event {
                 kind: delivery.event.kind.clone(),
                 key: delivery.event.key.clone(),

@@ -48,6 +48,9 @@ pub struct Claims {
     pub phone_number: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub locale: Option<String>,
+    /// When it was issued; a component may have to know what has happened since.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub iat: Option<serde_json::Number>,
 }
 
 impl Claims {
@@ -218,7 +221,8 @@ fn reason(error: &jsonwebtoken::errors::Error) -> &'static str {
 pub fn pass_on(headers: &mut HeaderMap, claims: Option<&Claims>) {
     headers.remove(CLAIMS_HEADER);
     let Some(claims) = claims else { return };
-    let json = serde_json::to_vec(claims).expect("claims are strings and lists of strings");
+    let json =
+        serde_json::to_vec(claims).expect("claims are strings, lists of strings and a number");
     let value = HeaderValue::try_from(URL_SAFE_NO_PAD.encode(json))
         .expect("base64url is a valid header value");
     headers.insert(CLAIMS_HEADER, value);

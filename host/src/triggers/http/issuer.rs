@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use super::auth::Claims;
 use crate::clock;
+use crate::private;
 
 pub const ISSUER: &str = "praxis-development";
 pub const AUDIENCE: &str = "praxis";
@@ -31,13 +32,12 @@ pub struct Issuer {
 }
 
 #[derive(Serialize)]
-struct Token<'a> {
+struct Token {
     iss: &'static str,
     aud: &'static str,
-    iat: i64,
     exp: i64,
     #[serde(flatten)]
-    claims: &'a Claims,
+    claims: Claims,
 }
 
 impl Issuer {
@@ -46,7 +46,7 @@ impl Issuer {
         let path = folder.join(KEY_FILE);
         if !path.exists() {
             std::fs::create_dir_all(folder)?;
-            write_private(&path, new_key().as_bytes())?;
+            private::write(&path, new_key().as_bytes())?;
         }
         let pem = std::fs::read(&path)
             .with_context(|| format!("could not read the issuer's key {}", path.display()))?;
@@ -77,9 +77,11 @@ impl Issuer {
         let token = Token {
             iss: ISSUER,
             aud: AUDIENCE,
-            iat: now,
             exp: now + TOKEN_LIFETIME_SECONDS,
-            claims,
+            claims: Claims {
+                iat: Some(now.into()),
+                ..claims.clone()
+            },
         };
         Ok(jsonwebtoken::encode(&header, &token, &self.key)?)
     }
@@ -90,18 +92,4 @@ fn new_key() -> String {
     let der = [PKCS8_ED25519_PREFIX.as_slice(), &seed].concat();
     let text = STANDARD.encode(der);
     format!("-----BEGIN PRIVATE KEY-----\n{text}\n-----END PRIVATE KEY-----\n")
-}
-
-/// Readable by its owner alone, from the first byte on.
-fn write_private(path: &Path, content: &[u8]) -> anyhow::Result<()> {
-    use std::io::Write as _;
-    use std::os::unix::fs::OpenOptionsExt as _;
-    let mut file = std::fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)
-        .with_context(|| format!("could not write {}", path.display()))?;
-    file.write_all(content)?;
-    Ok(())
 }

@@ -22,12 +22,13 @@ pub use consumers::Events;
 use dead_letters::Act;
 pub use readiness::{Dependency, Probe, Readiness};
 
-pub const ROUTES: [(&str, Operation); 12] = [
+pub const ROUTES: [(&str, Operation); 13] = [
     ("/health/live", Operation::Live),
     ("/health/ready", Operation::Ready),
     ("/metrics", Operation::Metrics),
     ("/v1/ops/consumers", Operation::Consumers),
     ("/v1/ops/consumers/:group/replay", Operation::Replay),
+    ("/v1/ops/consumers/:group/skip", Operation::Skip),
     ("/v1/ops/dead-letters", Operation::DeadLetters),
     ("/v1/ops/dead-letters/redrive", Operation::RedriveAll),
     ("/v1/ops/dead-letters/:id", Operation::DeadLetter(Act::Show)),
@@ -56,6 +57,7 @@ pub enum Operation {
     Metrics,
     Consumers,
     Replay,
+    Skip,
     DeadLetters,
     DeadLetter(Act),
     RedriveAll,
@@ -82,6 +84,7 @@ impl Operations {
         match operation {
             Operation::Component
             | Operation::Replay
+            | Operation::Skip
             | Operation::DeadLetter(_)
             | Operation::RedriveAll => {}
             Operation::Live
@@ -110,6 +113,13 @@ impl Operations {
                 post_only(request.method())?;
                 let events = events.ok_or_else(Problem::not_found)?;
                 consumers::replay(events, group, request, operator).await
+            }
+            Operation::Skip => {
+                let operator = operator(claims)?;
+                let group = found.name("group").unwrap_or_default();
+                post_only(request.method())?;
+                let events = events.ok_or_else(Problem::not_found)?;
+                consumers::skip(events, group, request, operator).await
             }
             Operation::DeadLetters => {
                 operator(claims)?;
@@ -149,8 +159,12 @@ fn post_only(method: &Method) -> Result<(), Problem> {
 }
 
 fn answer(body: &impl Serialize) -> Response {
+    answer_with(StatusCode::OK, body)
+}
+
+fn answer_with(status: StatusCode, body: &impl Serialize) -> Response {
     let body = serde_json::to_vec(body).expect("its keys are strings and its numbers are finite");
-    response(StatusCode::OK, JSON, body)
+    response(status, JSON, body)
 }
 
 fn operator(claims: Option<&Claims>) -> Result<&Claims, Problem> {

@@ -52,6 +52,11 @@ impl Problem {
             .detail("there is nothing here, or nothing that you may see")
     }
 
+    /// For who may know what there is: `detail` says what is not.
+    pub fn not_there(detail: impl Into<String>) -> Self {
+        Self::not_found().detail(detail)
+    }
+
     pub fn method_not_allowed(allowed: &'static str) -> Self {
         Self::new(
             StatusCode::METHOD_NOT_ALLOWED,

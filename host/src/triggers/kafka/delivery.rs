@@ -13,11 +13,11 @@ use uuid::Uuid;
 use super::job::{Job, cut};
 use super::watch::{Shown, State};
 use super::{Group, Terms};
-use crate::capabilities::events::{Broker, Error, Outgoing, Record, dead_letter_topic};
+use crate::capabilities::events::{Broker, Error, Outgoing, Record, dead_letter_topic, trace};
 use crate::clock;
 use crate::manifest::OnExhausted;
-use crate::runtime::consumer::{Handler, Outcome, Publication};
-use crate::triggers::backoff::backoff;
+use crate::runtime::consumer::{Delivery, Handler, Outcome, Publication};
+use crate::triggers::backoff::{backoff, longest};
 
 /// Tries that end in a trap or in no time left, before the event is given up on: what fails by
 /// itself must not hold up its key as long as an outage may.
@@ -64,14 +64,14 @@ enum Untaken {
 
 impl Courier {
     pub async fn deliver(&self, job: &mut Job, lane: Lane<'_>) -> Ended {
-        // It stays malformed if its letter cannot be written yet: at every try.
-        if let Some(fault) = job.malformed.clone() {
-            return self.give_up(job, 0, &fault, lane).await;
+        // That stays so if its letter cannot be written yet: at every try.
+        if let Some((attempts, reason)) = job.hopeless(lane.shown) {
+            return self.give_up(job, attempts, &reason, lane).await;
         }
         let started = Instant::now();
         let handled = caught(self.handler.handle(&job.delivery)).await;
         let outcome = handled.unwrap_or_else(|fault| fault);
-        lane.shown.meters.handled(&outcome, started.elapsed());
+        lane.shown.handled(&outcome, started.elapsed());
         self.conclude(job, outcome, lane).await
     }
 
@@ -90,13 +90,13 @@ impl Courier {
                     }
                     // However often it is handled, it would be refused.
                     Some(Err(Untaken::Refused(reason))) => {
-                        let reason = format!("what it published was refused: {reason}");
-                        return self.give_up(job, attempt, &reason, lane).await;
+                        (format!("what it published was refused: {reason}"), true)
                     }
                     None => return Ended::Abandoned,
                 }
             }
-            Outcome::Reject(reason) => return self.give_up(job, attempt, &reason, lane).await,
+            // Where nothing may be left out, not even that: a person has to say so.
+            Outcome::Reject(reason) => (reason, true),
             Outcome::Retry(reason) => (reason, attempt >= lane.terms.attempts_max),
             Outcome::Fault(reason) => {
                 job.faults += 1;
@@ -114,7 +114,7 @@ impl Courier {
         let pace = self.group.pace;
         let pause = match state {
             State::Retrying => job.pause(pace),
-            State::Parked => Duration::from_millis(pace.ms_max),
+            State::Parked => longest(pace.ms_max),
         };
         self.postpone(job, state, &reason);
         Ended::Again {
@@ -127,7 +127,7 @@ impl Courier {
     fn postpone(&self, job: &Job, state: State, reason: &str) {
         let what = match state {
             State::Retrying => "an event will be tried again",
-            State::Parked => "an event was tried as often as it may be: its key is held",
+            State::Parked => "an event cannot be handled, nor left out: its key is held",
         };
         let delivery = &job.delivery;
         tracing::warn!(
@@ -144,8 +144,7 @@ impl Courier {
     /// What the handling published, as records. Each id follows from the event's: a repeated
     /// handling publishes the same ids.
     fn outgoing(&self, job: &Job, publications: Vec<Publication>) -> Vec<Outgoing> {
-        let traceparent = job.traceparent.as_deref();
-        release(job.id, &self.group.component, publications, traceparent)
+        release(&job.delivery, job.id, &self.group.component, publications)
     }
 
     /// Puts the event among the dead letters: without its payload if the broker does not take it
@@ -194,7 +193,7 @@ impl Courier {
                 self.postpone(job, State::Parked, &reason);
                 return Ended::Again {
                     reason,
-                    pause: Duration::from_millis(self.group.pace.ms_max),
+                    pause: longest(self.group.pace.ms_max),
                     state: State::Parked,
                 };
             }
@@ -248,29 +247,28 @@ pub async fn caught<T>(handling: impl Future<Output = T>) -> Result<T, Outcome> 
     handled.map_err(|_| Outcome::Fault("the host panicked while it handled the event".to_owned()))
 }
 
-/// What the handling of the event `cause` published, as records.
+/// What the handling of the event with the id `cause` published, as records of its trace.
 pub fn release(
+    delivery: &Delivery,
     cause: Uuid,
     component: &str,
     publications: Vec<Publication>,
-    traceparent: Option<&str>,
 ) -> Vec<Outgoing> {
+    let traceparent = delivery.traceparent.as_deref();
     let time_ms = clock::now().timestamp_millis().unsigned_abs();
     publications
         .into_iter()
         .enumerate()
-        .map(|(position, publication)| Outgoing {
-            topic: publication.topic,
-            partition: None,
-            record: Record {
-                traceparent: traceparent.map(str::to_owned),
-                ..Record::new(
-                    Uuid::new_v5(&cause, format!("{component}/{position}").as_bytes()),
-                    component.to_owned(),
-                    time_ms,
-                    publication.event,
-                )
-            },
+        .map(|(position, publication)| {
+            let id = Uuid::new_v5(&cause, format!("{component}/{position}").as_bytes());
+            Outgoing {
+                topic: publication.topic,
+                partition: None,
+                record: Record {
+                    traceparent: Some(trace::go_on(traceparent, id)),
+                    ..Record::new(id, component.to_owned(), time_ms, publication.event)
+                },
+            }
         })
         .collect()
 }

@@ -14,7 +14,7 @@ use super::replay::{Marks, Replay};
 use super::schedule::{Bounds, Key, Place, Schedule};
 use super::watch::{Failing, Shown};
 use super::work::{Work, Worked};
-use crate::capabilities::events::{Error, Partition, Progress, Received, Replayed};
+use crate::capabilities::events::{Error, Partition, Progress, Received, Replayed, Tried};
 
 /// Events of a partition that were read and are not finished, beside those that run.
 const HELD_EVENTS_MAX: usize = 1_024;
@@ -57,7 +57,7 @@ pub struct Desk<'a> {
     /// How far a replay had got by then.
     replayed_before: Option<Replayed>,
     /// How often events were tried that are not finished, by offset.
-    tried: BTreeMap<u64, u32>,
+    tried: BTreeMap<u64, Tried>,
     /// Events that were finished or tried since the broker was told.
     untold: usize,
     /// When it is to be told of them.
@@ -110,8 +110,7 @@ impl<'a> Desk<'a> {
             Asked::Nothing => self.skip(received.offset),
             Asked::Handling => {
                 let tried = self.tried.get(&received.offset).copied();
-                let mut job = Box::new(Job::new(received));
-                job.delivery.attempt = tried.unwrap_or(0).saturating_add(1);
+                let job = Box::new(Job::new(received, tried.unwrap_or_default()));
                 self.admit(job.delivery.offset, job);
             }
             Asked::Replay { from } => {
@@ -175,7 +174,7 @@ impl<'a> Desk<'a> {
         };
         self.marks.read(mark, received.offset, to_do);
         if to_do {
-            let mut job = Box::new(Job::new(received));
+            let mut job = Box::new(Job::new(received, Tried::default()));
             job.replayed = Some(mark);
             self.admit(mark, job);
         }
@@ -266,7 +265,7 @@ impl<'a> Desk<'a> {
                 let failing = Failing::now(&job, &reason, state);
                 self.shown.failed(place.key, failing);
                 if job.replayed.is_none() {
-                    self.tried.insert(job.delivery.offset, job.delivery.attempt);
+                    self.tried.insert(job.delivery.offset, job.tried());
                     self.note_news();
                 }
                 job.delivery.attempt = job.delivery.attempt.saturating_add(1);
@@ -334,7 +333,7 @@ impl<'a> Desk<'a> {
         Some(Progress {
             next,
             done,
-            tried: tried.map(|(offset, times)| (*offset, *times)).collect(),
+            tried: tried.map(|(offset, tried)| (*offset, *tried)).collect(),
             replay,
         })
     }

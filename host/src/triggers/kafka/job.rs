@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use super::schedule::Key;
+use super::watch::Shown;
 use super::{Group, Pace};
-use crate::capabilities::events::{DeadLetter, Header, Received, Record};
+use crate::capabilities::events::{DeadLetter, Header, Received, Record, Tried};
 use crate::runtime::consumer::Delivery;
 use crate::triggers::backoff::backoff;
 
@@ -26,26 +28,25 @@ pub struct Job {
     /// What the component gets; its `attempt` is the one that is made now, or was made last.
     pub delivery: Delivery,
     pub id: Uuid,
-    pub traceparent: Option<String>,
     /// What else came with it.
     others: Vec<Header>,
     /// What keeps it from being an event of ours, if anything: no component is to see it.
     pub malformed: Option<String>,
-    /// Tries that ended in a trap or in no time left.
+    /// Tries that ended in a trap or in no time left, here and at the members before.
     pub faults: u32,
     /// The mark of the replay that reads it again, if one does.
     pub replayed: Option<u64>,
 }
 
 impl Job {
-    pub fn new(received: Received) -> Self {
+    /// `before` is how often the members before have tried it.
+    pub fn new(received: Received, before: Tried) -> Self {
         let record = received.record;
         Self {
             id: record.id,
-            traceparent: record.traceparent,
             others: record.others,
             malformed: received.malformed,
-            faults: 0,
+            faults: before.faults,
             replayed: None,
             delivery: Delivery {
                 id: record.id.to_string(),
@@ -54,10 +55,31 @@ impl Job {
                 topic: received.topic,
                 partition: received.partition,
                 offset: received.offset,
-                attempt: 1,
+                attempt: before.times.saturating_add(1),
+                traceparent: record.traceparent,
                 event: record.event,
             },
         }
+    }
+
+    /// How often it was tried, once the try that is made now has ended.
+    pub fn tried(&self) -> Tried {
+        Tried {
+            times: self.delivery.attempt,
+            faults: self.faults,
+        }
+    }
+
+    /// Why no component is to see it, if so, and how many tries there were.
+    pub fn hopeless(&self, shown: &Shown) -> Option<(u32, String)> {
+        if let Some(fault) = &self.malformed {
+            return Some((0, fault.clone()));
+        }
+        // Nobody knows of it before it has failed.
+        let tries = self.delivery.attempt - 1;
+        let (key, offset) = (Key::of(&self.delivery.event.key), self.delivery.offset);
+        let reason = (tries > 0).then(|| shown.skipped(key, offset)).flatten()?;
+        Some((tries, format!("an operator skipped it; {reason}")))
     }
 
     /// About what it takes up while it is held.
@@ -80,7 +102,7 @@ impl Job {
         let delivery = &self.delivery;
         let (source, event) = (delivery.source.clone(), delivery.event.clone());
         Record {
-            traceparent: self.traceparent.clone(),
+            traceparent: delivery.traceparent.clone(),
             others: self.others.clone(),
             dead_letter: Some(DeadLetter {
                 // No header holds a line break, and no database a zero byte.

@@ -3,14 +3,17 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::job::{Job, brief};
 use super::meters::Meters;
+use super::recent::{Recent, Times};
 use super::schedule::{Key, Schedule};
 use crate::clock;
+use crate::runtime::consumer::Outcome;
 
 /// The partitions that this host reads now. Clones are one and the same.
 #[derive(Clone, Default)]
@@ -41,6 +44,8 @@ pub struct View {
     pub dead_letters: u64,
     /// Events that retention took before they were handled, since this host has the partition.
     pub lost: u64,
+    /// How long the last tries took, whatever came of them; null before the first.
+    pub handler: Option<Times>,
     /// The offset before which events are being handled again, while a replay is going on.
     pub replaying_to: Option<u64>,
     /// The keys that do not get on, in the order of their offsets; each holds back its later
@@ -61,6 +66,18 @@ pub struct Failing {
     /// When the first one did.
     pub since: DateTime<Utc>,
     pub state: State,
+    /// Whether an operator has said that it is to be left out: when its pause is over, it goes to
+    /// the dead letters.
+    pub skipped: bool,
+}
+
+/// Why an event cannot be left out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Unskippable {
+    #[error("this host does not read the partition for the group: ask the one that does")]
+    Elsewhere,
+    #[error("no event failed at this offset, or another try has dealt with it")]
+    NotFailing,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -68,8 +85,8 @@ pub struct Failing {
 pub enum State {
     /// It is tried again, as often as its trigger says.
     Retrying,
-    /// It was tried as often as that, and is held all the same: its trigger says
-    /// `on_exhausted = "park"`.
+    /// It was tried as often as that, or rejected, and is held all the same: its trigger says
+    /// `on_exhausted = "park"`. Or its dead letter cannot be written.
     Parked,
 }
 
@@ -84,6 +101,29 @@ impl Watch {
                 .collect()
         };
         lanes.iter().map(|(at, lane)| lane.view(at)).collect()
+    }
+
+    /// Leaves out an event that has failed: instead of its next try it goes to the dead letters, and
+    /// its key gets on. Lasts as long as this host reads the partition.
+    pub fn skip(
+        &self,
+        group: &str,
+        topic: &str,
+        partition: u32,
+        offset: u64,
+    ) -> Result<(), Unskippable> {
+        let at = At {
+            group: group.to_owned(),
+            topic: topic.to_owned(),
+            partition,
+        };
+        let lane = lock(&self.0).get(&at).map(Arc::clone);
+        let lane = lane.ok_or(Unskippable::Elsewhere)?;
+        let mut troubles = lock(&lane.troubles);
+        let mut failing = troubles.failing.values_mut();
+        let failed = failing.find(|failing| failing.offset == offset);
+        failed.ok_or(Unskippable::NotFailing)?.skipped = true;
+        Ok(())
     }
 
     /// Shows a partition until what is returned is dropped.
@@ -107,6 +147,7 @@ struct Lane {
     retries: AtomicU64,
     dead_letters: AtomicU64,
     lost: AtomicU64,
+    recent: Recent,
     /// Only looked at when something fails.
     troubles: Mutex<Troubles>,
 }
@@ -131,6 +172,7 @@ impl Lane {
             retries: self.retries.load(Ordering::Relaxed),
             dead_letters: self.dead_letters.load(Ordering::Relaxed),
             lost: self.lost.load(Ordering::Relaxed),
+            handler: self.recent.times(),
             replaying_to: troubles.replaying_to,
             failing,
         }
@@ -139,7 +181,7 @@ impl Lane {
 
 /// A partition that is shown, and counted in the metrics.
 pub(super) struct Shown {
-    pub meters: Meters,
+    meters: Meters,
     at: At,
     lane: Arc<Lane>,
     watch: Watch,
@@ -154,16 +196,31 @@ impl Shown {
         self.lane.held.store(schedule.held(), Ordering::Relaxed);
     }
 
-    /// A try failed, and is not the last. `since` is filled in.
+    /// A try has ended.
+    pub fn handled(&self, outcome: &Outcome, taken: Duration) {
+        self.lane.recent.record(taken);
+        self.meters.handled(outcome, taken);
+    }
+
+    /// A try failed, and is not the last. What is known since the first one is kept.
     pub fn failed(&self, key: Key, mut failing: Failing) {
         self.lane.retries.fetch_add(1, Ordering::Relaxed);
         let mut troubles = lock(&self.lane.troubles);
         if let Some(before) = troubles.failing.get(&key) {
             failing.since = before.since;
+            failing.skipped = before.skipped && before.offset == failing.offset;
         }
         troubles.failing.insert(key, failing);
         self.count_parked(&troubles);
         self.meters.retried();
+    }
+
+    /// Why the key's event failed last, if an operator has said that it is to be left out.
+    pub fn skipped(&self, key: Key, offset: u64) -> Option<String> {
+        let troubles = lock(&self.lane.troubles);
+        let failing = troubles.failing.get(&key)?;
+        let is_skipped = failing.skipped && failing.offset == offset;
+        is_skipped.then(|| failing.reason.clone())
     }
 
     /// The key gets on again: what failed is finished.
@@ -233,6 +290,7 @@ impl Failing {
             reason: brief(reason).to_owned(),
             since: clock::now(),
             state,
+            skipped: false,
         }
     }
 }

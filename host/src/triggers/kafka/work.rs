@@ -5,6 +5,7 @@ use std::time::Instant;
 use super::delivery::{Courier, Ended, Lane, caught};
 use super::job::Job;
 use super::schedule::{Key, Place};
+use crate::manifest::OnExhausted;
 use crate::runtime::consumer::Outcome;
 
 /// What was taken from the schedule.
@@ -45,9 +46,9 @@ async fn many(
         let end = match outcome {
             // Its key's earlier one is tried again first.
             _ if failed.contains(&place.key) => Ended::HeldBack,
-            _ if job.malformed.is_some() => courier.deliver(&mut job, lane).await,
-            None => Ended::HeldBack,
-            Some(outcome) => courier.conclude(&mut job, outcome, lane).await,
+            Handled::Hopeless => courier.deliver(&mut job, lane).await,
+            Handled::Not => Ended::HeldBack,
+            Handled::So(outcome) => courier.conclude(&mut job, outcome, lane).await,
         };
         if !matches!(end, Ended::Finished) {
             failed.push(place.key);
@@ -57,14 +58,21 @@ async fn many(
     ended
 }
 
-/// How each event was handled; `None` where it was not.
-async fn outcomes(
-    batch: &[(Place, Box<Job>)],
-    courier: &Courier,
-    lane: Lane<'_>,
-) -> Vec<Option<Outcome>> {
-    let sound = batch.iter().filter(|(_, job)| job.malformed.is_none());
-    let sound: Vec<(Key, &Job)> = sound.map(|(place, job)| (place.key, &**job)).collect();
+/// How an event of a batch was handled.
+enum Handled {
+    So(Outcome),
+    /// Not yet.
+    Not,
+    /// No component is to see it.
+    Hopeless,
+}
+
+/// How each event was handled.
+async fn outcomes(batch: &[(Place, Box<Job>)], courier: &Courier, lane: Lane<'_>) -> Vec<Handled> {
+    let is_sound = |job: &Job| job.hopeless(lane.shown).is_none();
+    let are_sound: Vec<bool> = batch.iter().map(|(_, job)| is_sound(job)).collect();
+    let sound = batch.iter().zip(&are_sound).filter(|(_, sound)| **sound);
+    let sound: Vec<(Key, &Job)> = sound.map(|((place, job), _)| (place.key, &**job)).collect();
     let jobs: Vec<&Job> = sound.iter().map(|(_, job)| *job).collect();
     let together = call(&jobs, courier, lane).await;
     let are_faults = together
@@ -73,32 +81,37 @@ async fn outcomes(
     let handled = match sound.len() > 1 && are_faults {
         // One of them may be to blame: it is found by trying each alone.
         true => each(&sound, courier, lane).await,
-        false => together.into_iter().map(Some).collect(),
+        false => together.into_iter().map(Handled::So).collect(),
     };
     let mut handled = handled.into_iter();
-    let outcome = |(_, job): &(Place, Box<Job>)| match &job.malformed {
-        Some(_) => None,
-        None => handled.next().flatten(),
+    let outcome = |is_sound: bool| match is_sound {
+        true => handled.next().unwrap_or(Handled::Not),
+        false => Handled::Hopeless,
     };
-    batch.iter().map(outcome).collect()
+    are_sound.into_iter().map(outcome).collect()
 }
 
 /// Tries each alone, in order, until one is at fault; leaves out those of a key of which an earlier one
 /// has to be tried again.
-async fn each(sound: &[(Key, &Job)], courier: &Courier, lane: Lane<'_>) -> Vec<Option<Outcome>> {
+async fn each(sound: &[(Key, &Job)], courier: &Courier, lane: Lane<'_>) -> Vec<Handled> {
     let mut handled = Vec::with_capacity(sound.len());
     let mut unsettled: Vec<Key> = Vec::new();
     for (key, job) in sound {
         if unsettled.contains(key) {
-            handled.push(None);
+            handled.push(Handled::Not);
             continue;
         }
         let outcome = call(&[job], courier, lane).await.pop();
         let is_fault = matches!(outcome, Some(Outcome::Fault(_)));
-        if !matches!(outcome, Some(Outcome::Done(_) | Outcome::Reject(_))) {
+        let is_settled = match &outcome {
+            Some(Outcome::Done(_)) => true,
+            Some(Outcome::Reject(_)) => lane.terms.on_exhausted == OnExhausted::DeadLetter,
+            Some(Outcome::Retry(_) | Outcome::Fault(_)) | None => false,
+        };
+        if !is_settled {
             unsettled.push(*key);
         }
-        handled.push(outcome);
+        handled.push(outcome.map_or(Handled::Not, Handled::So));
         if is_fault {
             break;
         }
@@ -119,7 +132,7 @@ async fn call(jobs: &[&Job], courier: &Courier, lane: Lane<'_>) -> Vec<Outcome> 
     // Each had its part of the time.
     let taken = started.elapsed() / u32::try_from(jobs.len()).unwrap_or(u32::MAX);
     for outcome in &outcomes {
-        lane.shown.meters.handled(outcome, taken);
+        lane.shown.handled(outcome, taken);
     }
     outcomes
 }

@@ -1,11 +1,14 @@
 //! What the trigger makes of any adapter: many events with one call.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use praxis_host::capabilities::events::{Broker, dead_letter_topic};
+use praxis_host::manifest::OnExhausted;
 use praxis_host::runtime::consumer::{Delivery, Handler, Outcome};
 use praxis_host::triggers::kafka::Terms;
+use praxis_host::triggers::kafka::watch::State;
 use tokio::sync::watch;
 
 use super::keys::{GROUP, Member, TERMS, lag, neighbours, publish};
@@ -209,4 +212,60 @@ pub async fn those_tried_alone_keep_the_order_of_their_key(broker: Arc<dyn Broke
     let effects = effects.lock().unwrap().clone();
     assert!(effects.is_sorted(), "{effects:?}");
     assert_eq!(effects.last(), Some(&3));
+}
+
+/// Alone as well as together with others of its key.
+pub async fn one_that_is_rejected_in_a_batch_is_held_where_none_may_be_left_out(
+    broker: Arc<dyn Broker>,
+) {
+    let keys = neighbours(2);
+    let (ill, well) = (keys[0].clone(), keys[1].clone());
+    publish(&broker, &keys, 0..4).await;
+    let poison = well.clone();
+    let is_poisoned = Arc::new(AtomicBool::new(true));
+    let poisoned = Arc::clone(&is_poisoned);
+    let failing = ill.clone();
+    let handler = Batches::new(move |given| {
+        let is_last = |(key, number, _): &Given| *key == poison && *number == 3;
+        if poisoned.load(Ordering::SeqCst) && given.iter().any(is_last) {
+            return vec![Outcome::Fault("trapped".to_owned()); given.len()];
+        }
+        let outcome = |(key, number, _): &Given| match *key == failing && *number == 1 {
+            true => Outcome::Reject("never".to_owned()),
+            false => Outcome::Done(Vec::new()),
+        };
+        given.iter().map(outcome).collect()
+    });
+    handler.open.send_replace(true);
+    let terms = Terms {
+        batch_events_max: 64,
+        on_exhausted: OnExhausted::Park,
+        ..TERMS
+    };
+    let member = Member::start(&broker, handler.clone(), terms);
+    let failing = |key: &str| {
+        let views = member.watch.views().into_iter();
+        let mut failing = views.flat_map(|view| view.failing);
+        failing.find(|failing| failing.key == key)
+    };
+    let is_parked = |key: &str| failing(key).is_some_and(|it| it.state == State::Parked);
+    eventually(async || is_parked(&ill) && is_parked(&well)).await;
+    // The first of each were done one by one, and what stands behind those that were not was not.
+    eventually(async || lag(&broker).await == 4).await;
+    is_poisoned.store(false, Ordering::SeqCst);
+    eventually(async || lag(&broker).await == 3).await;
+
+    let shown = failing(&ill).unwrap();
+    let skipped = member.watch.skip(GROUP, "facts", 0, shown.offset);
+    assert_eq!(skipped, Ok(()));
+    eventually(async || lag(&broker).await == 0).await;
+    member.stop().await;
+    let letters = broker.read("facts.dlq", 0, 0, 10).await.unwrap();
+    let reasons: Vec<_> = letters
+        .iter()
+        .map(|letter| letter.record.dead_letter.as_ref().unwrap().reason.as_str())
+        .collect();
+    assert_eq!(reasons, ["an operator skipped it; never"]);
+    let calls = handler.calls.borrow().clone();
+    assert_eq!(of(&calls, &ill).last().unwrap().0, 3);
 }

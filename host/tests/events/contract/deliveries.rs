@@ -20,7 +20,7 @@ use crate::waiting::within;
 pub const COUNTER: &str = "app.counter";
 const ATTEMPTS_MAX: u32 = 4;
 
-const TERMS: Terms = Terms {
+pub const TERMS: Terms = Terms {
     attempts_max: ATTEMPTS_MAX,
     in_flight_max: 4,
     on_exhausted: OnExhausted::DeadLetter,
@@ -82,12 +82,23 @@ impl Consumer {
         broker: &Arc<dyn Broker>,
         script: impl Fn(&Delivery) -> Outcome + Send + Sync + 'static,
     ) -> Self {
+        Self::start_with(TERMS, pace, broker, script)
+    }
+
+    /// With terms and pauses of its own.
+    pub fn start_with(
+        terms: Terms,
+        pace: Pace,
+        broker: &Arc<dyn Broker>,
+        script: impl Fn(&Delivery) -> Outcome + Send + Sync + 'static,
+    ) -> Self {
         let (sender, handled) = watch::channel(Vec::new());
         let handler = Scripted {
             script,
             handled: sender,
         };
         let group = Group {
+            topics: BTreeMap::from([("facts".to_owned(), terms)]),
             pace,
             ..group(COUNTER)
         };
@@ -103,16 +114,22 @@ impl Consumer {
     pub async fn until_called(&mut self, count: usize) -> Vec<(u64, u32)> {
         let handled = self.handled.wait_for(|handled| handled.len() >= count);
         let handled = within(handled).await.unwrap().clone();
-        handled
-            .iter()
-            .map(|delivery| (delivery.event.stream_version, delivery.attempt))
-            .collect()
+        calls(&handled)
     }
 
-    pub async fn stop(self) {
+    /// Gives the numbers and attempts of all calls that there were.
+    pub async fn stop(self) -> Vec<(u64, u32)> {
         self.stop.cancel();
         within(self.task).await.unwrap();
+        calls(&self.handled.borrow())
     }
+}
+
+fn calls(handled: &[Delivery]) -> Vec<(u64, u32)> {
+    let handled = handled.iter();
+    handled
+        .map(|delivery| (delivery.event.stream_version, delivery.attempt))
+        .collect()
 }
 
 /// A group at work, with a handler of the caller's own.
@@ -267,9 +284,43 @@ pub async fn what_a_handling_publishes_has_the_same_ids_each_time(broker: Arc<dy
     let Outcome::Done(publications) = doubled(&consumer.handled.borrow()[0]) else {
         unreachable!("it always succeeds")
     };
-    let again = praxis_host::triggers::kafka::release(cause, "counter", publications, None);
+    let delivery = &consumer.handled.borrow()[0].clone();
+    let again = praxis_host::triggers::kafka::release(delivery, cause, "counter", publications);
     let again: Vec<_> = again.iter().map(|outgoing| outgoing.record.id).collect();
     assert_eq!(again, [seen[0].record.id, seen[1].record.id]);
+    reader.leave().await;
+    consumer.stop().await;
+}
+
+pub async fn what_a_handling_publishes_goes_on_with_its_trace(broker: Arc<dyn Broker>) {
+    const CAUSE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let mut sent = outgoing("facts", "key", 0);
+    sent.record.traceparent = Some(CAUSE.to_owned());
+    broker.publish(&[sent]).await.unwrap();
+    let mut consumer = Consumer::start(&broker, |delivery| {
+        // The handler is told it too, for what it saves.
+        assert_eq!(delivery.traceparent.as_deref(), Some(CAUSE));
+        let publication = || Publication {
+            topic: "rumours".to_owned(),
+            event: delivery.event.clone(),
+        };
+        Outcome::Done(vec![publication(), publication()])
+    });
+    assert_eq!(consumer.until_called(1).await, [(0, 1)]);
+    let mut reader = Reader::join(&broker, "readers", &["rumours"], Mode::Complete).await;
+    let seen = reader.until_read(2).await;
+    let traces: Vec<_> = seen
+        .iter()
+        .map(|received| received.record.traceparent.clone().unwrap())
+        .collect();
+    // One trace, and a span for each event.
+    assert!(
+        traces.iter().all(|trace| trace[..35] == CAUSE[..35]),
+        "{traces:?}"
+    );
+    let spans: HashSet<_> = traces.iter().map(|trace| &trace[36..52]).collect();
+    assert_eq!(spans.len(), 2);
+    assert!(!spans.contains(&CAUSE[36..52]));
     reader.leave().await;
     consumer.stop().await;
 }

@@ -9,7 +9,8 @@ use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
 
 use super::{
-    batches, deliveries, keys, letters, progress, reads, rebalances, refusals, replays, suite,
+    batches, deliveries, keys, letters, operators, progress, reads, rebalances, refusals, replays,
+    suite,
 };
 use crate::waiting::within;
 
@@ -20,7 +21,7 @@ const DELIVERY_MS_MAX: u64 = 6_000;
 pub const SESSION_MS: u64 = 3_000;
 
 /// All brokers at once.
-const ALL: i32 = -1;
+pub const ALL: i32 = -1;
 
 pub type Cluster = MockCluster<'static, DefaultProducerContext>;
 
@@ -356,7 +357,58 @@ async fn tries_are_counted_on_by_the_next_member() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn traps_are_counted_on_by_the_next_member() {
+    let cluster = cluster();
+    progress::traps_are_counted_on_by_the_next_member(host(&cluster).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_replay_goes_on_where_it_was() {
     let cluster = cluster();
     progress::a_replay_goes_on_where_it_was(host(&cluster).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_group_does_is_seen() {
+    let cluster = cluster();
+    operators::what_a_group_does_is_seen(host(&cluster).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn dead_letters_are_seen_to_by_the_command_line() {
+    let cluster = cluster();
+    operators::dead_letters_are_seen_to_by_the_command_line(host(&cluster).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_command_line_cannot_do_it_says() {
+    let cluster = cluster();
+    operators::what_the_command_line_cannot_do_it_says(host(&cluster).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_group_is_replayed_by_the_command_line() {
+    let cluster = cluster();
+    operators::a_group_is_replayed_by_the_command_line(host(&cluster).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rejected_event_is_held_where_none_may_be_left_out() {
+    let cluster = cluster();
+    operators::a_rejected_event_is_held_where_none_may_be_left_out(host(&cluster).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_that_is_rejected_in_a_batch_is_held_where_none_may_be_left_out() {
+    let cluster = cluster();
+    batches::one_that_is_rejected_in_a_batch_is_held_where_none_may_be_left_out(
+        host(&cluster).await,
+    )
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_handling_publishes_goes_on_with_its_trace() {
+    let cluster = cluster();
+    deliveries::what_a_handling_publishes_goes_on_with_its_trace(host(&cluster).await).await;
 }

@@ -10,7 +10,8 @@ use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    batches, deliveries, keys, letters, progress, reads, rebalances, refusals, replays, suite,
+    batches, deliveries, keys, letters, operators, progress, reads, rebalances, refusals, replays,
+    suite,
 };
 use crate::{database, postgres};
 
@@ -273,6 +274,46 @@ async fn tries_are_counted_on_by_the_next_member() {
 }
 
 #[tokio::test]
+async fn traps_are_counted_on_by_the_next_member() {
+    progress::traps_are_counted_on_by_the_next_member(new().await).await;
+}
+
+#[tokio::test]
 async fn a_replay_goes_on_where_it_was() {
     progress::a_replay_goes_on_where_it_was(new().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_group_does_is_seen() {
+    operators::what_a_group_does_is_seen(new().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn dead_letters_are_seen_to_by_the_command_line() {
+    operators::dead_letters_are_seen_to_by_the_command_line(new().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_command_line_cannot_do_it_says() {
+    operators::what_the_command_line_cannot_do_it_says(new().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_group_is_replayed_by_the_command_line() {
+    operators::a_group_is_replayed_by_the_command_line(new().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rejected_event_is_held_where_none_may_be_left_out() {
+    operators::a_rejected_event_is_held_where_none_may_be_left_out(new().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_that_is_rejected_in_a_batch_is_held_where_none_may_be_left_out() {
+    batches::one_that_is_rejected_in_a_batch_is_held_where_none_may_be_left_out(new().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_handling_publishes_goes_on_with_its_trace() {
+    deliveries::what_a_handling_publishes_goes_on_with_its_trace(new().await).await;
 }

@@ -45,6 +45,33 @@ pub async fn tries_are_counted_on_by_the_next_member(broker: Arc<dyn Broker>) {
     }
 }
 
+/// What traps is given up on after twelve times, however many members it was that it trapped.
+pub async fn traps_are_counted_on_by_the_next_member(broker: Arc<dyn Broker>) {
+    /// Short at first; before the twelfth try seconds go by.
+    const GROWING: Pace = Pace {
+        first_ms: 1,
+        ms_max: 60_000,
+    };
+    let terms = Terms {
+        attempts_max: 1_000,
+        ..TERMS
+    };
+    publish(&broker, &neighbours(1), 0..1).await;
+    let traps = |_: &_| Outcome::Fault("it trapped".to_owned());
+    let mut consumer = Consumer::start_with(terms, GROWING, &broker, traps);
+    consumer.until_called(6).await;
+    let mut calls = consumer.stop().await;
+    assert_eq!(lag(&broker).await, 1);
+    let consumer = Consumer::start_with(terms, GROWING, &broker, traps);
+    eventually(async || lag(&broker).await == 0).await;
+    calls.extend(consumer.stop().await);
+    let attempts: Vec<_> = calls.iter().map(|(_, attempt)| *attempt).collect();
+    assert_eq!(attempts, (1..=12).collect::<Vec<_>>());
+    let letters = broker.read("facts.dlq", 0, 0, 10).await.unwrap();
+    let dead = letters[0].record.dead_letter.as_ref().unwrap();
+    assert_eq!((letters.len(), dead.attempts), (1, 12));
+}
+
 pub async fn a_replay_goes_on_where_it_was(broker: Arc<dyn Broker>) {
     let key = neighbours(1);
     publish(&broker, &key, 0..100).await;

@@ -1,10 +1,8 @@
 //! Guests: patients who book, hold and wait for a while, and are erased then. Nobody acts for them
-//! afterwards, so that all of them must be gone in the end.
-
-use std::time::Duration;
+//! afterwards, so that all of them must be gone in the end: whatever of theirs a host may still be at, for
+//! an erasure is the last word of every token from before it.
 
 use rand::Rng as _;
-use tokio::time::Instant;
 
 use super::Client;
 use crate::history::Deed;
@@ -12,12 +10,11 @@ use crate::town;
 
 /// What a guest does before.
 const DEEDS: std::ops::Range<u32> = 3..9;
-/// An erasure beside another deed of the guest: it may make them a person again.
+/// An erasure beside another deed of the guest, who signs in anew after it.
 const MEETS: f64 = 0.15;
-/// A host may be at a request for so long: only then an erasure is the last word.
-const LINGERS_MS: u64 = 40_000;
 
 pub struct Guest {
+    number: usize,
     subject: String,
     deeds_left: u32,
 }
@@ -32,15 +29,9 @@ impl Client {
         let subject = guest.subject.clone();
         if guest.deeds_left > 0 {
             guest.deeds_left -= 1;
-            self.live(subject).await;
+            self.live(subject, guest.number).await;
             self.guest = Some(guest);
             return;
-        }
-        let unanswered = self.crowd.unanswered(&subject);
-        let lingers = Duration::from_millis(LINGERS_MS);
-        if unanswered.is_some_and(|since| since + lingers > Instant::now()) {
-            self.guest = Some(guest);
-            return self.take(false).await;
         }
         self.forget(&subject);
         self.perform(&subject, Deed::Erase).await;
@@ -49,21 +40,28 @@ impl Client {
     async fn invite(&mut self) -> Option<Guest> {
         let number = self.guest_next;
         let subject = town::guest(number);
-        let base = self.any_base();
-        let claims = town::guest_claims(number);
-        let signed_in = self.crowd.api.sign_in_at(&base, &subject, claims).await;
         // The host may be away just now.
-        signed_in.ok()?;
+        self.sign_in(number).await.ok()?;
         self.guest_next += self.guest_step;
         Some(Guest {
+            number,
             subject,
             deeds_left: self.chance.random_range(DEEDS),
         })
     }
 
-    async fn live(&mut self, subject: String) {
+    async fn sign_in(&mut self, number: usize) -> anyhow::Result<()> {
+        let base = self.any_base();
+        let (subject, claims) = (town::guest(number), town::guest_claims(number));
+        self.crowd.api.sign_in_at(&base, &subject, claims).await
+    }
+
+    async fn live(&mut self, subject: String, number: usize) {
         if self.chance.random_bool(MEETS) {
-            return self.meet(subject).await;
+            self.meet(subject).await;
+            // Else they go on with a token that nobody takes.
+            self.sign_in(number).await.ok();
+            return;
         }
         match self.chance.random_range(0..100) {
             0..35 => self.take_for(subject, false).await,

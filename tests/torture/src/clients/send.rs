@@ -57,7 +57,7 @@ impl Client {
                 Heard::Refused { status, problem } => break Outcome::Refused { status, problem },
                 Heard::NotSent => {}
                 Heard::Nothing(why) => {
-                    self.crowd.note(subject, why);
+                    self.crowd.note(why);
                     is_unclear = true;
                     // Sent again, a hold would be another one.
                     if matches!(deed, Deed::Hold { .. }) {

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use rdkafka::config::ClientConfig;
 
+use crate::capabilities::secret::Secret;
+
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Security {
     /// Nothing is encrypted without it.
@@ -39,22 +41,6 @@ pub enum Mechanism {
     Plain,
     ScramSha256,
     ScramSha512,
-}
-
-/// What is in no log and no error.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(pub String);
-
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("***")
-    }
-}
-
-impl From<String> for Secret {
-    fn from(secret: String) -> Self {
-        Self(secret)
-    }
 }
 
 impl Mechanism {

@@ -66,7 +66,7 @@ pub async fn ensure(kafka: &Kafka, topics: &BTreeMap<String, Topic>) -> Result<(
 }
 
 async fn look(kafka: &Kafka) -> Result<Cluster, Error> {
-    let producer = kafka.producer();
+    let producer = kafka.producer.client();
     blocking(move || {
         let limit = Duration::from_millis(ANSWER_MS_MAX);
         let metadata = producer.client().fetch_metadata(None, limit);

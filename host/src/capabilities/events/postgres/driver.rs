@@ -9,7 +9,7 @@ use tokio::time::error::Elapsed;
 use tokio::time::{Instant, MissedTickBehavior, sleep_until, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use super::group::{Held, LEASE, Membership, quota};
+use super::group::{Held, LEASE, Membership, Partitions, quotas};
 use super::lane::{Dropped, Lane};
 use super::wake::Wake;
 use crate::capabilities::events::{DRAIN_MS_MAX, Partition};
@@ -23,8 +23,8 @@ pub type At = (String, i32);
 /// One member at work.
 pub struct Driver {
     membership: Membership,
-    /// How many partitions the group has to share.
-    partitions: usize,
+    /// What the group has to share.
+    partitions: Partitions,
     assigned: mpsc::UnboundedSender<Box<dyn Partition>>,
     lanes: HashMap<At, Handle>,
     /// Tells which lanes were dropped by those who read them.
@@ -47,7 +47,7 @@ struct Handle {
 impl Driver {
     pub fn new(
         membership: Membership,
-        partitions: usize,
+        partitions: Partitions,
         assigned: mpsc::UnboundedSender<Box<dyn Partition>>,
     ) -> Self {
         let (drops, dropped) = mpsc::unbounded_channel();
@@ -185,23 +185,26 @@ impl Driver {
         let rank = members
             .binary_search(&self.membership.member)
             .unwrap_or_default();
-        let quota = quota(self.partitions, members.len(), rank);
-        self.shrink(quota);
+        let quotas = quotas(&self.partitions, members.len(), rank);
+        self.shrink(&quotas);
         // Leased but read by nobody: its reader gave up, or was asked to.
         for held in held
             .into_iter()
             .filter(|held| !self.reads(held))
             .collect::<Vec<_>>()
         {
-            if self.lanes.len() < quota {
+            if self.wants(&quotas, &held.topic) > 0 {
                 self.open(held);
             } else {
                 self.membership.release(&held.topic, held.partition).await?;
             }
         }
-        if self.lanes.len() < quota {
-            let acquired = self.membership.acquire(quota - self.lanes.len()).await?;
-            for held in acquired {
+        for topic in quotas.keys() {
+            let wanted = self.wants(&quotas, topic);
+            if wanted == 0 {
+                continue;
+            }
+            for held in self.membership.acquire(topic, wanted).await? {
                 // One that was lost and is back, while what ran in it still ends: its lane is
                 // opened when that is over, or two would read it at once.
                 if !self.reads(&held) {
@@ -212,21 +215,33 @@ impl Driver {
         Ok(())
     }
 
+    /// How many more partitions of a topic are this member's to read.
+    fn wants(&self, quotas: &Partitions, topic: &str) -> usize {
+        let read = self.lanes.keys().filter(|(of, _)| of == topic).count();
+        quotas.get(topic).copied().unwrap_or(0).saturating_sub(read)
+    }
+
     fn reads(&self, held: &Held) -> bool {
         self.lanes
             .contains_key(&(held.topic.clone(), held.partition))
     }
 
     /// Revokes what is more than this member's share.
-    fn shrink(&self, quota: usize) {
+    fn shrink(&self, quotas: &Partitions) {
         let mut active: Vec<_> = self
             .lanes
             .iter()
             .filter(|(_, lane)| !lane.revoked.is_cancelled())
             .collect();
         active.sort_by_key(|(at, _)| *at);
-        for (_, lane) in active.iter().skip(quota) {
-            lane.revoked.cancel();
+        let mut kept = Partitions::new();
+        for ((topic, _), lane) in active {
+            let kept = kept.entry(topic.clone()).or_default();
+            if *kept < quotas.get(topic).copied().unwrap_or(0) {
+                *kept += 1;
+            } else {
+                lane.revoked.cancel();
+            }
         }
     }
 

@@ -1,5 +1,6 @@
 //! A group's rows: who is there, who reads what, and how far it got.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use sqlx::PgPool;
@@ -33,8 +34,8 @@ pub struct Held {
 
 impl Membership {
     /// Makes the group's rows, and tells the others that somebody came. Answers how many
-    /// partitions there are to share.
-    pub async fn join(&self) -> sqlx::Result<usize> {
+    /// partitions of each topic there are to share.
+    pub async fn join(&self) -> sqlx::Result<Partitions> {
         sqlx::query(
             // A group that is new starts at the oldest record: nothing is lost to it.
             r#"insert into event_groups (group_id, topic, partition, committed)
@@ -57,12 +58,16 @@ impl Membership {
         .await?;
         self.others().await?;
         self.tell().await?;
-        let partitions: i64 =
-            sqlx::query_scalar("select count(*) from event_partitions where topic = any($1)")
-                .bind(&self.topics)
-                .fetch_one(&self.pool)
-                .await?;
-        Ok(usize::try_from(partitions).unwrap_or(0))
+        let partitions: Vec<(String, i64)> = sqlx::query_as(
+            "select topic, count(*) from event_partitions where topic = any($1) group by topic",
+        )
+        .bind(&self.topics)
+        .fetch_all(&self.pool)
+        .await?;
+        let partitions = partitions.into_iter();
+        Ok(partitions
+            .map(|(topic, count)| (topic, usize::try_from(count).unwrap_or(0)))
+            .collect())
     }
 
     /// Says that this member lives, and who the others are, in order; itself included.
@@ -106,8 +111,8 @@ impl Membership {
         Ok(held(rows))
     }
 
-    /// Takes up to `partitions_max` partitions that nobody holds.
-    pub async fn acquire(&self, partitions_max: usize) -> sqlx::Result<Vec<Held>> {
+    /// Takes up to `partitions_max` partitions of a topic that nobody holds.
+    pub async fn acquire(&self, topic: &str, partitions_max: usize) -> sqlx::Result<Vec<Held>> {
         let rows = sqlx::query_as(
             "update event_groups g
             set member = $2, leased_until = now() + $3 * interval '1 millisecond'
@@ -117,9 +122,9 @@ impl Membership {
                 and (g.topic, g.partition) in (
                     select topic, partition
                     from event_groups
-                    where group_id = $1 and topic = any($4)
+                    where group_id = $1 and topic = $4
                         and (member is null or leased_until < now())
-                    order by topic, partition
+                    order by partition
                     limit $5
                     for update skip locked
                 )
@@ -128,7 +133,7 @@ impl Membership {
         .bind(&self.group)
         .bind(self.member)
         .bind(lease_ms())
-        .bind(&self.topics)
+        .bind(topic)
         .bind(i64::try_from(partitions_max).unwrap_or(i64::MAX))
         .fetch_all(&self.pool)
         .await?;
@@ -204,10 +209,22 @@ impl Membership {
     }
 }
 
-/// How many of `partitions` the member at `rank` among `members` may hold: all hold the same, and
-/// the first ones one more where that does not come out even.
-pub fn quota(partitions: usize, members: usize, rank: usize) -> usize {
-    partitions / members + usize::from(rank < partitions % members)
+/// How many partitions there are, or are somebody's, of each topic.
+pub type Partitions = BTreeMap<String, usize>;
+
+/// How many partitions of each topic the member at `rank` among `members` may hold, as if they were
+/// dealt out one by one: all hold the same of each topic and of all together, but for one. By topic,
+/// for one may be busy and another quiet.
+pub fn quotas(partitions: &Partitions, members: usize, rank: usize) -> Partitions {
+    let mut dealt = 0;
+    let share = |(topic, count): (&String, &usize)| {
+        // Of the first `n` that are dealt, those that are this member's.
+        let mine = |n: usize| n / members + usize::from(rank < n % members);
+        let quota = mine(dealt + count) - mine(dealt);
+        dealt += count;
+        (topic.clone(), quota)
+    };
+    partitions.iter().map(share).collect()
 }
 
 type Row = (String, i32, i64, String, i64);
@@ -231,14 +248,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn quotas_add_up_and_differ_by_one_at_most() {
-        for partitions in 0..20 {
-            for members in 1..8 {
+    fn quotas_add_up_and_differ_by_one_at_most_in_each_topic_and_in_all() {
+        for (a, b) in (0..8).flat_map(|a| (0..8).map(move |b| (a, b))) {
+            for members in 1..6 {
+                let partitions = Partitions::from([("a".into(), a), ("b".into(), b)]);
                 let quotas: Vec<_> = (0..members)
-                    .map(|rank| quota(partitions, members, rank))
+                    .map(|rank| quotas(&partitions, members, rank))
                     .collect();
-                assert_eq!(quotas.iter().sum::<usize>(), partitions);
-                assert!(quotas.iter().max().unwrap() - quotas.iter().min().unwrap() <= 1);
+                let shares = |of: &dyn Fn(&Partitions) -> usize| -> Vec<usize> {
+                    quotas.iter().map(of).collect()
+                };
+                for (shares, count) in [
+                    (shares(&|quotas| quotas["a"]), a),
+                    (shares(&|quotas| quotas["b"]), b),
+                    (shares(&|quotas| quotas.values().sum()), a + b),
+                ] {
+                    assert_eq!(shares.iter().sum::<usize>(), count);
+                    assert!(shares.iter().max().unwrap() - shares.iter().min().unwrap() <= 1);
+                }
             }
         }
     }

@@ -1,9 +1,11 @@
 //! A query, made ready for the table.
 
-use super::super::cursor::order;
 use super::super::geo::{distance_m, gauss};
-use super::super::{Clause, Factor, Found, GeoPoint, Hit, Position, Query, Schema, Value};
+use super::super::{
+    Clause, Factor, Found, GeoPoint, Hit, Order, Position, Query, Schema, Value, Words,
+};
 use super::document::Document;
+use super::facets::Counter;
 use super::table::{Row, Table};
 
 /// Fields are places in the schema here.
@@ -11,16 +13,17 @@ pub struct Plan<'a> {
     /// What the table decides.
     pub tests: Vec<Test<'a>>,
     /// What the terms alone decide: the field and the words.
-    pub words: Vec<(usize, &'a str)>,
+    pub words: Vec<(usize, &'a Words)>,
     factors: Vec<Weight>,
-    limit: usize,
+    key: Key,
+    query: &'a Query,
     distance_from: Option<(usize, GeoPoint)>,
 }
 
 pub enum Test<'a> {
     Keyword {
         place: usize,
-        value: &'a str,
+        values: &'a [String],
     },
     Flag {
         place: usize,
@@ -51,6 +54,13 @@ enum Weight {
     },
 }
 
+/// What the hits go by.
+enum Key {
+    Score,
+    Distance { place: usize, from: GeoPoint },
+    Date { place: usize },
+}
+
 impl<'a> Plan<'a> {
     pub fn new(schema: &Schema, query: &'a Query) -> Self {
         let place = |field: &str| {
@@ -61,7 +71,17 @@ impl<'a> Plan<'a> {
             tests: Vec::new(),
             words: Vec::new(),
             factors: Vec::new(),
-            limit: query.limit as usize,
+            key: match &query.order {
+                Order::Score => Key::Score,
+                Order::Nearest((field, from)) => Key::Distance {
+                    place: place(field),
+                    from: *from,
+                },
+                Order::Earliest(field) => Key::Date {
+                    place: place(field),
+                },
+            },
+            query,
             distance_from: query
                 .distance_from
                 .as_ref()
@@ -69,9 +89,9 @@ impl<'a> Plan<'a> {
         };
         for clause in &query.filter {
             match clause {
-                Clause::Term(term) => plan.tests.push(Test::Keyword {
-                    place: place(&term.field),
-                    value: &term.value,
+                Clause::Terms(terms) => plan.tests.push(Test::Keyword {
+                    place: place(&terms.field),
+                    values: &terms.values,
                 }),
                 Clause::Flag(flag) => plan.tests.push(Test::Flag {
                     place: place(&flag.field),
@@ -87,7 +107,7 @@ impl<'a> Plan<'a> {
                     from: range.from.unwrap_or(i64::MIN),
                     to: range.to.unwrap_or(i64::MAX),
                 }),
-                Clause::Words(words) => plan.words.push((place(&words.field), &words.text)),
+                Clause::Words(words) => plan.words.push((place(&words.field), words)),
             }
         }
         plan.factors = query
@@ -109,7 +129,7 @@ impl<'a> Plan<'a> {
         plan
     }
 
-    /// The best of those rows whose documents pass every test.
+    /// The first of those rows whose documents pass every test.
     pub fn run(
         &self,
         schema: &Schema,
@@ -117,6 +137,10 @@ impl<'a> Plan<'a> {
         rows: Vec<Row>,
         after: Option<&Position>,
     ) -> Found {
+        let order = &self.query.order;
+        let limit = self.query.limit as usize;
+        let facets = self.query.facets.iter();
+        let mut counters: Vec<_> = facets.map(|facet| Counter::new(schema, facet)).collect();
         let mut total = 0;
         let mut ranked = Vec::new();
         for row in rows {
@@ -124,35 +148,67 @@ impl<'a> Plan<'a> {
             if !self.tests.iter().all(|test| test.holds(document)) {
                 continue;
             }
+            let Some(key) = self.key(document) else {
+                continue;
+            };
             total += 1;
-            let score = self
-                .factors
-                .iter()
-                .map(|factor| factor.of(document))
-                .product();
-            if after.is_none_or(|after| after.compare(score, &document.id).is_gt()) {
-                ranked.push((score, document));
+            for counter in &mut counters {
+                counter.count(document);
+            }
+            if after.is_none_or(|after| order.is_behind(key, &document.id, after)) {
+                ranked.push((key, document));
             }
         }
-        let rank = |a: &(f64, &Document), b: &(f64, &Document)| order(a.0, &a.1.id, b.0, &b.1.id);
-        let more = ranked.len() > self.limit;
+        let rank = |a: &(f64, &Document), b: &(f64, &Document)| {
+            order.compare((a.0, &a.1.id), (b.0, &b.1.id))
+        };
+        let more = ranked.len() > limit;
         if more {
-            ranked.select_nth_unstable_by(self.limit, rank);
-            ranked.truncate(self.limit);
+            ranked.select_nth_unstable_by(limit, rank);
+            ranked.truncate(limit);
         }
         ranked.sort_unstable_by(rank);
-        let hits = ranked.into_iter().map(|(score, document)| Hit {
-            id: document.id.clone(),
-            score,
-            distance_m: self
-                .distance_from
-                .and_then(|(place, from)| distance_from(document, place, from)),
-            fields: document.fields(schema),
-        });
+        let last = ranked.last().filter(|_| more);
         Found {
-            hits: hits.collect(),
+            next: last.map(|(key, document)| Position {
+                key: *key,
+                id: document.id.clone(),
+            }),
+            hits: ranked
+                .into_iter()
+                .map(|(_, document)| self.hit(schema, document))
+                .collect(),
             total,
-            more,
+            facets: counters.into_iter().map(Counter::counts).collect(),
+        }
+    }
+
+    fn key(&self, document: &Document) -> Option<f64> {
+        match self.key {
+            Key::Score => Some(self.score(document)),
+            Key::Distance { place, from } => distance_from(document, place, from),
+            Key::Date { place } => match *document.value(place) {
+                // Exact: dates have fewer than 53 bits.
+                Value::Date(ms) => Some(ms as f64),
+                _ => None,
+            },
+        }
+    }
+
+    fn score(&self, document: &Document) -> f64 {
+        let factors = self.factors.iter();
+        factors.map(|factor| factor.of(document)).product()
+    }
+
+    fn hit(&self, schema: &Schema, document: &Document) -> Hit {
+        let far = self
+            .distance_from
+            .and_then(|(place, from)| distance_from(document, place, from));
+        Hit {
+            id: document.id.clone(),
+            score: self.score(document),
+            distance_m: far,
+            fields: document.fields(schema),
         }
     }
 }
@@ -160,8 +216,8 @@ impl<'a> Plan<'a> {
 impl Test<'_> {
     fn holds(&self, document: &Document) -> bool {
         match *self {
-            Self::Keyword { place, value } => {
-                matches!(document.value(place), Value::Keyword(held) if held == value)
+            Self::Keyword { place, values } => {
+                matches!(document.value(place), Value::Keyword(held) if values.contains(held))
             }
             Self::Flag { place, value } => *document.value(place) == Value::Boolean(value),
             Self::Near {

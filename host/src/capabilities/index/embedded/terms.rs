@@ -9,13 +9,14 @@ use tantivy::schema::{
     FAST, Field, INDEXED, IndexRecordOption, STRING, Schema as Layout, TextFieldIndexing,
     TextOptions,
 };
+use tantivy::tokenizer::WhitespaceTokenizer;
 use tantivy::{
     DocId, Index, IndexReader, IndexWriter, ReloadPolicy, Score, SegmentReader, TantivyDocument,
     Term,
 };
 
 use super::super::geo::{Cell, cells_around};
-use super::super::words::{analyzer, words};
+use super::super::words::{may_have_a_typo, words};
 use super::super::{Schema, Value};
 use super::document::Document;
 use super::query::{Plan, Test};
@@ -25,6 +26,8 @@ use crate::manifest::FieldType;
 const WRITER_MEMORY_BYTES: usize = 32 << 20;
 /// A circle with more cells is not narrowed by them: the table alone decides.
 const CELLS_MAX: usize = 4_096;
+/// Cells with their keywords: more of them, and they narrow apart.
+const PAIRS_MAX: usize = 4_096;
 const WORDS: &str = "words";
 const ROW: &str = "row";
 
@@ -58,7 +61,10 @@ impl Terms {
         });
         let texts = texts.collect();
         let index = Index::create_in_ram(layout.build());
-        index.tokenizers().register(WORDS, analyzer());
+        // They come split.
+        index
+            .tokenizers()
+            .register(WORDS, WhitespaceTokenizer::default());
         let options = IndexWriterOptions::builder()
             .memory_budget_per_thread(WRITER_MEMORY_BYTES)
             .num_merge_threads(1)
@@ -80,16 +86,19 @@ impl Terms {
     /// A query for a superset of the documents that the plan wants; none if no term narrows it.
     pub fn narrowing(&self, plan: &Plan) -> Option<Box<dyn Query>> {
         let mut parts: Vec<Box<dyn Query>> = Vec::new();
-        let keyword = plan.tests.iter().find_map(|test| match test {
-            Test::Keyword { place, value } => Some(keyword_term(*place, value)),
+        // Of the first keyword: with these, a cell has fewer documents.
+        let keywords = plan.tests.iter().find_map(|test| match test {
+            Test::Keyword { place, values } => Some(keyword_terms(*place, values)),
             Test::Flag { .. } | Test::Near { .. } | Test::Dates { .. } => None,
         });
         for test in &plan.tests {
             match test {
-                Test::Keyword { place, value } => {
-                    parts.push(self.term(&keyword_term(*place, value)));
+                Test::Keyword { place, values } => {
+                    parts.push(self.any(keyword_terms(*place, values)));
                 }
-                Test::Flag { place, value } => parts.push(self.term(&flag_term(*place, *value))),
+                Test::Flag { place, value } => {
+                    parts.push(self.any(vec![flag_term(*place, *value)]));
+                }
                 Test::Near {
                     place,
                     center,
@@ -98,28 +107,41 @@ impl Terms {
                     let Some(cells) = cells_around(*center, *radius_m, CELLS_MAX) else {
                         continue;
                     };
-                    let terms = cells.into_iter().map(|cell| {
-                        let cell = cell_term(*place, cell);
-                        match &keyword {
-                            Some(keyword) => format!("{keyword}{cell}"),
-                            None => cell,
-                        }
-                    });
-                    let terms = terms.map(|term| Term::from_field_text(self.exact, &term));
-                    parts.push(Box::new(TermSetQuery::new(terms)));
+                    let cells = cells.into_iter().map(|cell| cell_term(*place, cell));
+                    parts.push(
+                        self.any(match &keywords {
+                            Some(keywords) if keywords.len() * cells.len() <= PAIRS_MAX => cells
+                                .flat_map(|cell| {
+                                    keywords
+                                        .iter()
+                                        .map(move |keyword| format!("{keyword}{cell}"))
+                                })
+                                .collect(),
+                            Some(_) | None => cells.collect(),
+                        }),
+                    );
                 }
                 Test::Dates { .. } => {}
             }
         }
-        for (place, text) in &plan.words {
+        for (place, asked) in &plan.words {
             let field = self.text(*place);
-            let mut words = words(text);
-            if let Some(last) = words.pop() {
-                let last = Term::from_field_text(field, &last);
-                parts.push(Box::new(FuzzyTermQuery::new_prefix(last, 0, false)));
+            let words = words(&asked.text);
+            let last = words.len().saturating_sub(1);
+            for (at, word) in words.iter().enumerate() {
+                let term = Term::from_field_text(field, word);
+                let word_itself = match at == last {
+                    true => boxed(FuzzyTermQuery::new_prefix(term.clone(), 0, false)),
+                    false => boxed(TermQuery::new(term.clone(), IndexRecordOption::Basic)),
+                };
+                parts.push(match asked.typos && may_have_a_typo(word) {
+                    true => boxed(BooleanQuery::union(vec![
+                        word_itself,
+                        boxed(FuzzyTermQuery::new(term, 1, true)),
+                    ])),
+                    false => word_itself,
+                });
             }
-            let terms = words.iter().map(|word| Term::from_field_text(field, word));
-            parts.extend(terms.map(|term| boxed(TermQuery::new(term, IndexRecordOption::Basic))));
         }
         let parts: Vec<_> = parts.into_iter().map(|part| (Occur::Must, part)).collect();
         (!parts.is_empty()).then(|| boxed(BooleanQuery::new(parts)))
@@ -129,9 +151,14 @@ impl Terms {
         self.reader.searcher().search(query, &Rows)
     }
 
-    fn term(&self, term: &str) -> Box<dyn Query> {
-        let term = Term::from_field_text(self.exact, term);
-        Box::new(TermQuery::new(term, IndexRecordOption::Basic))
+    fn any(&self, terms: Vec<String>) -> Box<dyn Query> {
+        let mut terms = terms
+            .iter()
+            .map(|term| Term::from_field_text(self.exact, term));
+        match (terms.next(), terms.len()) {
+            (Some(only), 0) => boxed(TermQuery::new(only, IndexRecordOption::Basic)),
+            (first, _) => boxed(TermSetQuery::new(first.into_iter().chain(terms))),
+        }
     }
 
     fn document(&self, row: Row, schema: &Schema, document: &Document) -> TantivyDocument {
@@ -151,7 +178,7 @@ impl Terms {
                     terms.add_text(self.exact, flag_term(place, *value));
                 }
                 (FieldType::Text, Value::Text(text)) => {
-                    terms.add_text(self.text(place), text);
+                    terms.add_text(self.text(place), words(text).join(" "));
                 }
                 _ => {}
             }
@@ -199,6 +226,11 @@ fn boxed(query: impl Query) -> Box<dyn Query> {
 
 fn keyword_term(place: usize, value: &str) -> String {
     format!("{place}={value}\0")
+}
+
+fn keyword_terms(place: usize, values: &[String]) -> Vec<String> {
+    let terms = values.iter().map(|value| keyword_term(place, value));
+    terms.collect()
 }
 
 fn flag_term(place: usize, value: bool) -> String {

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value as Json, json};
 
+use super::super::schema::RESERVED_PREFIX;
 use super::super::{Field, GeoPoint, Schema, Value};
 use crate::manifest::FieldType;
 
@@ -10,29 +11,9 @@ pub const ID: &str = "praxis_id";
 /// The version of each source.
 pub const VERSIONS: &str = "praxis_versions";
 
-/// Settings and mapping of a new index.
+/// What a new index is made with.
 pub fn index(schema: &Schema) -> Json {
     json!({
-        "settings": {
-            "analysis": {
-                // Words as in `words.rs`: split where neither letter nor digit stands.
-                "char_filter": {
-                    "praxis_words": {
-                        "type": "pattern_replace",
-                        "pattern": r"[^\p{L}\p{N}]+",
-                        "replacement": " ",
-                    },
-                },
-                "analyzer": {
-                    "praxis_words": {
-                        "type": "custom",
-                        "char_filter": ["praxis_words"],
-                        "tokenizer": "whitespace",
-                        "filter": ["lowercase", "asciifolding"],
-                    },
-                },
-            },
-        },
         "mappings": mapping(schema),
     })
 }
@@ -42,6 +23,9 @@ pub fn mapping(schema: &Schema) -> Json {
         .fields()
         .map(|(name, kind)| (name.to_owned(), property(kind)))
         .collect();
+    for name in texts(schema) {
+        properties.insert(words_of(name), json!({ "type": "keyword" }));
+    }
     properties.insert(ID.into(), json!({ "type": "keyword" }));
     properties.insert(
         VERSIONS.into(),
@@ -50,15 +34,29 @@ pub fn mapping(schema: &Schema) -> Json {
     json!({ "dynamic": "strict", "properties": properties })
 }
 
+/// The field with the words of a text, as `words.rs` splits it: no analyzer of the server's own, so
+/// that both adapters find the same.
+pub fn words_of(text: &str) -> String {
+    format!("{RESERVED_PREFIX}words_{text}")
+}
+
+/// The fields that are texts.
+pub fn texts(schema: &Schema) -> impl Iterator<Item = &str> {
+    let texts = schema.fields().filter(|(_, kind)| *kind == FieldType::Text);
+    texts.map(|(name, _)| name)
+}
+
 fn property(kind: FieldType) -> Json {
     match kind {
         FieldType::Keyword => json!({ "type": "keyword" }),
-        FieldType::Text => json!({ "type": "text", "analyzer": "praxis_words" }),
         FieldType::Number => json!({ "type": "double" }),
         FieldType::Date => json!({ "type": "date", "format": "epoch_millis" }),
         FieldType::GeoPoint => json!({ "type": "geo_point" }),
         FieldType::Boolean => json!({ "type": "boolean" }),
-        FieldType::Stored => json!({ "type": "keyword", "index": false, "doc_values": false }),
+        // The words of a text stand beside it.
+        FieldType::Text | FieldType::Stored => {
+            json!({ "type": "keyword", "index": false, "doc_values": false })
+        }
     }
 }
 

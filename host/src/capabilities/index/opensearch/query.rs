@@ -1,16 +1,39 @@
 //! A query as one request to OpenSearch, and its answer.
 
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Value as Json, json};
 
 use super::super::geo::distance_m;
 use super::super::schema::TOTAL_EXACT_MAX;
-use super::super::words::words;
-use super::super::{Clause, Factor, Hit, Position, Query, Schema};
+use super::super::words::{may_have_a_typo, words};
+use super::super::{Clause, Error, Factor, Hit, Order, Position, Query, Schema};
 use super::layout::{self, ID};
 
-pub fn body(query: &Query, size: usize) -> Json {
-    let filter: Vec<_> = query.filter.iter().flat_map(clauses).collect();
+/// Of all the words that are like one with a typo.
+const SIMILAR_WORDS_MAX: usize = 1_000;
+
+/// Without its size and where it begins.
+pub fn body(query: &Query) -> Json {
+    let mut filter: Vec<_> = query.filter.iter().flat_map(clauses).collect();
+    let key = match &query.order {
+        Order::Score => json!({ "_score": "desc" }),
+        Order::Nearest((field, from)) => {
+            filter.push(json!({ "exists": { "field": field } }));
+            json!({
+                "_geo_distance": {
+                    field: { "lat": from.lat, "lon": from.lon },
+                    "order": "asc",
+                    "unit": "m",
+                    "distance_type": "arc",
+                },
+            })
+        }
+        Order::Earliest(field) => {
+            filter.push(json!({ "exists": { "field": field } }));
+            json!({ field: { "order": "asc" } })
+        }
+    };
     let filter = json!({ "bool": { "filter": filter } });
     let functions: Vec<_> = query.score.iter().map(function).collect();
     let scored = if functions.is_empty() {
@@ -27,8 +50,7 @@ pub fn body(query: &Query, size: usize) -> Json {
     };
     json!({
         "query": scored,
-        "sort": [{ "_score": "desc" }, { ID: "asc" }],
-        "size": size,
+        "sort": [key, { ID: "asc" }],
         "track_scores": true,
         "track_total_hits": TOTAL_EXACT_MAX,
     })
@@ -36,7 +58,7 @@ pub fn body(query: &Query, size: usize) -> Json {
 
 fn clauses(clause: &Clause) -> Vec<Json> {
     match clause {
-        Clause::Term(term) => vec![json!({ "term": { &term.field: term.value } })],
+        Clause::Terms(terms) => vec![json!({ "terms": { &terms.field: terms.values } })],
         Clause::Flag(flag) => vec![json!({ "term": { &flag.field: flag.value } })],
         Clause::GeoDistance(circle) => vec![json!({
             "geo_distance": {
@@ -57,17 +79,35 @@ fn clauses(clause: &Clause) -> Vec<Json> {
             vec![json!({ "range": { &range.field: bounds } }), exists]
         }
         Clause::Words(asked) => {
-            // Split here, so that both sides agree; the terms in the index are such words.
-            let mut words = words(&asked.text);
-            let last = words
-                .pop()
-                .map(|last| json!({ "prefix": { &asked.field: last } }));
-            let whole = words
-                .iter()
-                .map(|word| json!({ "term": { &asked.field: word } }));
-            whole.chain(last).collect()
+            let words = words(&asked.text);
+            let last = words.len().saturating_sub(1);
+            let field = layout::words_of(&asked.field);
+            let clauses = words.iter().enumerate().map(|(at, word)| {
+                let word_itself = match at == last {
+                    true => json!({ "prefix": { &field: word } }),
+                    false => json!({ "term": { &field: word } }),
+                };
+                match asked.typos && may_have_a_typo(word) {
+                    true => json!({ "bool": { "should": [word_itself, similar(&field, word)] } }),
+                    false => word_itself,
+                }
+            });
+            clauses.collect()
         }
     }
+}
+
+fn similar(field: &str, word: &str) -> Json {
+    json!({
+        "fuzzy": {
+            field: {
+                "value": word,
+                "fuzziness": 1,
+                "transpositions": true,
+                "max_expansions": SIMILAR_WORDS_MAX,
+            },
+        },
+    })
 }
 
 fn function(factor: &Factor) -> Json {
@@ -90,6 +130,8 @@ fn function(factor: &Factor) -> Json {
 #[derive(Deserialize)]
 pub struct Answer {
     pub hits: Hits,
+    #[serde(default)]
+    pub aggregations: Json,
 }
 
 #[derive(Deserialize)]
@@ -107,17 +149,22 @@ pub struct Total {
 pub struct Found {
     #[serde(rename = "_id")]
     id: String,
+    #[serde(rename = "_score")]
+    score: f64,
     #[serde(rename = "_source")]
     source: Json,
-    sort: (f64, String),
+    /// The key as it was written: `serde_json` reads a number of 17 digits into one that may stand
+    /// beside it, and a page that begins there skips those who are alike.
+    sort: (Box<RawValue>, String),
 }
 
 impl Found {
-    pub fn position(&self) -> Position {
-        Position {
-            score: self.sort.0,
+    pub fn position(&self) -> Result<Position, Error> {
+        let key = self.sort.0.get().parse().map_err(Error::unavailable)?;
+        Ok(Position {
+            key,
             id: self.id.clone(),
-        }
+        })
     }
 
     pub fn read(&self, schema: &Schema, query: &Query) -> Hit {
@@ -127,9 +174,18 @@ impl Found {
         });
         Hit {
             id: self.id.clone(),
-            score: self.sort.0,
+            score: self.score,
             distance_m: far,
             fields: layout::fields(schema, &self.source),
         }
+    }
+}
+
+/// What the page behind such a place is asked for with.
+pub fn search_after(query: &Query, place: &Position) -> Json {
+    match &query.order {
+        Order::Score | Order::Nearest(_) => json!([place.key, place.id]),
+        // A date is a whole number of milliseconds; with a fraction it is refused.
+        Order::Earliest(_) => json!([place.key as i64, place.id]),
     }
 }

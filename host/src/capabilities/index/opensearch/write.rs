@@ -12,8 +12,9 @@ use opensearch::{BulkParts, MgetParts, OpenSearch};
 use serde::Deserialize;
 use serde_json::{Map, Value as Json, json};
 
-use super::super::{Change, Error, Outcome};
-use super::layout::{ID, VERSIONS, json_of};
+use super::super::words::words;
+use super::super::{Change, Error, Outcome, Schema};
+use super::layout::{ID, VERSIONS, json_of, texts, words_of};
 use super::{WRITE_TIMEOUT_MS, answer};
 
 const CONFLICT_ATTEMPTS_MAX: usize = 8;
@@ -21,6 +22,7 @@ const CONFLICT_ATTEMPTS_MAX: usize = 8;
 pub async fn apply(
     client: &OpenSearch,
     index: &str,
+    schema: &Schema,
     changes: &[Change],
 ) -> Result<Vec<Outcome>, Error> {
     let mut outcomes = vec![Outcome::Stale; changes.len()];
@@ -30,7 +32,7 @@ pub async fn apply(
         let of_open = changes.iter().zip(&mut outcomes);
         for (change, outcome) in of_open.filter(|(change, _)| open.contains(change.id.as_str())) {
             let document = documents.entry(&change.id).or_default();
-            *outcome = document.merge(change);
+            *outcome = document.merge(schema, change);
         }
         documents.retain(|_, document| document.changed);
         open = write(client, index, &documents).await?;
@@ -58,7 +60,7 @@ struct Seen {
 }
 
 impl Document {
-    fn merge(&mut self, change: &Change) -> Outcome {
+    fn merge(&mut self, schema: &Schema, change: &Change) -> Outcome {
         let held = self
             .source
             .get(VERSIONS)
@@ -76,6 +78,15 @@ impl Document {
             match json_of(&field.value) {
                 Some(value) => self.source.insert(field.name.clone(), value),
                 None => self.source.remove(&field.name),
+            };
+        }
+        for name in texts(schema) {
+            match self.source.get(name).and_then(Json::as_str) {
+                Some(text) => {
+                    let words = json!(words(text));
+                    self.source.insert(words_of(name), words)
+                }
+                None => self.source.remove(&words_of(name)),
             };
         }
         self.changed = true;

@@ -80,7 +80,7 @@ fn said(live: &Live, verb: &str, operator: &Claims) {
 
 fn problem(refused: &Refused, reason: String) -> Problem {
     match refused {
-        Refused::Unknown(_) => Problem::not_found(),
+        Refused::Unknown(_) => Problem::not_there(reason),
         Refused::Busy(_) => Problem::conflict("swap-under-way", reason),
         Refused::Uncalled { .. } => Problem::conflict("component-not-called", reason),
         Refused::NothingBefore(_) => Problem::conflict("no-previous-version", reason),

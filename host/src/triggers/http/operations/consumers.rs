@@ -1,20 +1,20 @@
-//! `/v1/ops/consumers`: how far behind each group is, and a request to handle again.
+//! `/v1/ops/consumers`: how far behind each group is, and requests to handle again and to leave out.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::Request;
+use http::{Request, StatusCode};
 use hyper::body::Incoming;
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 
 use super::super::auth::Claims;
 use super::super::{Problem, Response};
-use super::{answer, body};
+use super::{answer, answer_with, body};
 use crate::capabilities::events::{Broker, Lag};
 use crate::triggers::kafka::dead_letters::DeadLetters;
 use crate::triggers::kafka::replay::request::{self, From, Range, Refused};
-use crate::triggers::kafka::watch::{View, Watch};
+use crate::triggers::kafka::watch::{Unskippable, View, Watch};
 use crate::triggers::kafka::{Group, lag};
 
 /// How long the broker may take to say how far behind all groups are.
@@ -175,10 +175,58 @@ pub async fn replay(
 
 fn problem(refused: Refused) -> Problem {
     match refused {
-        Refused::UnknownGroup(_) => Problem::not_found(),
+        Refused::UnknownGroup(_) => Problem::not_there(refused.to_string()),
         Refused::UnreadTopic { .. } | Refused::UnknownPartition { .. } => {
             Problem::bad_request(refused.to_string())
         }
         Refused::Broker(_) => Problem::unavailable("the event broker"),
     }
+}
+
+/// An event by its place.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Place {
+    topic: String,
+    partition: u32,
+    offset: u64,
+}
+
+/// Has the group leave out an event that has failed. 202: it goes to the dead letters once its pause
+/// is over.
+pub async fn skip(
+    events: &Events,
+    group: &str,
+    request: Request<Incoming>,
+    operator: &Claims,
+) -> Result<Response, Problem> {
+    let place: Place = body::json(request).await?;
+    if !events.groups.iter().any(|known| known.name == group) {
+        return Err(problem(Refused::UnknownGroup(group.to_owned())));
+    }
+    let Place {
+        topic,
+        partition,
+        offset,
+    } = &place;
+    let skipped = events.watch.skip(group, topic, *partition, *offset);
+    skipped.map_err(unskipped)?;
+    let operator = &operator.sub;
+    tracing::warn!(
+        group,
+        event.topic = topic,
+        event.partition = partition,
+        event.offset = offset,
+        operator,
+        "an event is to be left out"
+    );
+    Ok(answer_with(StatusCode::ACCEPTED, &place))
+}
+
+fn unskipped(unskippable: Unskippable) -> Problem {
+    let kind = match unskippable {
+        Unskippable::Elsewhere => "read-elsewhere",
+        Unskippable::NotFailing => "not-failing",
+    };
+    Problem::conflict(kind, unskippable.to_string())
 }

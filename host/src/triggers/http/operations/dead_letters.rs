@@ -110,13 +110,13 @@ pub async fn redrive_all(
 }
 
 fn id(text: &str) -> Result<Id, Problem> {
-    text.parse().map_err(|()| Problem::not_found())
+    text.parse().map_err(|()| problem(Refused::Unknown))
 }
 
 fn problem(refused: Refused) -> Problem {
     let reason = refused.to_string();
     match refused {
-        Refused::Unknown => Problem::not_found(),
+        Refused::Unknown => Problem::not_there(reason),
         Refused::Earlier(_) => Problem::conflict("earlier-dead-letter", reason),
         Refused::Malformed => Problem::conflict("malformed-event", reason),
         Refused::Unwanted(_) => Problem::conflict("event-refused", reason),

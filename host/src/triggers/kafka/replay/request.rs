@@ -54,7 +54,9 @@ pub struct Range {
 /// Why nothing is handled again.
 #[derive(Debug, thiserror::Error)]
 pub enum Refused {
-    #[error("no component of this application has the group {0}")]
+    #[error(
+        "no component of this application has the group {0}: /v1/ops/consumers lists those there are"
+    )]
     UnknownGroup(String),
     #[error("the group {group} does not read the topic {topic}")]
     UnreadTopic { group: String, topic: String },

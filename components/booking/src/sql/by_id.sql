@@ -1,0 +1,3 @@
+select to_jsonb(b) as booking
+from bookings b
+where b.id = $1::uuid

@@ -1,0 +1,220 @@
+//! What a search may ask, and what its cursor is good for.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use praxis_domain::FieldError;
+use praxis_domain::search::{DAYS_MAX, Facets, LIMIT_DEFAULT, Order, Search, distance_km};
+
+const NOW: &str = "2026-11-22T12:00:00Z";
+
+fn parse(query: &str) -> Result<Search, Vec<FieldError>> {
+    parse_at(query, NOW)
+}
+
+fn parse_at(query: &str, now: &str) -> Result<Search, Vec<FieldError>> {
+    let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+    let get = |name: &str| {
+        pairs
+            .clone()
+            .find(|(known, _)| *known == name)
+            .map(|(_, v)| v)
+    };
+    Search::parse(get, now.parse().unwrap())
+}
+
+fn pointers(query: &str) -> Vec<String> {
+    let errors = parse(query).unwrap_err();
+    errors.into_iter().map(|error| error.pointer).collect()
+}
+
+const BERLIN: &str = "lat=52.5&lon=13.4&radius_km=25&specialty=cardiology";
+
+#[test]
+fn a_search_around_a_place_has_defaults() {
+    let search = parse(BERLIN).unwrap();
+    let around = search.around.unwrap();
+    assert_eq!((around.radius_m(), around.scale_m()), (25_000.0, 12_500.0));
+    let (from, before) = search.available;
+    assert_eq!(from.to_string(), NOW);
+    assert_eq!(before.to_string(), "2026-11-29T12:00:00Z");
+    assert_eq!(search.limit, LIMIT_DEFAULT);
+}
+
+#[test]
+fn a_name_is_enough_and_narrows() {
+    assert_eq!(parse("q=weidenbach").unwrap().around, None);
+    let both = parse(&format!("{BERLIN}&q=weidenbach")).unwrap();
+    assert!(both.around.is_some() && both.words.is_some());
+}
+
+#[test]
+fn place_and_specialty_go_together() {
+    let all = [
+        "/query/lat",
+        "/query/lon",
+        "/query/radius_km",
+        "/query/specialty",
+    ];
+    assert_eq!(pointers(""), all);
+    assert_eq!(pointers("lat=52&lon=13&q=a"), all[2..]);
+    assert_eq!(pointers("specialty=cardiology"), all[..3]);
+}
+
+#[test]
+fn every_parameter_that_is_wrong_is_named() {
+    for (more, name) in [
+        ("limit=0", "limit"),
+        ("limit=101", "limit"),
+        ("limit=x", "limit"),
+        ("q=\"", "q"),
+        ("available_before=tomorrow", "available_before"),
+        ("available_before=2026-11-22T12:00:00Z", "available_before"),
+        ("cursor=x", "cursor"),
+        ("cursor=3.2.3.4", "cursor"),
+        ("cursor=3.x.3.0.0.41", "cursor"),
+        ("cursor=3.2.3.0.2.41", "cursor"),
+        ("cursor=2.2.3.0.41", "cursor"),
+        // Of a time that ends before it begins.
+        ("cursor=3.3.2.0.0.41", "cursor"),
+        // Of another search.
+        ("cursor=3.2.3.0.0.41", "cursor"),
+    ] {
+        assert_eq!(
+            pointers(&format!("{BERLIN}&{more}")),
+            [format!("/query/{name}")]
+        );
+    }
+    assert_eq!(
+        pointers("lat=91&lon=NaN&radius_km=0&specialty=x"),
+        [
+            "/query/lat",
+            "/query/lon",
+            "/query/radius_km",
+            "/query/specialty"
+        ]
+    );
+    for radius in ["201", "0", "-0", "-1", "1e-300", "inf", "NaN", "0.0009"] {
+        assert_eq!(
+            pointers(&format!("lat=1&lon=1&radius_km={radius}&specialty=ent")),
+            ["/query/radius_km"],
+            "{radius}"
+        );
+    }
+    assert!(parse("lat=-90&lon=180&radius_km=0.001&specialty=ent").is_ok());
+}
+
+#[test]
+fn the_next_page_keeps_the_times_of_the_first() {
+    let first = parse(&format!("{BERLIN}&available_before=2026-11-24T00:00:00Z")).unwrap();
+    let cursor = first.next_cursor("[0.5,\"ü\"]");
+    let again = format!("{BERLIN}&available_before=2026-11-24T00:00:00Z&cursor={cursor}");
+    let next = parse_at(&again, "2026-11-25T00:00:00Z").unwrap();
+    assert_eq!(next.available, first.available);
+    assert_eq!(next.index_cursor.as_deref(), Some("[0.5,\"ü\"]"));
+}
+
+#[test]
+fn a_cursor_is_good_for_its_own_search_only() {
+    let cursor = parse(&format!("{BERLIN}&q=weidenbach&limit=5"));
+    let cursor = cursor.unwrap().next_cursor("x");
+    let with = |query: &str| parse(&format!("{query}&cursor={cursor}"));
+    assert!(with(&format!("{BERLIN}&q=weidenbach&limit=9")).is_ok());
+    for other in [
+        BERLIN.to_owned(),
+        "q=weidenbach".to_owned(),
+        format!("{BERLIN}&q=weidenbac"),
+        format!("{BERLIN}&q=weidenbach").replace("13.4", "13.41"),
+        format!("{BERLIN}&q=weidenbach").replace("cardiology", "ent"),
+        format!("{BERLIN}&q=weidenbach").replace("km=25", "km=26"),
+    ] {
+        let errors = with(&other).unwrap_err();
+        assert_eq!(errors[0].pointer, "/query/cursor", "{other}");
+    }
+}
+
+#[test]
+fn distances_are_told_to_the_metre() {
+    assert_eq!(distance_km(1_234.567), 1.235);
+}
+
+#[test]
+fn any_of_several_specialties_is_asked_for_with_commas() {
+    let keys = |search: &Search| search.around.as_ref().unwrap().specialty_keys();
+    let with = |keys: &str| parse(&format!("lat=1&lon=1&radius_km=1&specialty={keys}"));
+    let search = with("ent, cardiology,ent").unwrap();
+    assert_eq!(keys(&search), ["cardiology", "ent"]);
+    let cursor = search.next_cursor("x");
+    assert!(with(&format!("cardiology,ent&cursor={cursor}")).is_ok());
+    assert!(with(&format!("cardiology&cursor={cursor}")).is_err());
+    let ten = "allergology,anaesthesiology,cardiology,chiropractic,dentistry,dermatology,\
+               dietetics,ent,endocrinology,gastroenterology";
+    assert_eq!(keys(&with(ten).unwrap()).len(), 10);
+    for (wrong, said) in [
+        (format!("{ten},geriatrics"), "10 at most"),
+        ("ent,astrology".to_owned(), "\"astrology\""),
+        ("ent,".to_owned(), "\"\""),
+        ("ent;cardiology".to_owned(), "/v1/specialties"),
+    ] {
+        let errors = with(&wrong).unwrap_err();
+        assert_eq!(errors[0].pointer, "/query/specialty", "{wrong}");
+        assert!(errors[0].detail.contains(said), "{errors:?}");
+    }
+}
+
+#[test]
+fn there_are_three_orders() {
+    let order = |query: &str| parse(query).unwrap().order;
+    assert_eq!(order(BERLIN), Order::Best);
+    assert_eq!(order(&format!("{BERLIN}&order=best")), Order::Best);
+    assert_eq!(order(&format!("{BERLIN}&order=nearest")), Order::Nearest);
+    assert_eq!(order(&format!("{BERLIN}&order=soonest")), Order::Soonest);
+    assert_eq!(order("q=anna&order=soonest"), Order::Soonest);
+    assert_eq!(pointers("q=anna&order=nearest"), ["/query/order"]);
+    assert_eq!(pointers(&format!("{BERLIN}&order=Best")), ["/query/order"]);
+    let cursor = parse(BERLIN).unwrap().next_cursor("x");
+    let other = format!("{BERLIN}&order=soonest&cursor={cursor}");
+    assert_eq!(pointers(&other), ["/query/cursor"]);
+}
+
+#[test]
+fn facets_say_what_is_counted_and_in_which_zone() {
+    let facets = |query: &str| parse(&format!("{BERLIN}&{query}")).unwrap().facets;
+    assert!(facets("limit=1") == Facets::default());
+    let both = facets("facets=day,specialty&time_zone=Europe/Berlin");
+    assert!(both.specialty);
+    assert_eq!(both.day.unwrap().name(), "Europe/Berlin");
+    let days = parse(&format!("{BERLIN}&facets=day")).unwrap().days();
+    let days = days.unwrap();
+    assert_eq!(days.dates().len(), 8, "seven days from noon on");
+    assert_eq!(days.dates()[0].to_string(), "2026-11-22");
+    let far = format!("{BERLIN}&facets=day&available_before=2030-01-01T00:00:00Z");
+    assert_eq!(parse(&far).unwrap().days().unwrap().dates().len(), DAYS_MAX);
+    assert_eq!(parse(BERLIN).unwrap().days(), None);
+    for (wrong, name) in [
+        ("facets=city", "facets"),
+        ("facets=day,", "facets"),
+        ("time_zone=Europe/Berlin", "time_zone"),
+        ("facets=specialty&time_zone=Europe/Berlin", "time_zone"),
+        ("facets=day&time_zone=Berlin", "time_zone"),
+    ] {
+        assert_eq!(
+            pointers(&format!("{BERLIN}&{wrong}")),
+            [format!("/query/{name}")],
+            "{wrong}"
+        );
+    }
+}
+
+#[test]
+fn typos_are_overlooked_where_nothing_is_found_and_on_the_pages_behind() {
+    let first = parse("q=weidenbahc").unwrap();
+    assert!(!first.typos);
+    let nearly = first.with_typos().unwrap();
+    assert!(nearly.typos && nearly.clone().with_typos().is_none());
+    let next = parse(&format!("q=weidenbahc&cursor={}", nearly.next_cursor("x"))).unwrap();
+    assert!(next.typos && next.with_typos().is_none());
+    let exact = parse("q=weidenbach").unwrap();
+    let next = parse(&format!("q=weidenbach&cursor={}", exact.next_cursor("x"))).unwrap();
+    assert!(!next.typos && next.with_typos().is_none());
+    assert_eq!(parse(BERLIN).unwrap().with_typos(), None);
+}
