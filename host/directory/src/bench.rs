@@ -13,6 +13,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
+use futures::{StreamExt as _, TryStreamExt as _};
+use indicatif::{ProgressBar, ProgressStyle};
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use tokio::task::JoinSet;
@@ -35,6 +37,10 @@ const SECONDS_MAX: u32 = 24 * 3_600;
 /// More than so many without an answer, and there is nothing to be learned from going on.
 const OPEN_MAX: usize = 20_000;
 
+/// Looks under way while it warms up.
+const WARMING_MAX: usize = 16;
+const BAR: &str = "filling the bitmap {bar:30} {pos} of {len}, {per_sec}, {eta} left";
+
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     /// Where Praxis runs; it must be a development host, since it gives the tokens.
@@ -50,6 +56,9 @@ pub struct Arguments {
     /// Without it, eight European cities are.
     #[arg(long)]
     directory: Option<PathBuf>,
+    /// Do not look at each practitioner once before: then Redis has to be filled while it is measured.
+    #[arg(long)]
+    cold: bool,
     /// The same seed asks for the same things.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -96,6 +105,9 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
         aim,
         kinds: Kinds::new()?,
     });
+    if !arguments.cold {
+        bench.warm().await?;
+    }
     let mut streams = JoinSet::new();
     for (step, per_second) in [
         (Step::Search, SEARCHES),
@@ -124,6 +136,22 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
 }
 
 impl Bench {
+    /// Looks at each practitioner once, as those who came before have.
+    async fn warm(&self) -> anyhow::Result<()> {
+        let practitioners = self.aim.practitioners();
+        let bar = ProgressBar::new(practitioners.len().try_into()?);
+        bar.set_style(ProgressStyle::with_template(BAR)?);
+        let looks = futures::stream::iter(practitioners).map(|practitioner| async {
+            let looked = self.client.look(practitioner).await;
+            bar.inc(1);
+            looked.map(drop)
+        });
+        let warmed = looks.buffer_unordered(WARMING_MAX).try_collect::<()>();
+        let warmed = warmed.await;
+        bar.finish_and_clear();
+        warmed.map_err(|why| anyhow::anyhow!("could not look at free slots: {why}"))
+    }
+
     /// Requests of one kind, each at its time.
     async fn stream(
         self: Arc<Self>,
@@ -172,21 +200,17 @@ impl Bench {
             }
             Step::Look => {
                 let answer = client.look(aim.practitioner(&mut chance)).await;
-                kinds.note(Kind::Look, due, answer.map(drop))
+                kinds.note_look(due, answer).map(drop)
             }
             Step::Book => {
                 let practitioner = aim.practitioner(&mut chance);
-                let free = client.look(practitioner).await;
-                let slot = free.as_ref().ok().and_then(|free| {
-                    let at = chance.random_range(0..free.len().max(1));
-                    free.get(at).cloned()
-                });
-                kinds.note(Kind::Look, due, free.map(drop))?;
-                let Some(slot) = slot else {
+                let answer = client.look(practitioner).await;
+                let free = kinds.note_look(due, answer)?;
+                let Some(slot) = free.get(chance.random_range(0..free.len().max(1))) else {
                     return Ok(());
                 };
                 let due = Instant::now();
-                let answer = client.book(practitioner, &slot, &mut chance).await;
+                let answer = client.book(practitioner, slot, &mut chance).await;
                 kinds.note(Kind::Book, due, answer.map(|booked| client.keep(booked)))
             }
             Step::Cancel => {

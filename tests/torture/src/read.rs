@@ -66,8 +66,12 @@ pub async fn read(world: &World, town: &Town) -> anyhow::Result<Seen> {
         ensure!(differ == 0, "{differ} differ");
         anyhow::Ok(())
     });
-    // What differs still is told by name.
-    drop(agreed.await);
+    let agreed = agreed.await;
+    // What differs still is told by name; what could not be read at all has none.
+    if seen.free.is_empty() {
+        let error = agreed.err().map(|error| format!("{error:#}"));
+        seen.overdue.extend(error);
+    }
     Ok(seen)
 }
 

@@ -123,10 +123,12 @@ pub async fn run(options: &Options, adapter: Adapter) -> anyhow::Result<Report> 
     let settled_seconds = since.elapsed().as_secs_f64();
     let mut seen = read::read(&world, &town).await?;
     seen.operations = crowd.recorder.take();
+    let fallen = world.fallen()?;
     let stopped = futures::future::join_all(world.hosts.iter().map(|host| host.stop())).await;
     let stopped = stopped.into_iter().filter_map(Result::err);
+    overdue.extend(fallen);
     overdue.extend(stopped.map(|error| format!("{error:#}")));
-    seen.overdue = overdue;
+    seen.overdue.append(&mut overdue);
     Ok(Report {
         adapter,
         seed: options.seed,

@@ -126,6 +126,10 @@ impl Aim {
         self.searches[chance.random_range(0..self.searches.len())].clone()
     }
 
+    pub fn practitioners(&self) -> &[String] {
+        &self.practitioners
+    }
+
     pub fn practitioner(&self, chance: &mut ChaCha8Rng) -> &str {
         &self.practitioners[chance.random_range(0..self.practitioners.len())]
     }

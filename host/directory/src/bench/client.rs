@@ -19,6 +19,8 @@ use crate::import::client;
 const RADIUS_KM: u32 = 25;
 const HITS: u32 = 20;
 const DAYS_AHEAD: u64 = 14;
+const SOURCE_HEADER: &str = "x-praxis-source";
+const BITMAP: &str = "bitmap";
 const PEOPLE: u32 = 500;
 /// Bookings that may be cancelled later.
 const BOOKED_MAX: usize = 10_000;
@@ -67,6 +69,13 @@ struct Page {
 pub struct Item {
     pub practitioner_id: String,
     pub next_available_slot: Option<String>,
+}
+
+/// What is free, and who knew it.
+pub struct Looked {
+    pub free: Vec<String>,
+    /// The bitmap did not have it: it was loaded from the database.
+    pub is_loaded: bool,
 }
 
 #[derive(Deserialize)]
@@ -129,7 +138,7 @@ impl Client {
     }
 
     /// The slots that are free.
-    pub async fn look(&self, practitioner: &str) -> Result<Vec<String>, Failure> {
+    pub async fn look(&self, practitioner: &str) -> Result<Looked, Failure> {
         let today = today();
         let to = today + chrono::Days::new(DAYS_AHEAD);
         let url = format!(
@@ -139,9 +148,14 @@ impl Client {
             to.format("%F")
         );
         let answer = answered(self.http.get(url)).await?;
-        let free: Availability = answer.json().await.map_err(failed)?;
-        let slots = free.days.into_iter().flat_map(|day| day.slots);
-        Ok(slots.map(|slot| slot.slot_start).collect())
+        let source = answer.headers().get(SOURCE_HEADER);
+        let is_loaded = source.is_none_or(|source| source != BITMAP);
+        let found: Availability = answer.json().await.map_err(failed)?;
+        let slots = found.days.into_iter().flat_map(|day| day.slots);
+        Ok(Looked {
+            free: slots.map(|slot| slot.slot_start).collect(),
+            is_loaded,
+        })
     }
 
     pub async fn book(

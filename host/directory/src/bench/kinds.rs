@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
 use serde::Serialize;
 use tokio::time::Instant;
 
-use super::client::Failure;
+use super::client::{Failure, Looked};
 use super::locked;
 
 const LATENCY_US_MAX: u64 = 60_000_000;
@@ -34,7 +35,11 @@ const KINDS: [(&str, Option<u32>); 5] = [
     ("booking to search", Some(1_000)),
 ];
 
-pub struct Kinds([Mutex<Taken>; 5]);
+pub struct Kinds {
+    taken: [Mutex<Taken>; 5],
+    /// Looks that the bitmap could not answer.
+    loaded: AtomicU64,
+}
 
 struct Taken {
     latencies: Histogram<u64>,
@@ -48,6 +53,8 @@ pub struct Report {
     seconds: u32,
     /// Until no consumer had anything left to do, after the last answer.
     level_seconds: f64,
+    /// Looks at availability that were loaded from the database.
+    loaded: u64,
     kinds: Vec<Row>,
 }
 
@@ -74,7 +81,27 @@ impl Kinds {
                 failures: BTreeMap::new(),
             })
         };
-        Ok(Self(std::array::from_fn(|_| taken())))
+        Ok(Self {
+            taken: std::array::from_fn(|_| taken()),
+            loaded: AtomicU64::new(0),
+        })
+    }
+
+    /// Notes a look; answers what is free.
+    pub fn note_look(
+        &self,
+        due: Instant,
+        answer: Result<Looked, Failure>,
+    ) -> anyhow::Result<Vec<String>> {
+        let (free, outcome) = match answer {
+            Ok(looked) => {
+                self.loaded.fetch_add(looked.is_loaded.into(), Relaxed);
+                (looked.free, Ok(()))
+            }
+            Err(failure) => (Vec::new(), Err(failure)),
+        };
+        self.note(Kind::Look, due, outcome)?;
+        Ok(free)
     }
 
     /// Notes how long it took since it was due, or why it did not come off.
@@ -85,7 +112,7 @@ impl Kinds {
         outcome: Result<(), Failure>,
     ) -> anyhow::Result<()> {
         let us = u64::try_from(due.elapsed().as_micros())?.clamp(1, LATENCY_US_MAX);
-        let mut taken = locked(&self.0[kind as usize]);
+        let mut taken = locked(&self.taken[kind as usize]);
         match outcome {
             Ok(()) => taken.latencies.record(us)?,
             Err(Failure::Refused) => taken.refused += 1,
@@ -113,7 +140,8 @@ impl Kinds {
             share,
             seconds,
             level_seconds: level.as_secs_f64(),
-            kinds: self.0.iter().zip(KINDS).map(row).collect(),
+            loaded: self.loaded.load(Relaxed),
+            kinds: self.taken.iter().zip(KINDS).map(row).collect(),
         }
     }
 }
@@ -133,6 +161,7 @@ impl fmt::Display for Report {
             share,
             seconds,
             level_seconds,
+            loaded,
             kinds,
         } = self;
         writeln!(f, "{share} of a country's peak for {seconds} s")?;
@@ -157,6 +186,7 @@ impl fmt::Display for Report {
                 writeln!(f, "  {count} times: {why}")?;
             }
         }
+        writeln!(f, "{loaded} looks were loaded from the database")?;
         writeln!(
             f,
             "no consumer had anything left to do {level_seconds:.1} s after the last answer"

@@ -1,6 +1,7 @@
 //! Kafka, through librdkafka.
 
 mod account;
+mod asking;
 mod commits;
 mod driver;
 mod idle;
@@ -88,6 +89,7 @@ pub struct Kafka {
     options: Arc<Options>,
     producer: Arc<producing::Producer>,
     readers: Arc<reading::Readers>,
+    askers: Arc<asking::Askers>,
 }
 
 impl Kafka {
@@ -98,7 +100,8 @@ impl Kafka {
         Ok(Self {
             options,
             producer: Arc::new(producer),
-            readers: Arc::default(),
+            readers: reading::readers(),
+            askers: asking::askers(),
         })
     }
 

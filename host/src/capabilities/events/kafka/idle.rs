@@ -2,7 +2,74 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
+
+/// Shared: what nobody comes for is dropped in time, where that blocks nobody.
+pub struct Shared<K, T>(Mutex<State<K, T>>);
+
+struct State<K, T> {
+    idle: Idle<K, T>,
+    /// Whether somebody looks after what nobody comes for.
+    is_swept: bool,
+}
+
+impl<K, T> Shared<K, T>
+where
+    K: Hash + Eq + Clone + Send + 'static,
+    T: Send + 'static,
+{
+    pub fn new(count_max: usize, time_max: Duration) -> Self {
+        Self(Mutex::new(State {
+            idle: Idle::new(count_max, time_max),
+            is_swept: false,
+        }))
+    }
+
+    pub fn take(&self, key: &K) -> Option<T> {
+        self.state().idle.take(key)
+    }
+
+    /// Keeps it. What has to go for it is dropped here, and may block.
+    pub fn keep(self: &Arc<Self>, key: K, what: T) {
+        let mut state = self.state();
+        let gone = state.idle.keep(key, what, Instant::now());
+        if !std::mem::replace(&mut state.is_swept, true) {
+            let every = state.idle.time_max / 2;
+            tokio::spawn(sweep(Arc::downgrade(self), every));
+        }
+        drop(state);
+        drop(gone);
+    }
+
+    fn state(&self) -> MutexGuard<'_, State<K, T>> {
+        // Nothing panics while it is held.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Drops what is old, until nothing is kept.
+async fn sweep<K, T>(shared: Weak<Shared<K, T>>, every: Duration)
+where
+    K: Hash + Eq + Clone + Send + 'static,
+    T: Send + 'static,
+{
+    loop {
+        tokio::time::sleep(every).await;
+        let Some(shared) = shared.upgrade() else {
+            return;
+        };
+        let mut state = shared.state();
+        let old = state.idle.take_old(Instant::now());
+        state.is_swept = !state.idle.is_empty();
+        let is_over = !state.is_swept;
+        drop(state);
+        tokio::task::spawn_blocking(move || drop(old));
+        if is_over {
+            return;
+        }
+    }
+}
 
 /// Kept by key, and for `time_max` at most.
 pub struct Idle<K, T> {
