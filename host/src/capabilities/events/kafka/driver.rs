@@ -355,6 +355,10 @@ impl Drop for Driver {
             let unassigned = unassign(&*self.consumer, &list(&revoking.partitions));
             log_failure(unassigned, "give partitions up");
         }
+        // Closing alone would not leave a group whose sharing is under way, if this member has no
+        // partition yet; and librdkafka 2.12 crashes if the broker's answer to that comes just then
+        // (confluentinc/librdkafka issue 5347).
+        self.consumer.unsubscribe();
     }
 }
 
