@@ -13,7 +13,7 @@ GUEST := --profile guest --target wasm32-wasip2
 DENY := target/tools/bin/cargo-deny --log-level error check
 ADVISORIES_SECONDS_MAX := 20
 
-.PHONY: up test bench faults torture check components host setup-run setup-test setup-bench fmt lint deny clean
+.PHONY: up test bench growth faults torture check components host setup-run setup-test setup-bench fmt lint deny clean
 
 up: setup-run components host
 	target/release/praxis up
@@ -26,6 +26,11 @@ test: setup-test check components $(TEST_GUESTS:%=component-%) host
 bench: setup-bench components component-hello component-noop component-noops component-rendering component-sql component-unruly host
 	$(CARGO) build $(NATIVE) --bin praxis-benches
 	target/release/praxis-benches $(BENCH)
+
+# How all grows with the directory: docs/performance.md. FACILITIES is a file of real ones (CSV).
+growth: setup-run components host
+	$(CARGO) build $(NATIVE) --bin praxis-benches
+	target/release/praxis-benches growth --facilities $(FACILITIES) $(GROWTH)
 
 # Publishes events, hurts hosts and servers, and says what came of every event.
 faults: setup-run component-batcher component-recorder host

@@ -113,8 +113,9 @@ impl Contestant {
 
     /// `wasmtime serve`, with what a component of WASI 0.3 needs and nothing else.
     pub fn wasmtime(place: &Place, folder: &Path, component: &Path) -> anyhow::Result<Self> {
+        let wasmtime = place.wasmtime()?;
         Self::start("wasmtime serve", folder, "/", |port| {
-            let mut command = Command::new(&place.wasmtime);
+            let mut command = Command::new(wasmtime);
             command
                 .args(["serve", "-S", "p3,cli", "-W", "component-model-async"])
                 .args(["--addr", &format!("127.0.0.1:{port}")])

@@ -11,6 +11,7 @@ mod contestant;
 mod database;
 mod events;
 mod figures;
+mod growth;
 mod hello;
 mod instances;
 mod isolation;
@@ -99,6 +100,8 @@ enum Contestant {
     Native(native::Arguments),
     /// The consumer without a host that it is compared with.
     Bare(bare::Arguments),
+    /// How all grows with the directory.
+    Growth(growth::Arguments),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -110,6 +113,10 @@ fn main() -> anyhow::Result<()> {
         match cli.contestant {
             Some(Contestant::Native(arguments)) => native::serve(arguments).await,
             Some(Contestant::Bare(arguments)) => bare::consume(arguments).await,
+            Some(Contestant::Growth(arguments)) => {
+                let place = Place::find(cli.host.as_deref())?;
+                growth::measure(&arguments, &place).await
+            }
             None => measure(&cli).await,
         }
     })

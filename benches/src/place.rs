@@ -9,7 +9,7 @@ use anyhow::{Context as _, ensure};
 pub struct Place {
     pub root: PathBuf,
     pub host: PathBuf,
-    pub wasmtime: PathBuf,
+    wasmtime: PathBuf,
 }
 
 impl Place {
@@ -22,14 +22,13 @@ impl Place {
             wasmtime: root.join("target/bench-tools/wasmtime"),
             root,
         };
-        for program in [&place.host, &place.wasmtime] {
-            ensure!(
-                program.exists(),
-                "{} is not there: make bench",
-                program.display()
-            );
-        }
+        there(&place.host)?;
         Ok(place)
+    }
+
+    /// `wasmtime serve`, to compare with.
+    pub fn wasmtime(&self) -> anyhow::Result<&Path> {
+        there(&self.wasmtime)
     }
 
     /// Brings a database up to date.
@@ -48,4 +47,13 @@ impl Place {
         ensure!(path.exists(), "{} is not there: make bench", path.display());
         Ok(path.canonicalize()?)
     }
+}
+
+fn there(program: &Path) -> anyhow::Result<&Path> {
+    ensure!(
+        program.exists(),
+        "{} is not there: make bench",
+        program.display()
+    );
+    Ok(program)
 }

@@ -23,6 +23,8 @@ const NAMESPACE: Uuid = uuid!("9d0a3c52-6a5e-5b0c-8f1e-0d7a51b4c3e9");
 
 const PRACTITIONERS_PER_FACILITY_MAX: u32 = 6;
 
+const PRACTITIONERS_MAX: u64 = 10_000_000;
+
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     /// CSV (RFC 4180) with the columns facility_id, country, name, address, city, region, postcode,
@@ -31,6 +33,10 @@ pub struct Arguments {
     /// The same seed makes the same directory.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// How many practitioners. More than there are places for work in further shifts, made with the
+    /// seeds that follow; without it, everybody of the first shift.
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=PRACTITIONERS_MAX))]
+    practitioners: Option<u64>,
     /// Where the NDJSON goes; by default to the standard output.
     #[arg(long)]
     out: Option<PathBuf>,
@@ -39,14 +45,16 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let path = &arguments.facilities;
     let input = File::open(path).with_context(|| format!("could not open {}", path.display()))?;
+    let (seed, wanted) = (arguments.seed, arguments.practitioners);
     let count = match &arguments.out {
         Some(path) => {
             let file = create(path)?;
-            generate(input, arguments.seed, BufWriter::new(file))?
+            generate(input, seed, wanted, BufWriter::new(file))?
         }
         None => generate(
             input,
-            arguments.seed,
+            seed,
+            wanted,
             BufWriter::new(std::io::stdout().lock()),
         )?,
     };
@@ -101,14 +109,32 @@ struct Location {
     lon: f64,
 }
 
-fn generate(facilities: impl Read, seed: u64, mut out: impl Write) -> anyhow::Result<u64> {
+/// Answers how many were made.
+fn generate(
+    facilities: impl Read,
+    seed: u64,
+    wanted: Option<u64>,
+    mut out: impl Write,
+) -> anyhow::Result<u64> {
+    let rows = csv::Reader::from_reader(facilities).into_deserialize();
+    let facilities: Vec<Facility> = rows
+        .collect::<Result<_, _>>()
+        .context("could not read the facilities")?;
+    ensure!(!facilities.is_empty(), "there is no facility in the file");
     let mut count = 0;
-    for row in csv::Reader::from_reader(facilities).deserialize() {
-        let facility: Facility = row.context("could not read the facilities")?;
-        for practitioner in staff(&facility, seed)? {
-            serde_json::to_writer(&mut out, &practitioner).context("could not write")?;
-            out.write_all(b"\n").context("could not write")?;
-            count += 1;
+    for shift in 0.. {
+        for facility in &facilities {
+            for practitioner in staff(facility, seed.wrapping_add(shift))? {
+                if Some(count) == wanted {
+                    break;
+                }
+                serde_json::to_writer(&mut out, &practitioner).context("could not write")?;
+                out.write_all(b"\n").context("could not write")?;
+                count += 1;
+            }
+        }
+        if wanted.is_none_or(|wanted| count >= wanted) {
+            break;
         }
     }
     out.flush().context("could not write")?;
@@ -212,8 +238,12 @@ mod tests {
         ie-3,IE,Dental Care,Quay 1,Cork,Munster,,51.9,-8.47\n";
 
     fn directory(facilities: &str, seed: u64) -> Vec<Value> {
+        of(facilities, seed, None)
+    }
+
+    fn of(facilities: &str, seed: u64, wanted: Option<u64>) -> Vec<Value> {
         let mut out = Vec::new();
-        generate(facilities.as_bytes(), seed, &mut out).unwrap();
+        generate(facilities.as_bytes(), seed, wanted, &mut out).unwrap();
         out.split(|byte| *byte == b'\n')
             .filter(|line| !line.is_empty())
             .map(|line| serde_json::from_slice(line).unwrap())
@@ -252,6 +282,20 @@ mod tests {
                 .collect();
             assert_eq!(ids.len(), directory.len());
         }
+    }
+
+    #[test]
+    fn as_many_are_made_as_are_wanted_and_the_first_are_the_same() {
+        let all = directory(FACILITIES, 3);
+        let more = of(FACILITIES, 3, Some(100));
+        assert_eq!(more.len(), 100);
+        assert_eq!(more[..all.len()], all);
+        let ids: HashSet<_> = more
+            .iter()
+            .map(|p| p["practitioner_id"].as_str().unwrap())
+            .collect();
+        assert_eq!(ids.len(), 100);
+        assert_eq!(of(FACILITIES, 3, Some(2)), all[..2]);
     }
 
     #[test]

@@ -1,0 +1,260 @@
+//! How search, availability and booking grow with the directory: the same load on directories of
+//! several sizes, as a table and a plot.
+
+mod page;
+mod plot;
+
+use std::fs::File;
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, ensure};
+use hdrhistogram::Histogram;
+use praxis_servers::{Durability, postgres, redis};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::client::Client;
+use crate::contestant::Contestant;
+use crate::place::Place;
+
+/// Searches of one client, one after the other.
+const SEARCHES: u64 = 2_000;
+const RADIUS_KM: u32 = 25;
+const HITS: u32 = 20;
+const LATENCY_US_MAX: u64 = 60_000_000;
+const LEVEL_WITHIN: Duration = Duration::from_secs(2 * 3_600);
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// Real facilities, as `praxis demo-directory` takes them (CSV).
+    #[arg(long)]
+    facilities: PathBuf,
+    /// How many practitioners, one directory after the other.
+    #[arg(long, value_delimiter = ',', default_values_t = [10_000, 100_000, 1_000_000])]
+    sizes: Vec<u64>,
+    /// The shares of a country's peak that each is put under.
+    #[arg(long, value_delimiter = ',', default_values_t = [0.25, 0.5])]
+    shares: Vec<f64>,
+    #[arg(long, default_value_t = 60)]
+    seconds: u32,
+    /// The page whose table is replaced; the plot lies beside it.
+    #[arg(long, default_value = "docs/performance.md")]
+    page: PathBuf,
+}
+
+/// One directory.
+pub struct Grown {
+    pub practitioners: u64,
+    /// Until all were stored.
+    pub import_seconds: f64,
+    /// Until all could be found and no consumer had anything left to do.
+    pub level_seconds: f64,
+    pub alone: Quantiles,
+    pub mixed: Vec<Mixed>,
+    /// After all of that.
+    pub resident_mib: u64,
+}
+
+/// Milliseconds.
+#[derive(Debug, Clone, Copy)]
+pub struct Quantiles {
+    pub p50: f64,
+    pub p99: f64,
+}
+
+/// What `praxis bench --json` writes.
+#[derive(Debug, Deserialize)]
+pub struct Mixed {
+    pub share: f64,
+    pub level_seconds: f64,
+    pub kinds: Vec<Kind>,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct Kind {
+    pub name: String,
+    pub failures: std::collections::BTreeMap<String, u64>,
+    pub p50_ms: f64,
+    pub p99_ms: f64,
+    pub goal_p99_ms: Option<u32>,
+}
+
+#[derive(Deserialize)]
+struct Line {
+    specialty: String,
+    location: Location,
+}
+
+#[derive(Deserialize)]
+struct Location {
+    lat: f64,
+    lon: f64,
+}
+
+pub async fn measure(arguments: &Arguments, place: &Place) -> anyhow::Result<()> {
+    ensure!(
+        !arguments.sizes.is_empty() && !arguments.shares.is_empty(),
+        "--sizes and --shares need one value each at least"
+    );
+    // An error means that it is installed already.
+    _ = rustls::crypto::ring::default_provider().install_default();
+    let mut grown = Vec::new();
+    for size in &arguments.sizes {
+        let one = grow(arguments, place, *size).await;
+        let one = one.with_context(|| format!("could not measure {size} practitioners"))?;
+        grown.push(one);
+        // Each as soon as it is there: the next may take an hour.
+        let table = page::table(&grown);
+        print!("{table}");
+        page::write(&arguments.page, &table)?;
+        plot::draw(&grown, &arguments.page.with_extension("svg"))?;
+    }
+    Ok(())
+}
+
+async fn grow(arguments: &Arguments, place: &Place, size: u64) -> anyhow::Result<Grown> {
+    let folder = tempfile::tempdir()?;
+    let directory = folder.path().join("directory.ndjson");
+    run(Command::new(&place.host)
+        .arg("demo-directory")
+        .arg(&arguments.facilities)
+        .args(["--practitioners", &size.to_string()])
+        .arg("--out")
+        .arg(&directory))?;
+    let durable = Durability::Durable;
+    let mut database = postgres::start(&folder.path().join("postgres"), durable).await?;
+    let mut cache = redis::start(&folder.path().join("redis"), durable).await?;
+    let services = [("DATABASE_URL", database.url()), ("REDIS_URL", cache.url())];
+    place.migrate(&services)?;
+    let manifest = place.root.join("spin.toml").canonicalize()?;
+    let host = Contestant::praxis("praxis", place, folder.path(), &manifest, "/", &services)?;
+    let url = format!("http://127.0.0.1:{}", host.port);
+    let token = operator(&url).await?;
+    let begun = Instant::now();
+    run(Command::new(&place.host)
+        .args(["import", "--url", &url, "--token", &token])
+        .arg(&directory))?;
+    let import_seconds = begun.elapsed().as_secs_f64();
+    until_level(&url, &token).await?;
+    let level_seconds = begun.elapsed().as_secs_f64();
+    let alone = search(host.port, &directory)?;
+    let mut mixed = Vec::new();
+    for share in &arguments.shares {
+        mixed.push(load(
+            place,
+            &url,
+            &directory,
+            folder.path(),
+            *share,
+            arguments.seconds,
+        )?);
+    }
+    let resident_mib = host.memory()?.resident >> 20;
+    drop(host);
+    cache.stop().await?;
+    database.stop().await?;
+    Ok(Grown {
+        practitioners: size,
+        import_seconds,
+        level_seconds,
+        alone,
+        mixed,
+        resident_mib,
+    })
+}
+
+/// How long one client waits for what people look for where practitioners are.
+fn search(port: u16, directory: &Path) -> anyhow::Result<Quantiles> {
+    let file = File::open(directory)?;
+    let every = BufReader::new(&file).lines().count() as u64 / SEARCHES;
+    let step = usize::try_from(every.max(1))?;
+    let lines = BufReader::new(File::open(directory)?).lines().step_by(step);
+    let mut client = Client::connect(port)?;
+    let mut latencies = Histogram::<u64>::new_with_max(LATENCY_US_MAX, 3)?;
+    for line in lines {
+        let Line {
+            specialty,
+            location: Location { lat, lon },
+        } = serde_json::from_str(&line?)?;
+        let took = client.get(&format!(
+            "/v1/practitioners/search?lat={lat}&lon={lon}&radius_km={RADIUS_KM}&specialty={specialty}&limit={HITS}"
+        ))?;
+        latencies.record(u64::try_from(took.as_micros())?.clamp(1, LATENCY_US_MAX))?;
+    }
+    let ms = |quantile| latencies.value_at_quantile(quantile) as f64 / 1_000.0;
+    Ok(Quantiles {
+        p50: ms(0.5),
+        p99: ms(0.99),
+    })
+}
+
+/// All kinds of requests at one time.
+fn load(
+    place: &Place,
+    url: &str,
+    directory: &Path,
+    folder: &Path,
+    share: f64,
+    seconds: u32,
+) -> anyhow::Result<Mixed> {
+    let json = folder.join("bench.json");
+    let status = Command::new(&place.host)
+        .args(["bench", "--url", url, "--share", &share.to_string()])
+        .args(["--seconds", &seconds.to_string()])
+        .arg("--directory")
+        .arg(directory)
+        .arg("--json")
+        .arg(&json)
+        .status()
+        .context("could not run praxis bench")?;
+    // It fails too if a request did: what it wrote says which.
+    let file = File::open(&json).with_context(|| format!("praxis bench: {status}"))?;
+    Ok(serde_json::from_reader(BufReader::new(file))?)
+}
+
+async fn operator(url: &str) -> anyhow::Result<String> {
+    let answer = reqwest::Client::new()
+        .post(format!("{url}/dev/token"))
+        .json(&json!({ "sub": "growth", "roles": ["operator"] }))
+        .send()
+        .await?
+        .error_for_status()?;
+    let answer: Value = answer.json().await?;
+    Ok(answer["token"].as_str().context("no token")?.to_owned())
+}
+
+async fn until_level(url: &str, token: &str) -> anyhow::Result<()> {
+    let begun = Instant::now();
+    let http = reqwest::Client::new();
+    loop {
+        let answer = http
+            .get(format!("{url}/v1/ops/consumers"))
+            .bearer_auth(token)
+            .send()
+            .await?
+            .error_for_status()?;
+        let consumers: Value = answer.json().await?;
+        let items = consumers["items"].as_array().context("no consumers")?;
+        let left: u64 = items.iter().filter_map(|item| item["lag"].as_u64()).sum();
+        if left == 0 {
+            return Ok(());
+        }
+        ensure!(
+            begun.elapsed() < LEVEL_WITHIN,
+            "{left} events are not handled"
+        );
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+fn run(command: &mut Command) -> anyhow::Result<()> {
+    let status = command
+        .status()
+        .with_context(|| format!("could not run {command:?}"))?;
+    ensure!(status.success(), "{command:?}: {status}");
+    Ok(())
+}

@@ -1,0 +1,93 @@
+//! The table on its page.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use anyhow::Context as _;
+
+use super::{Grown, Mixed};
+
+/// The table stands between these lines.
+const BEGIN: &str = "<!-- growth -->";
+const END: &str = "<!-- /growth -->";
+
+/// As Markdown, a column a directory.
+pub fn table(grown: &[Grown]) -> String {
+    let mut table = String::from("| practitioners |");
+    for one in grown {
+        _ = write!(table, " {} |", thousands(one.practitioners));
+    }
+    table.push_str("\n|---|");
+    table.push_str(&"---:|".repeat(grown.len()));
+    table.push('\n');
+    let mut row = |name: &str, cell: &dyn Fn(&Grown) -> String| {
+        _ = write!(table, "| {name} |");
+        for one in grown {
+            _ = write!(table, " {} |", cell(one));
+        }
+        table.push('\n');
+    };
+    row("imported after, s", &|one| {
+        format!("{:.0}", one.import_seconds)
+    });
+    row("all to be found after, s", &|one| {
+        format!("{:.0}", one.level_seconds)
+    });
+    row("search alone, one client: p50 / p99, ms", &|one| {
+        format!("{:.1} / {:.1}", one.alone.p50, one.alone.p99)
+    });
+    let first = grown.first().map_or(&[] as &[_], |one| &one.mixed);
+    for (at, mixed) in first.iter().enumerate() {
+        for (kind, of_first) in mixed.kinds.iter().enumerate() {
+            let goal = of_first.goal_p99_ms;
+            let goal = goal.map_or_else(String::new, |goal| format!(" (goal: p99 < {goal})"));
+            let name = format!(
+                "{} of the peak, {}: p50 / p99, ms{goal}",
+                mixed.share, of_first.name
+            );
+            row(&name, &|one| {
+                let kind = &one.mixed[at].kinds[kind];
+                format!("{:.1} / {:.1}", kind.p50_ms, kind.p99_ms)
+            });
+        }
+        row(&format!("{} of the peak, failed", mixed.share), &|one| {
+            failed(&one.mixed[at]).to_string()
+        });
+        row(
+            &format!("{} of the peak, nothing left to do after, s", mixed.share),
+            &|one| format!("{:.1}", one.mixed[at].level_seconds),
+        );
+    }
+    row("memory of the host after that, MiB", &|one| {
+        one.resident_mib.to_string()
+    });
+    table
+}
+
+fn failed(mixed: &Mixed) -> u64 {
+    let kinds = mixed.kinds.iter();
+    kinds.flat_map(|kind| kind.failures.values()).sum()
+}
+
+fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Puts the table in the place of the one that is there.
+pub fn write(path: &Path, table: &str) -> anyhow::Result<()> {
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("could not read {}", path.display()))?;
+    let nowhere = || format!("{} has no {BEGIN} before {END}", path.display());
+    let (before, rest) = text.split_once(BEGIN).with_context(nowhere)?;
+    let (_, after) = rest.split_once(END).with_context(nowhere)?;
+    let text = format!("{before}{BEGIN}\n{table}{END}{after}");
+    std::fs::write(path, text).with_context(|| format!("could not write {}", path.display()))
+}
