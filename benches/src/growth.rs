@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, ensure};
 use hdrhistogram::Histogram;
 use praxis_servers::{Durability, postgres, redis};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::client::Client;
@@ -41,12 +41,14 @@ pub struct Arguments {
     shares: Vec<f64>,
     #[arg(long, default_value_t = 60)]
     seconds: u32,
-    /// The page whose table is replaced; the plot lies beside it.
+    /// The page whose table is replaced. The plot and the figures lie beside it; what was measured of
+    /// other sizes before stays.
     #[arg(long, default_value = "docs/performance.md")]
     page: PathBuf,
 }
 
 /// One directory.
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Grown {
     pub practitioners: u64,
     /// Until all were stored.
@@ -60,21 +62,21 @@ pub struct Grown {
 }
 
 /// Milliseconds.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct Quantiles {
     pub p50: f64,
     pub p99: f64,
 }
 
 /// What `praxis bench --json` writes.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Mixed {
     pub share: f64,
     pub level_seconds: f64,
     pub kinds: Vec<Kind>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Kind {
     pub name: String,
     pub failures: std::collections::BTreeMap<String, u64>,
@@ -102,11 +104,15 @@ pub async fn measure(arguments: &Arguments, place: &Place) -> anyhow::Result<()>
     );
     // An error means that it is installed already.
     _ = rustls::crypto::ring::default_provider().install_default();
-    let mut grown = Vec::new();
+    let figures = arguments.page.with_extension("json");
+    let mut grown = before(&figures)?;
     for size in &arguments.sizes {
         let one = grow(arguments, place, *size).await;
         let one = one.with_context(|| format!("could not measure {size} practitioners"))?;
+        grown.retain(|other| other.practitioners != *size);
         grown.push(one);
+        grown.sort_by_key(|one| one.practitioners);
+        std::fs::write(&figures, serde_json::to_vec_pretty(&grown)?)?;
         // Each as soon as it is there: the next may take an hour.
         let table = page::table(&grown);
         print!("{table}");
@@ -114,6 +120,16 @@ pub async fn measure(arguments: &Arguments, place: &Place) -> anyhow::Result<()>
         plot::draw(&grown, &arguments.page.with_extension("svg"))?;
     }
     Ok(())
+}
+
+/// What was measured before, if anything was.
+fn before(figures: &Path) -> anyhow::Result<Vec<Grown>> {
+    match std::fs::read(figures) {
+        Ok(bytes) => serde_json::from_slice(&bytes)
+            .with_context(|| format!("{} is of another shape", figures.display())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(error).with_context(|| format!("could not read {}", figures.display())),
+    }
 }
 
 async fn grow(arguments: &Arguments, place: &Place, size: u64) -> anyhow::Result<Grown> {

@@ -46,16 +46,21 @@ pub fn table(grown: &[Grown]) -> String {
                 mixed.share, of_first.name
             );
             row(&name, &|one| {
-                let kind = &one.mixed[at].kinds[kind];
-                format!("{:.1} / {:.1}", kind.p50_ms, kind.p99_ms)
+                let kind = one.mixed.get(at).and_then(|mixed| mixed.kinds.get(kind));
+                kind.map_or_else(String::new, |kind| {
+                    format!("{:.1} / {:.1}", kind.p50_ms, kind.p99_ms)
+                })
             });
         }
         row(&format!("{} of the peak, failed", mixed.share), &|one| {
-            failed(&one.mixed[at]).to_string()
+            one.mixed.get(at).map_or_else(String::new, failed)
         });
         row(
             &format!("{} of the peak, nothing left to do after, s", mixed.share),
-            &|one| format!("{:.1}", one.mixed[at].level_seconds),
+            &|one| {
+                let mixed = one.mixed.get(at);
+                mixed.map_or_else(String::new, |mixed| format!("{:.1}", mixed.level_seconds))
+            },
         );
     }
     row("memory of the host after that, MiB", &|one| {
@@ -64,9 +69,9 @@ pub fn table(grown: &[Grown]) -> String {
     table
 }
 
-fn failed(mixed: &Mixed) -> u64 {
-    let kinds = mixed.kinds.iter();
-    kinds.flat_map(|kind| kind.failures.values()).sum()
+fn failed(mixed: &Mixed) -> String {
+    let failures = mixed.kinds.iter().flat_map(|kind| kind.failures.values());
+    failures.sum::<u64>().to_string()
 }
 
 fn thousands(number: u64) -> String {

@@ -80,13 +80,13 @@ fn curves(grown: &[Grown]) -> Vec<Curve> {
         return curves;
     };
     for (at, kind) in first.kinds.iter().enumerate() {
-        let points = grown.iter().map(|one| {
-            let kind = &one.mixed[0].kinds[at];
-            (one.practitioners as f64, kind.p99_ms)
+        let points = grown.iter().filter_map(|one| {
+            let kind = one.mixed.first()?.kinds.get(at)?;
+            (kind.p99_ms > 0.0).then_some((one.practitioners as f64, kind.p99_ms))
         });
         curves.push(Curve {
             name: format!("{}, {} of the peak", kind.name, first.share),
-            points: points.filter(|(_, ms)| *ms > 0.0).collect(),
+            points: points.collect(),
         });
     }
     curves

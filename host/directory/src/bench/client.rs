@@ -52,6 +52,8 @@ pub struct Client {
     people: Vec<String>,
     operator: String,
     booked: Mutex<Vec<Booked>>,
+    /// Sets this run's idempotency keys apart from those of another with the same seed.
+    run: u128,
 }
 
 /// A booking that somebody may cancel.
@@ -119,6 +121,7 @@ impl Client {
             url: url.to_owned(),
             people,
             booked: Mutex::default(),
+            run: u128::from(today().timestamp_micros().unsigned_abs()),
         })
     }
 
@@ -171,7 +174,7 @@ impl Client {
             .bearer_auth(&self.people[person])
             .header(
                 "Idempotency-Key",
-                Uuid::from_u128(chance.random()).to_string(),
+                Uuid::from_u128(chance.random::<u128>().wrapping_add(self.run)).to_string(),
             )
             .json(&json!({ "practitioner_id": practitioner, "slot_start": slot }));
         let answer = answered(request).await?;
@@ -286,7 +289,7 @@ async fn token(http: &reqwest::Client, url: &str, claims: &Value) -> anyhow::Res
 
 #[expect(
     clippy::disallowed_methods,
-    reason = "a client's clock decides which days it asks for"
+    reason = "a client's clock decides which days it asks for, and tells its runs apart"
 )]
 fn today() -> chrono::DateTime<chrono::Utc> {
     std::time::SystemTime::now().into()
