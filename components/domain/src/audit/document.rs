@@ -103,7 +103,14 @@ impl Value {
                     lon: b_lon,
                 },
             ) => agree(*lat, *b_lat) && agree(*lon, *b_lon),
-            _ => self == other,
+            (
+                Self::Text(_)
+                | Self::Number(_)
+                | Self::Place { .. }
+                | Self::Flag(_)
+                | Self::Instant(_),
+                _,
+            ) => self == other,
         }
     }
 }
