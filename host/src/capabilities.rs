@@ -4,6 +4,7 @@ pub mod delivery;
 pub mod events;
 pub mod index;
 pub mod key_value;
+pub mod metrics;
 pub mod offer;
 pub mod outbound;
 pub mod postgres;

@@ -17,6 +17,8 @@ mod refusals;
 mod shops;
 #[path = "index_contract/suite.rs"]
 mod suite;
+#[path = "index_contract/whole.rs"]
+mod whole;
 
 #[path = "index_contract/agreement.rs"]
 mod agreement;

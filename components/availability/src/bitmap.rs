@@ -1,6 +1,7 @@
 //! The cache of days: read in one round trip, written only by what is newer.
 
 use jiff::civil::Date;
+use praxis_domain::audit::bitmap::Hash;
 use praxis_domain::bitmap;
 use praxis_domain::calendar::Day;
 use praxis_domain::zone::Zone;
@@ -157,26 +158,50 @@ const RESET: Script = Script(
     ",
 );
 
+/// ARGV: the version that was seen (empty: none), the snapshot's version, the zone, the time to live.
+/// Not a mere DEL: whoever loaded an older snapshot meanwhile would find nothing newer there, and
+/// put it back.
+const HEAL: Script = Script(
+    "
+    if (redis.call('HGET', KEYS[1], 'v') or '') ~= ARGV[1] then
+        return 'changed'
+    end
+    redis.call('DEL', KEYS[1])
+    redis.call('HSET', KEYS[1], 'v', ARGV[2], 'zone', ARGV[3])
+    redis.call('EXPIRE', KEYS[1], ARGV[4])
+    return 'healed'
+    ",
+);
+
 /// The days of a practitioner, as far as the cache has them all.
 pub async fn read(cache: &Cache, practitioner: Uuid, dates: &[Date]) -> Result<Answer, Error> {
-    let mut fields = vec![bitmap::VERSION.to_owned(), bitmap::ZONE.to_owned()];
-    fields.extend(dates.iter().map(|date| bitmap::field(*date)));
-    let key = bitmap::key(cache.prefix(), practitioner);
-    let values = cache.fields(&key, &fields).await?;
-    let [Some(_version), Some(zone), days @ ..] = values.as_slice() else {
+    let hash = hash(cache, practitioner, dates).await?;
+    let (Some(_version), Some(zone)) = (hash.version, hash.zone) else {
         return Ok(Answer::NotLoaded);
     };
     if zone.is_empty() {
         return Ok(Answer::Inactive);
     }
-    let days: Option<Vec<Day>> = dates
-        .iter()
-        .zip(days)
-        .map(|(date, value)| bitmap::decode(*date, value.as_deref()?))
+    let days = hash.days.into_iter();
+    let days: Option<Vec<Day>> = days
+        .map(|(date, value)| bitmap::decode(date, value.as_deref()?))
         .collect();
-    Ok(match (Zone::parse(zone), days) {
+    Ok(match (Zone::parse(&zone), days) {
         (Ok(zone), Some(days)) => Answer::Days { zone, days },
         _ => Answer::NotLoaded,
+    })
+}
+
+/// All that is there of some dates, as it is.
+pub async fn hash(cache: &Cache, practitioner: Uuid, dates: &[Date]) -> Result<Hash, Error> {
+    let mut fields = vec![bitmap::VERSION.to_owned(), bitmap::ZONE.to_owned()];
+    fields.extend(dates.iter().map(|date| bitmap::field(*date)));
+    let key = bitmap::key(cache.prefix(), practitioner);
+    let mut values = cache.fields(&key, &fields).await?.into_iter();
+    Ok(Hash {
+        version: values.next().flatten(),
+        zone: values.next().flatten(),
+        days: dates.iter().copied().zip(values).collect(),
     })
 }
 
@@ -255,6 +280,20 @@ pub async fn reset(cache: &Cache, practitioner: Uuid, snapshot: &Snapshot) -> Re
     let key = bitmap::key(cache.prefix(), practitioner);
     cache.run(&RESET, &key, &head(snapshot)).await?;
     Ok(())
+}
+
+/// Starts a practitioner anew whose hash is wrong at the version that was seen. False: it has another
+/// version by now.
+pub async fn heal(
+    cache: &Cache,
+    practitioner: Uuid,
+    seen: Option<&str>,
+    snapshot: &Snapshot,
+) -> Result<bool, Error> {
+    let key = bitmap::key(cache.prefix(), practitioner);
+    let mut arguments = vec![seen.unwrap_or_default().to_owned()];
+    arguments.extend(head(snapshot));
+    Ok(cache.run(&HEAL, &key, &arguments).await? == "healed")
 }
 
 fn head(snapshot: &Snapshot) -> Vec<String> {

@@ -1,6 +1,7 @@
 //! What is free: answered from the bitmap, kept up to date by events and by the clock.
 
 mod answer;
+mod audit;
 mod bitmap;
 mod explain;
 mod load;
@@ -34,6 +35,7 @@ async fn route(request: Request) -> Result<Answer, Problem> {
         (["v1", "practitioners", id, "availability", "stream"], Method::GET) => {
             return stream::get(&request, request::id(id)?).await;
         }
+        (["v1", "ops", "audits", "availability"], _) => audit::answer(&request).await,
         (
             ["v1", "practitioners", _, "availability"]
             | [

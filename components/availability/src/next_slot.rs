@@ -1,6 +1,7 @@
 //! The next free slot of each practitioner: computed, saved and announced.
 
 use jiff::Timestamp;
+use praxis_domain::audit::next_slot::RECHECK;
 use praxis_platform::database::{self, Database};
 use praxis_platform::snapshot::Snapshot;
 use uuid::Uuid;
@@ -48,8 +49,8 @@ left join held on true
 where held.version is distinct from saved.version
 "#;
 
-/// $1 now (seconds), $2 how many: those whose next slot has begun, and those that had none when
-/// they were last looked at, for a day has come within the horizon since.
+/// $1 now (seconds), $2 how many, $3 hours: those whose next slot has begun, and those that had none
+/// when they were last looked at, so long ago, for a day has come within the horizon since.
 pub const DUE: &str = "
 select n.practitioner_id
 from next_slots n
@@ -58,7 +59,7 @@ where n.next_available_slot <= to_timestamp($1::bigint)
     or (
         n.next_available_slot is null
         and p.active
-        and n.updated_at < to_timestamp($1::bigint) - interval '6 hours'
+        and n.updated_at < to_timestamp($1::bigint) - make_interval(hours => $3::int)
     )
 order by n.next_available_slot
 limit $2::int
@@ -94,6 +95,44 @@ pub async fn save(
     Ok(())
 }
 
+/// $1 practitioner, $2 the snapshot's version: a row of a version that is still to come would take no
+/// older one.
+const LOWER: &str = "
+update next_slots
+set source_version = $2::bigint
+where practitioner_id = $1::uuid
+    and source_version > $2::bigint
+    -- Nothing has been committed since the snapshot.
+    and exists (
+        select
+        from practitioners
+        where id = $1::uuid
+            and version = $2::bigint
+    )
+";
+
+/// Writes the row of a snapshot, whatever is there, and announces it if the slot has changed. False:
+/// there is a newer one by now.
+pub async fn heal(
+    database: &Database,
+    practitioner: Uuid,
+    snapshot: &Snapshot,
+    now: Timestamp,
+) -> Result<bool, database::Error> {
+    const IS_OF: &str = "
+        select
+        from next_slots
+        where practitioner_id = $1::uuid
+            and source_version = $2::bigint";
+    let parameters = vec![
+        database::uuid(practitioner),
+        database::ParameterValue::Int64(snapshot.version),
+    ];
+    database.execute(LOWER, parameters.clone()).await?;
+    save(database, practitioner, snapshot, now, false).await?;
+    Ok(database.row(IS_OF, parameters).await?.is_some())
+}
+
 /// The practitioners whose next slot is to be computed anew, `limit` at most.
 pub async fn due(
     database: &Database,
@@ -101,8 +140,10 @@ pub async fn due(
     limit: i32,
 ) -> Result<Vec<Uuid>, database::Error> {
     let count = database::ParameterValue::Int32(limit);
+    let recheck = i32::try_from(RECHECK.as_hours()).unwrap_or(i32::MAX);
+    let recheck = database::ParameterValue::Int32(recheck);
     let mut rows = database
-        .rows(DUE, vec![database::seconds(now), count.clone()])
+        .rows(DUE, vec![database::seconds(now), count.clone(), recheck])
         .await?;
     if rows.is_empty() {
         rows = database.rows(MISSING, vec![count]).await?;

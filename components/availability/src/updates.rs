@@ -9,6 +9,7 @@ use praxis_platform::events::{self, Delivery, Failure};
 use praxis_platform::snapshot::Snapshot;
 use uuid::Uuid;
 
+use crate::audit;
 use crate::bitmap::{self, Applied, Change};
 use crate::next_slot;
 
@@ -35,6 +36,7 @@ pub async fn handle(delivery: &Delivery) -> Result<(), Failure> {
             practitioner_changed(practitioner.practitioner_id, delivery).await
         }
         (event::CRON, event::NEXT_SLOTS_DUE) => time_passed(delivery).await,
+        (event::CRON, event::AUDIT_DUE) => audit::tick(delivery).await,
         _ => Err(events::unexpected(delivery)),
     }
 }

@@ -35,11 +35,17 @@ pub fn encode(day: &Day, version: i64) -> String {
 
 /// None where the value is not one of ours: the date counts as not loaded.
 pub fn decode(date: Date, value: &str) -> Option<Day> {
+    decode_versioned(date, value).map(|(_, day)| day)
+}
+
+/// As `decode`, with the version that the date was written at.
+pub fn decode_versioned(date: Date, value: &str) -> Option<(i64, Day)> {
     let mut parts = value.split(',');
-    let _version: i64 = parts.next()?.parse().ok()?;
+    let version = parts.next()?.parse().ok()?;
     let open = Mask::from_bits(parts.next()?.parse().ok()?)?;
     let booked = Mask::from_bits(parts.next()?.parse().ok()?)?;
-    parts.next().is_none().then_some(Day { date, open, booked })
+    let day = Day { date, open, booked };
+    parts.next().is_none().then_some((version, day))
 }
 
 #[cfg(test)]

@@ -44,6 +44,9 @@ pub const REMINDERS_DUE: &str = "RemindersDue";
 /// Timer: next free slots that lie in the past are to be computed anew.
 pub const NEXT_SLOTS_DUE: &str = "NextSlotsDue";
 
+/// Timer: some more of what was copied from the database is to be held against it.
+pub const AUDIT_DUE: &str = "AuditDue";
+
 /// What happened to a booking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BookingKind {

@@ -6,6 +6,7 @@
 pub mod address;
 pub mod anyone;
 pub mod area;
+pub mod audit;
 pub mod bitmap;
 pub mod booking;
 pub mod calendar;

@@ -32,8 +32,10 @@
 //!
 //! One that handles many events with one call writes `export_batch_consumer` and
 //! `events::BatchGuest` instead. A component that handles no events leaves the second half out. One that answers no requests
-//! leaves out the first. What it does not use of `events`, `index`, `delivery` and `template` it does not import.
+//! leaves out the first. What it does not use of `events`, `index`, `delivery`, `template` and `metrics` it does not
+//! import.
 
+pub mod audit;
 pub mod auth;
 pub mod cache;
 pub mod clock;
@@ -42,6 +44,7 @@ pub mod delivery;
 pub mod events;
 pub mod index;
 pub mod links;
+pub mod metrics;
 pub mod problem;
 pub mod request;
 pub mod response;
@@ -55,7 +58,7 @@ pub use consumer::export_consumer;
 /// Everything of ours that a component may import.
 mod imports {
     spin_sdk::wit_bindgen::generate!({
-        path: ["../../wit/events", "../../wit/index", "../../wit/delivery", "../../wit/template", "../../wit/worlds"],
+        path: ["../../wit/events", "../../wit/index", "../../wit/delivery", "../../wit/template", "../../wit/metrics", "../../wit/worlds"],
         world: "praxis:worlds/imports",
         runtime_path: "::spin_sdk::wit_bindgen::rt",
         generate_all,
@@ -66,7 +69,7 @@ mod imports {
 #[doc(hidden)]
 pub mod consumer {
     spin_sdk::wit_bindgen::generate!({
-        path: ["../../wit/events", "../../wit/index", "../../wit/delivery", "../../wit/template", "../../wit/worlds"],
+        path: ["../../wit/events", "../../wit/index", "../../wit/delivery", "../../wit/template", "../../wit/metrics", "../../wit/worlds"],
         world: "praxis:worlds/event-consumer",
         runtime_path: "::spin_sdk::wit_bindgen::rt",
         with: { "praxis:events/types@0.1.0": crate::imports::praxis::events::types },
@@ -80,7 +83,7 @@ pub mod consumer {
 #[doc(hidden)]
 pub mod batch_consumer {
     spin_sdk::wit_bindgen::generate!({
-        path: ["../../wit/events", "../../wit/index", "../../wit/delivery", "../../wit/template", "../../wit/worlds"],
+        path: ["../../wit/events", "../../wit/index", "../../wit/delivery", "../../wit/template", "../../wit/metrics", "../../wit/worlds"],
         world: "praxis:worlds/event-batch-consumer",
         runtime_path: "::spin_sdk::wit_bindgen::rt",
         with: { "praxis:events/types@0.1.0": crate::imports::praxis::events::types },

@@ -6,12 +6,12 @@ use praxis_domain::event::{self, AVAILABILITY_CHANGED, AVAILABILITY_EVENTS, PRAC
 use praxis_platform::database::{self, Database};
 use praxis_platform::events::{self, Delivery, Event, Failure};
 use praxis_platform::index::documents::{Change, apply};
-use praxis_platform::index::{Error, Field, GeoPoint, Value};
+use praxis_platform::index::{Error, Field, Value};
 
-use crate::INDEX;
+use crate::{INDEX, profile};
 
-const PROFILE: &str = "profile";
-const AVAILABILITY: &str = "availability";
+pub const PROFILE: &str = "profile";
+pub const AVAILABILITY: &str = "availability";
 
 /// The index is written to once for all of them: that is what takes time.
 pub async fn handle(deliveries: &[Delivery]) -> Vec<Result<(), Failure>> {
@@ -52,14 +52,14 @@ async fn change(delivery: &Delivery) -> Result<Change, Failure> {
             event::PRACTITIONER_CREATED
             | event::PRACTITIONER_UPDATED
             | event::PRACTITIONER_DEACTIVATED,
-        ) => profile(event).await,
+        ) => profile_of(event).await,
         (AVAILABILITY_EVENTS, AVAILABILITY_CHANGED) => availability(event),
         _ => Err(events::unexpected(delivery)),
     }
 }
 
 /// The event carries the id alone: what is indexed is the profile as it is now, with its version.
-async fn profile(event: &Event) -> Result<Change, Failure> {
+async fn profile_of(event: &Event) -> Result<Change, Failure> {
     const LOAD: &str = "
         select
             name,
@@ -80,35 +80,16 @@ async fn profile(event: &Event) -> Result<Change, Failure> {
     let database = Database::open().await?;
     let row = database.row(LOAD, vec![database::uuid(id)]).await?;
     let row = row.ok_or_else(|| Failure::Reject(format!("there is no practitioner {id}")))?;
-    let text = |column| row.get::<String>(column);
-    let number = |column| row.get::<f64>(column);
-    let location = GeoPoint {
-        lat: number("lat")?,
-        lon: number("lon")?,
-    };
-    let rating = match number("rating")? {
-        rating if rating > 0.0 => Value::Number(rating),
-        _ => Value::Absent,
-    };
-    let version: i64 = row.get("profile_version")?;
-    let version = u64::try_from(version)
-        .map_err(|_| Failure::Reject(format!("the practitioner {id} has the version {version}")))?;
-    let fields = [
-        ("name", Value::Text(text("name")?)),
-        ("specialty", Value::Keyword(text("specialty")?)),
-        ("practice", Value::Keyword(text("practice")?)),
-        ("city", Value::Keyword(text("city")?)),
-        ("country", Value::Keyword(text("country")?)),
-        ("time_zone", Value::Keyword(text("time_zone")?)),
-        ("location", Value::Geo(location)),
-        ("rating", rating),
-        ("active", Value::Boolean(row.get("active")?)),
-    ];
+    let mut fields = profile::fields(&row)?;
+    // A rating that was taken back.
+    if fields.iter().all(|field| field.name != "rating") {
+        fields.push(field("rating", Value::Absent));
+    }
     Ok(Change {
         id: id.to_string(),
         source: PROFILE.to_owned(),
-        version,
-        fields: fields.map(|(name, value)| field(name, value)).into(),
+        version: profile::version(row.get("profile_version")?)?,
+        fields,
     })
 }
 
@@ -126,7 +107,7 @@ fn availability(event: &Event) -> Result<Change, Failure> {
     })
 }
 
-fn field(name: &str, value: Value) -> Field {
+pub fn field(name: &str, value: Value) -> Field {
     Field {
         name: name.to_owned(),
         value,

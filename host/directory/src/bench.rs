@@ -62,6 +62,10 @@ pub struct Arguments {
     /// The same seed asks for the same things.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// At the end, once all events are handled: hold all copies against the database, and fail if one
+    /// differs (`praxis audit`).
+    #[arg(long)]
+    audit: bool,
     /// Write the figures here too.
     #[arg(long)]
     json: Option<PathBuf>,
@@ -132,6 +136,13 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
             .with_context(|| format!("could not write {}", path.display()))?;
     }
     ensure!(report.failed() == 0, "some requests failed");
+    if arguments.audit {
+        let audit = bench.client.audit();
+        let findings = audit.run(|_| (), |difference| println!("{difference}"));
+        let findings = findings.await?;
+        println!("{findings}");
+        ensure!(findings.left == 0, "{} differences stay", findings.left);
+    }
     Ok(())
 }
 

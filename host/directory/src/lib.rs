@@ -2,6 +2,7 @@
 
 use clap::Subcommand;
 
+mod audit;
 mod bench;
 mod csv_file;
 mod demo;
@@ -47,15 +48,18 @@ pub enum Command {
     Import(import::Arguments),
     /// Make a directory of invented practitioners (NDJSON) out of a file of real facilities.
     DemoDirectory(demo::Arguments),
+    /// Hold the bitmap, the next free slots and the search against the database, and name what differs.
+    Audit(audit::Arguments),
     /// Search, look and book at a steady rate, and say how long it takes.
     Bench(bench::Arguments),
 }
 
-/// Runs a command. It fails as well where the import left a bad line behind.
+/// Runs a command. It fails as well where the import left a bad line behind, or an audit a difference.
 pub async fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Import(arguments) => import::run(arguments).await,
         Command::DemoDirectory(arguments) => demo::run(&arguments),
+        Command::Audit(arguments) => audit::run(arguments).await,
         Command::Bench(arguments) => bench::run(arguments).await,
     }
 }

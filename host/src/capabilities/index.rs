@@ -17,7 +17,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-pub use bindings::praxis::index::documents::{Change, Outcome};
+pub use bindings::praxis::index::documents::{
+    Change, Content, Document, Outcome, Replaced, Replacement, SourceVersion,
+};
 pub use bindings::praxis::index::search::{
     Clause, Counts, DateRange, DatesFacet, Facet, Factor, Flag, Gauss, GeoDistance, Hit,
     NumberValue, Order, Page, Query, Terms, ValueCount, ValuesFacet, Words,
@@ -42,6 +44,19 @@ pub trait Index: Send + Sync {
 
     /// All fields of the document, by name.
     async fn get(&self, index: &str, id: &str) -> Result<Option<Vec<Field>>, Error>;
+
+    /// The first `limit` documents by id strictly after `after`, their versions by source and their
+    /// fields by name.
+    async fn scan(
+        &self,
+        index: &str,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<Document>, Error>;
+
+    /// Puts what it becomes in the place of what was seen, or does nothing if that is not what is
+    /// held. As lasting and as soon to be seen as what [`Index::apply`] does.
+    async fn replace(&self, index: &str, replacement: &Replacement) -> Result<Replaced, Error>;
 
     /// The first `query.limit` hits strictly after `after`, in the query's order, then by id.
     /// A document without the field of a clause does not match it; without the field of a gauss
@@ -127,6 +142,39 @@ impl Indexes {
         self.schema(index)?;
         schema::check_id(id)?;
         self.product.get(index, id).await
+    }
+
+    /// Documents by their ids, as [`Index::scan`] gives them.
+    pub async fn scan(
+        &self,
+        index: &str,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<Document>, Error> {
+        self.schema(index)?;
+        schema::check_scan(after, limit)?;
+        self.product.scan(index, after, limit).await
+    }
+
+    /// Replaces one document, as [`Index::replace`] does.
+    ///
+    /// # Errors
+    /// `Invalid` and `BadField` before anything is done.
+    pub async fn replace(
+        &self,
+        index: &str,
+        mut replacement: Replacement,
+    ) -> Result<Replaced, Error> {
+        self.schema(index)?.check_replacement(&replacement)?;
+        for content in [&mut replacement.seen, &mut replacement.becomes]
+            .into_iter()
+            .flatten()
+        {
+            content.fields.retain(|field| field.value != Value::Absent);
+            content.fields.sort_by(|a, b| a.name.cmp(&b.name));
+            content.versions.sort_by(|a, b| a.source.cmp(&b.source));
+        }
+        self.product.replace(index, &replacement).await
     }
 
     /// One page of hits, with the cursor of the next.

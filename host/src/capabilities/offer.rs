@@ -59,6 +59,12 @@ pub const OFFERS: &[Offer] = &[
         TOOL,
         "delivery = [\"email\"]",
     ),
+    offer(
+        "praxis:metrics/counters",
+        "0.1.0",
+        TOOL,
+        "counters = [\"…\"]",
+    ),
     offer("praxis:template/sandbox", "0.1.0", TOOL, "templates = true"),
     offer("praxis:delivery/sms", "0.1.0", TOOL, "delivery = [\"sms\"]"),
     offer(

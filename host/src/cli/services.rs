@@ -27,6 +27,7 @@ use crate::capabilities::index::opensearch::Opensearch;
 use crate::capabilities::index::{self, Index, Indexes};
 use crate::capabilities::key_value::redis::OnRedis;
 use crate::capabilities::key_value::{self, KeyValue, KeyValueStore};
+use crate::capabilities::metrics::Metrics;
 use crate::capabilities::outbound::{self, Authorities, Networks, Outbound, Sockets};
 use crate::capabilities::postgres::Postgres;
 use crate::capabilities::redis::{self, Redis};
@@ -132,6 +133,7 @@ impl Services {
             Arc::new(Postgres::new(Arc::clone(&outbound))),
             Arc::new(Redis::new(outbound)),
             Arc::clone(&variables) as _,
+            Arc::new(Metrics),
         ];
         if manifest
             .component

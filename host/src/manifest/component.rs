@@ -145,6 +145,7 @@ impl Component {
             ("dependencies", self.dependencies.is_empty()),
             ("tool.praxis.publishes", tool.publishes.is_empty()),
             ("tool.praxis.indexes", tool.indexes.is_empty()),
+            ("tool.praxis.counters", tool.counters.is_empty()),
             ("tool.praxis.delivery", tool.delivery.is_empty()),
             ("tool.praxis.templates", !tool.templates),
         ];

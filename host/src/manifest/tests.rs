@@ -207,6 +207,30 @@ fn a_dependency_of_the_application_has_no_grants() {
 }
 
 #[test]
+fn a_counter_has_a_name_that_a_metric_may_have() {
+    for (name, is_good) in [
+        ("things_total", true),
+        ("a1", true),
+        ("", false),
+        ("1a", false),
+        ("Things", false),
+        ("a-b", false),
+        ("dé", false),
+        (&"a".repeat(65), false),
+    ] {
+        let text = format!(
+            "{HEAD}[component.a]\nsource = \"a.wasm\"\n[component.a.tool.praxis]\ncounters = [\"{name}\"]\n"
+        );
+        let faults = lines(&read(&text).faults);
+        assert_eq!(faults.is_empty(), is_good, "{name:?}: {faults:?}");
+        assert!(
+            faults.iter().all(|fault| fault.contains("counters")),
+            "{faults:?}"
+        );
+    }
+}
+
+#[test]
 fn a_limit_is_a_number_within_its_bounds() {
     let of = |application: &str, component: &str| {
         read(&format!(

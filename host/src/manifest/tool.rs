@@ -11,6 +11,8 @@ pub struct ComponentTool {
     pub publishes: Vec<String>,
     /// Indexes that it may read and write.
     pub indexes: Vec<String>,
+    /// What it may count, for `/metrics`.
+    pub counters: Vec<String>,
     /// Channels that it may send on.
     pub delivery: Vec<Channel>,
     /// Whether it may have messages made of templates, and keep components that make them.
@@ -51,6 +53,7 @@ pub enum Instances {
     Reused,
 }
 
+const COUNTER_BYTES_MAX: usize = 64;
 const EVENTS_PER_INSTANCE_DEFAULT: u32 = 1_024;
 
 const INSTANCES: [(&str, Instances); 2] =
@@ -77,6 +80,7 @@ impl ComponentTool {
         let tool = Self {
             publishes: references(&mut table, "publishes", Kind::Topic),
             indexes: references(&mut table, "indexes", Kind::Index),
+            counters: counters(&mut table),
             delivery: table.some_of("delivery", &CHANNELS),
             templates: table.flag("templates").unwrap_or_default(),
             memory_bytes_max: table.number("memory_bytes_max"),
@@ -104,6 +108,29 @@ impl ComponentTool {
             (Instances::Reused, None) => EVENTS_PER_INSTANCE_DEFAULT,
         }
     }
+}
+
+/// Names that are parts of a metric's.
+fn counters(table: &mut Table<'_, '_>) -> Vec<String> {
+    let mut names = Vec::new();
+    for item in table.list("counters") {
+        let Some(name) = item.text() else {
+            continue;
+        };
+        let begins = name.starts_with(|first: char| first.is_ascii_lowercase());
+        let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+        if begins && name.chars().all(is_plain) && name.len() <= COUNTER_BYTES_MAX {
+            names.push(name);
+        } else {
+            let what = format!(
+                "{} has lower-case letters, digits and _, begins with a letter, and has \
+                 {COUNTER_BYTES_MAX} bytes at most",
+                item.name
+            );
+            item.report.fault(&item.span, what);
+        }
+    }
+    names
 }
 
 /// Names that must be declared elsewhere.

@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use praxis_host::capabilities::index::Outcome;
 use praxis_host::capabilities::index::embedded::Embedded;
+use praxis_host::capabilities::index::{Outcome, Replaced, Replacement};
 use tempfile::TempDir;
 
 use crate::shops::*;
-use crate::{names, order, refusals, suite};
+use crate::{names, order, refusals, suite, whole};
 
 fn folder() -> TempDir {
     tempfile::tempdir().unwrap()
@@ -149,6 +149,47 @@ async fn what_does_not_fit_the_schema_is_refused() {
 async fn a_broken_limit_is_named() {
     let folder = folder();
     refusals::a_broken_limit_is_named(embedded(folder.path())).await;
+}
+
+#[tokio::test]
+async fn a_scan_has_every_document_by_its_id() {
+    let folder = folder();
+    whole::a_scan_has_every_document_by_its_id(embedded(folder.path())).await;
+}
+
+#[tokio::test]
+async fn a_document_is_replaced_if_it_is_as_it_was_seen() {
+    let folder = folder();
+    whole::a_document_is_replaced_if_it_is_as_it_was_seen(embedded(folder.path())).await;
+}
+
+#[tokio::test]
+async fn a_document_is_made_or_removed_by_replacing() {
+    let folder = folder();
+    whole::a_document_is_made_or_removed_by_replacing(embedded(folder.path())).await;
+}
+
+#[tokio::test]
+async fn a_restart_keeps_what_was_replaced_and_what_was_removed() {
+    let folder = folder();
+    {
+        let indexes = embedded(folder.path());
+        whole::a_document_is_replaced_if_it_is_as_it_was_seen(indexes.clone()).await;
+        let seen = indexes.scan(SHOPS, Some("a"), 1).await.unwrap().remove(0);
+        let gone = Replacement {
+            id: seen.id,
+            seen: Some(seen.content),
+            becomes: None,
+        };
+        let replaced = indexes.replace(SHOPS, gone).await.unwrap();
+        assert_eq!(replaced, Replaced::Replaced);
+    }
+    let indexes = embedded(folder.path());
+    assert_eq!(found(&indexes, &all()).await, ["a"]);
+    assert_eq!(found(&indexes, &only(of_trade("butcher"))).await, ["a"]);
+    let held = indexes.scan(SHOPS, None, 500).await.unwrap().remove(0);
+    let versions = held.content.versions.iter().map(|of| of.version);
+    assert_eq!(versions.collect::<Vec<_>>(), [2, 5]);
 }
 
 #[tokio::test]

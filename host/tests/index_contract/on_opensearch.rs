@@ -7,7 +7,7 @@ use praxis_servers::Server;
 use tempfile::TempDir;
 
 use crate::shops::*;
-use crate::{names, order, refusals, suite};
+use crate::{names, order, refusals, suite, whole};
 
 /// The server stops when this is dropped.
 async fn new() -> (Indexes, Server, TempDir) {
@@ -152,6 +152,24 @@ async fn what_does_not_fit_the_schema_is_refused() {
 async fn a_broken_limit_is_named() {
     let (indexes, _server, _folder) = new().await;
     refusals::a_broken_limit_is_named(indexes).await;
+}
+
+#[tokio::test]
+async fn a_scan_has_every_document_by_its_id() {
+    let (indexes, _server, _folder) = new().await;
+    whole::a_scan_has_every_document_by_its_id(indexes).await;
+}
+
+#[tokio::test]
+async fn a_document_is_replaced_if_it_is_as_it_was_seen() {
+    let (indexes, _server, _folder) = new().await;
+    whole::a_document_is_replaced_if_it_is_as_it_was_seen(indexes).await;
+}
+
+#[tokio::test]
+async fn a_document_is_made_or_removed_by_replacing() {
+    let (indexes, _server, _folder) = new().await;
+    whole::a_document_is_made_or_removed_by_replacing(indexes).await;
 }
 
 #[tokio::test]

@@ -1,7 +1,8 @@
 //! What every adapter refuses.
 
 use praxis_host::capabilities::index::{
-    Clause, Error, GeoPoint, Indexes, Order, Query, Terms, Value,
+    Clause, Content, Error, GeoPoint, Indexes, Order, Query, Replacement, SourceVersion, Terms,
+    Value,
 };
 
 use crate::shops::*;
@@ -60,6 +61,36 @@ pub async fn a_broken_limit_is_named(indexes: Indexes) {
         let refused = indexes.apply(SHOPS, &changes).await;
         assert!(
             matches!(&refused, Err(Error::Invalid(why)) if why.contains(named)),
+            "{refused:?}"
+        );
+    }
+    let becomes = |versions, fields| Replacement {
+        id: "a".into(),
+        seen: None,
+        becomes: Some(Content { versions, fields }),
+    };
+    let of = |source: &str, version| SourceVersion {
+        source: source.into(),
+        version,
+    };
+    let replacements = [
+        ("version", becomes(vec![of("profile", u64::MAX)], vec![])),
+        ("source", becomes(vec![of("", 1)], vec![])),
+        ("twice", becomes(vec![of("x", 1), of("x", 2)], vec![])),
+        ("16", becomes(vec![of("x", 1); 17], vec![])),
+        ("stars", becomes(vec![], vec![stars(-1.0)])),
+    ];
+    for (named, replacement) in replacements {
+        let refused = indexes.replace(SHOPS, replacement).await;
+        assert!(
+            matches!(&refused, Err(Error::Invalid(why)) if why.contains(named)),
+            "{refused:?}"
+        );
+    }
+    for limit in [0, 501] {
+        let refused = indexes.scan(SHOPS, None, limit).await;
+        assert!(
+            matches!(&refused, Err(Error::Invalid(why)) if why.contains("1 to 500")),
             "{refused:?}"
         );
     }

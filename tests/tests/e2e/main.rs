@@ -4,6 +4,7 @@
 
 mod access;
 mod anyone;
+mod audit;
 mod daylight;
 mod explain;
 mod extremes;

@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use super::aim::Wanted;
 use super::locked;
+use crate::audit::Audit;
 use crate::import::client;
 
 const RADIUS_KM: u32 = 25;
@@ -226,6 +227,16 @@ impl Client {
                 return Err(Failure::Failed(what.to_owned()));
             }
             tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    }
+
+    /// An audit that heals nothing.
+    pub fn audit(&self) -> Audit<'_> {
+        Audit {
+            http: &self.http,
+            url: &self.url,
+            token: &self.operator,
+            heals: false,
         }
     }
 

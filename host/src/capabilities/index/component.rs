@@ -4,7 +4,7 @@ use praxis_wasi::State;
 use wasmtime::component::{Accessor, HasData, Linker};
 
 use super::bindings::praxis::index::{documents, search, types};
-use super::{Change, Error, Field, Indexes, Outcome, Page, Query};
+use super::{Change, Document, Error, Field, Indexes, Outcome, Page, Query, Replaced, Replacement};
 use crate::capabilities::Capability;
 use crate::manifest::Component;
 
@@ -73,6 +73,25 @@ impl<T: Send + 'static> documents::HostWithStore<T> for Granted {
         id: String,
     ) -> Result<Option<Vec<Field>>, Error> {
         granted(accessor, &index)?.get(&index, &id).await
+    }
+
+    async fn scan(
+        accessor: &Accessor<T, Self>,
+        index: String,
+        after: Option<String>,
+        limit: u32,
+    ) -> Result<Vec<Document>, Error> {
+        let indexes = granted(accessor, &index)?;
+        indexes.scan(&index, after.as_deref(), limit).await
+    }
+
+    async fn replace(
+        accessor: &Accessor<T, Self>,
+        index: String,
+        replacement: Replacement,
+    ) -> Result<Replaced, Error> {
+        let indexes = granted(accessor, &index)?;
+        indexes.replace(&index, replacement).await
     }
 }
 

@@ -15,12 +15,15 @@ mod terms;
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use anyhow::Context as _;
 use async_trait::async_trait;
 
-use super::{Change, Error, Field, Found, Index, Outcome, Position, Query, Schema};
+use super::{
+    Change, Document as Held, Error, Field, Found, Index, Outcome, Position, Query, Replaced,
+    Replacement, Schema,
+};
 use document::Document;
 use journal::{Journal, Record};
 use query::Plan;
@@ -79,6 +82,18 @@ impl Index for Embedded {
         self.on(index, move |shelf| Ok(shelf.get(&id))).await
     }
 
+    async fn scan(&self, index: &str, after: Option<&str>, limit: u32) -> Result<Vec<Held>, Error> {
+        let after = after.map(str::to_owned);
+        self.on(index, move |shelf| Ok(shelf.scan(after.as_deref(), limit)))
+            .await
+    }
+
+    async fn replace(&self, index: &str, replacement: &Replacement) -> Result<Replaced, Error> {
+        let replacement = replacement.clone();
+        self.on(index, move |shelf| shelf.replace(&replacement))
+            .await
+    }
+
     async fn search(
         &self,
         index: &str,
@@ -123,6 +138,9 @@ impl Shelf {
                     table.put(document);
                 }
             }
+            Record::Removed(id) => {
+                table.remove(&id);
+            }
         })?;
         journal.compact_if_due(table.len(), || table.kept(schema))?;
         let (terms, mut writer) = Terms::new(schema)?;
@@ -164,21 +182,57 @@ impl Shelf {
             .append(&records)
             .map_err(Error::unavailable)?;
         self.put(&mut writing, staged).map_err(Error::unavailable)?;
-        let table = self.table();
-        writing
-            .journal
-            .compact_if_due(table.len(), || table.kept(&self.schema))
-            .map_err(Error::unavailable)?;
+        self.compact(&mut writing)?;
         Ok(outcomes)
+    }
+
+    fn replace(&self, replacement: &Replacement) -> Result<Replaced, Error> {
+        let mut writing = self.writing();
+        let id = &replacement.id;
+        let held = self
+            .table()
+            .by_id(id)
+            .map(|held| held.content(&self.schema));
+        if held != replacement.seen {
+            return Ok(Replaced::Changed);
+        }
+        let becomes = replacement.becomes.as_ref();
+        let becomes = becomes.map(|content| Document::new_with(&self.schema, id, content));
+        let record = match &becomes {
+            Some(document) => Record::Document(document.kept(&self.schema)),
+            None => Record::Removed(id.clone()),
+        };
+        let appended = writing.journal.append(&[record]);
+        appended.map_err(Error::unavailable)?;
+        match becomes {
+            Some(document) => self
+                .put(&mut writing, HashMap::from([(id.clone(), document)]))
+                .map_err(Error::unavailable)?,
+            None => self.remove(&mut writing, id),
+        }
+        self.compact(&mut writing)?;
+        Ok(Replaced::Replaced)
+    }
+
+    fn compact(&self, writing: &mut Writing) -> Result<(), Error> {
+        let table = self.table();
+        let journal = &mut writing.journal;
+        journal
+            .compact_if_due(table.len(), || table.kept(&self.schema))
+            .map_err(Error::unavailable)
+    }
+
+    fn remove(&self, writing: &mut Writing, id: &str) {
+        if let Some(row) = self.table_to_write().remove(id) {
+            self.dirty.store(true, Ordering::Release);
+            writing.writer.remove(&self.terms, row);
+        }
     }
 
     fn put(&self, writing: &mut Writing, staged: HashMap<String, Document>) -> tantivy::Result<()> {
         let mut changed_terms = Vec::new();
         {
-            let mut table = self
-                .table
-                .write()
-                .expect("no one panics while holding the table");
+            let mut table = self.table_to_write();
             for document in staged.into_values() {
                 let held = table.by_id(&document.id);
                 let same_terms =
@@ -191,8 +245,10 @@ impl Shelf {
         }
         let table = self.table();
         for row in changed_terms {
+            let Some(document) = table.at(row) else {
+                continue;
+            };
             self.dirty.store(true, Ordering::Release);
-            let document = table.at(row);
             writing
                 .writer
                 .put(&self.terms, row, &self.schema, document)?;
@@ -203,6 +259,16 @@ impl Shelf {
     fn get(&self, id: &str) -> Option<Vec<Field>> {
         let table = self.table();
         table.by_id(id).map(|held| held.fields(&self.schema))
+    }
+
+    fn scan(&self, after: Option<&str>, limit: u32) -> Vec<Held> {
+        let table = self.table();
+        let documents = table.behind(after).take(limit as usize);
+        let documents = documents.map(|document| Held {
+            id: document.id.clone(),
+            content: document.content(&self.schema),
+        });
+        documents.collect()
     }
 
     fn search(&self, query: &Query, after: Option<&Position>) -> Result<Found, Error> {
@@ -231,6 +297,12 @@ impl Shelf {
     fn table(&self) -> RwLockReadGuard<'_, Table> {
         self.table
             .read()
+            .expect("no one panics while holding the table")
+    }
+
+    fn table_to_write(&self) -> RwLockWriteGuard<'_, Table> {
+        self.table
+            .write()
             .expect("no one panics while holding the table")
     }
 

@@ -3,6 +3,7 @@
 mod facets;
 mod layout;
 mod query;
+mod scan;
 mod write;
 
 use std::collections::BTreeMap;
@@ -21,7 +22,10 @@ use opensearch::{GetParts, OpenSearch, SearchParts};
 use serde_json::{Value as Json, json};
 use url::Url;
 
-use super::{Change, Error, Field, Found, Index, Outcome, Position, Query, Schema};
+use super::{
+    Change, Document, Error, Field, Found, Index, Outcome, Position, Query, Replaced, Replacement,
+    Schema,
+};
 
 const READ_TIMEOUT_MS: u64 = 3_000;
 const WRITE_TIMEOUT_MS: u64 = 10_000;
@@ -149,6 +153,23 @@ impl Index for Opensearch {
         }
         let document = answer(response).await?;
         Ok(Some(layout::fields(schema, &document["_source"])))
+    }
+
+    async fn scan(
+        &self,
+        index: &str,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<Document>, Error> {
+        self.prepare().await?;
+        let schema = self.schema(index)?;
+        scan::scan(&self.client, &self.name(index), schema, after, limit).await
+    }
+
+    async fn replace(&self, index: &str, replacement: &Replacement) -> Result<Replaced, Error> {
+        self.prepare().await?;
+        let schema = self.schema(index)?;
+        write::replace(&self.client, &self.name(index), schema, replacement).await
     }
 
     async fn search(

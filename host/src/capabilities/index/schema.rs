@@ -4,10 +4,16 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context as _, ensure};
 
-use super::{Change, Clause, Error, Facet, Factor, Field, GeoPoint, Order, Query, Value};
+use super::{
+    Change, Clause, Error, Facet, Factor, Field, GeoPoint, Order, Query, Replacement, Value,
+};
 use crate::manifest::FieldType;
 
 pub const CHANGES_MAX: usize = 500;
+/// Documents that one scan gives.
+pub const SCAN_MAX: u32 = 500;
+/// Sources of one document that is replaced.
+pub const SOURCES_MAX: usize = 16;
 pub const ID_BYTES_MAX: usize = 128;
 pub const SOURCE_BYTES_MAX: usize = 64;
 /// A version is a signed 64-bit number for some products.
@@ -106,18 +112,33 @@ impl Schema {
         }
         for change in changes {
             check_id(&change.id)?;
-            if change.source.is_empty() {
-                return Err(Error::Invalid("the source is empty".into()));
-            }
-            check_bytes("the source", &change.source, SOURCE_BYTES_MAX)?;
-            if change.version > VERSION_MAX {
-                return Err(Error::Invalid(format!("a version above {VERSION_MAX}")));
-            }
+            check_version(&change.source, change.version)?;
             for field in &change.fields {
                 self.check_field(field)?;
             }
         }
         Ok(())
+    }
+
+    /// What was seen is only compared: it may be anything.
+    pub(super) fn check_replacement(&self, replacement: &Replacement) -> Result<(), Error> {
+        check_id(&replacement.id)?;
+        let Some(content) = &replacement.becomes else {
+            return Ok(());
+        };
+        if content.versions.len() > SOURCES_MAX {
+            return Err(Error::Invalid(format!("more than {SOURCES_MAX} sources")));
+        }
+        let mut sources: Vec<_> = content.versions.iter().map(|of| &of.source).collect();
+        sources.sort_unstable();
+        if sources.windows(2).any(|pair| pair[0] == pair[1]) {
+            return Err(Error::Invalid("a source that is there twice".into()));
+        }
+        for of in &content.versions {
+            check_version(&of.source, of.version)?;
+        }
+        let mut fields = content.fields.iter();
+        fields.try_for_each(|field| self.check_field(field))
     }
 
     pub(super) fn check_query(&self, query: &Query) -> Result<(), Error> {
@@ -273,6 +294,27 @@ pub(super) fn check_id(id: &str) -> Result<(), Error> {
         return Err(Error::Invalid("the id is empty".into()));
     }
     check_bytes("the id", id, ID_BYTES_MAX)
+}
+
+/// Whether that many documents can be given from there on.
+pub(super) fn check_scan(after: Option<&str>, limit: u32) -> Result<(), Error> {
+    if !(1..=SCAN_MAX).contains(&limit) {
+        return Err(Error::Invalid(format!(
+            "a limit that is not 1 to {SCAN_MAX}"
+        )));
+    }
+    after.map_or(Ok(()), |id| check_bytes("the id", id, ID_BYTES_MAX))
+}
+
+fn check_version(source: &str, version: u64) -> Result<(), Error> {
+    if source.is_empty() {
+        return Err(Error::Invalid("the source is empty".into()));
+    }
+    check_bytes("the source", source, SOURCE_BYTES_MAX)?;
+    if version > VERSION_MAX {
+        return Err(Error::Invalid(format!("a version above {VERSION_MAX}")));
+    }
+    Ok(())
 }
 
 fn check_name(name: &str) -> anyhow::Result<()> {

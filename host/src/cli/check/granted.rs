@@ -50,6 +50,7 @@ pub fn of(component: &Component, unset: &[String]) -> Vec<(&'static str, Vec<Str
         ("files", files.collect()),
         ("publishes", tool.publishes.clone()),
         ("indexes", tool.indexes.clone()),
+        ("counts", tool.counters.clone()),
         ("templates", templates.collect()),
         ("sends", tool.delivery.iter().map(channel).collect()),
     ]

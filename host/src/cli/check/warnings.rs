@@ -131,6 +131,11 @@ fn unused(component: &Component, surface: &Surface, unset: &[String]) -> Vec<Str
             &["praxis:index/"],
         ),
         (
+            !tool.counters.is_empty(),
+            "tool.praxis.counters",
+            &["praxis:metrics/counters"],
+        ),
+        (
             sends(Channel::Email),
             "tool.praxis.delivery \"email\"",
             &["praxis:delivery/email"],

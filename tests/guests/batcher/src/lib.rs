@@ -19,7 +19,7 @@ const BEHIND: &str = "an earlier one of its key has to be tried again";
 
 mod bindings {
     spin_sdk::wit_bindgen::generate!({
-        path: ["../../../wit/events", "../../../wit/index", "../../../wit/delivery", "../../../wit/template", "../../../wit/worlds"],
+        path: ["../../../wit/events", "../../../wit/index", "../../../wit/delivery", "../../../wit/template", "../../../wit/metrics", "../../../wit/worlds"],
         world: "praxis:worlds/event-batch-consumer",
         runtime_path: "::spin_sdk::wit_bindgen::rt",
         generate_all,

@@ -9,7 +9,7 @@ use bindings::exports::praxis::events::consumer::{Delivery, Failure, Guest};
 
 mod bindings {
     spin_sdk::wit_bindgen::generate!({
-        path: ["../../../wit/events", "../../../wit/index", "../../../wit/delivery", "../../../wit/template", "../../../wit/worlds"],
+        path: ["../../../wit/events", "../../../wit/index", "../../../wit/delivery", "../../../wit/template", "../../../wit/metrics", "../../../wit/worlds"],
         world: "praxis:worlds/event-consumer",
         runtime_path: "::spin_sdk::wit_bindgen::rt",
         generate_all,

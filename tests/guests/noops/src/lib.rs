@@ -6,7 +6,7 @@ use bindings::exports::praxis::events::batch_consumer::{Delivery, Failure, Guest
 
 mod bindings {
     spin_sdk::wit_bindgen::generate!({
-        path: ["../../../wit/events", "../../../wit/index", "../../../wit/delivery", "../../../wit/template", "../../../wit/worlds"],
+        path: ["../../../wit/events", "../../../wit/index", "../../../wit/delivery", "../../../wit/template", "../../../wit/metrics", "../../../wit/worlds"],
         world: "praxis:worlds/event-batch-consumer",
         runtime_path: "::spin_sdk::wit_bindgen::rt",
         generate_all,

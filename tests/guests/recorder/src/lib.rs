@@ -23,7 +23,7 @@ const FOLLOW_UP_KIND: &str = "DeedEchoed";
 
 mod bindings {
     spin_sdk::wit_bindgen::generate!({
-        path: ["../../../wit/events", "../../../wit/index", "../../../wit/delivery", "../../../wit/template", "../../../wit/worlds"],
+        path: ["../../../wit/events", "../../../wit/index", "../../../wit/delivery", "../../../wit/template", "../../../wit/metrics", "../../../wit/worlds"],
         inline: "
             package praxis:recorder;
 

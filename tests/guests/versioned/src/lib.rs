@@ -19,7 +19,7 @@ const SLOW_NS: u64 = 1_000_000_000;
 
 mod bindings {
     spin_sdk::wit_bindgen::generate!({
-        path: ["../../../wit/events", "../../../wit/index", "../../../wit/delivery", "../../../wit/template", "../../../wit/worlds"],
+        path: ["../../../wit/events", "../../../wit/index", "../../../wit/delivery", "../../../wit/template", "../../../wit/metrics", "../../../wit/worlds"],
         world: "praxis:worlds/event-consumer",
         runtime_path: "::spin_sdk::wit_bindgen::rt",
         generate_all,

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::super::geo::Cell;
-use super::super::{Change, Field, Schema, Value};
+use super::super::{Change, Content, Field, Schema, SourceVersion, Value};
 use crate::manifest::FieldType;
 
 /// A document's versions and values; the values stand in the schema's order.
@@ -49,6 +49,28 @@ impl Document {
         document.versions = kept.versions;
         document.take(schema, &kept.fields);
         document
+    }
+
+    /// As it was told, whatever is held.
+    pub fn new_with(schema: &Schema, id: &str, content: &Content) -> Self {
+        let mut document = Self::new(schema, id);
+        let versions = content.versions.iter();
+        document.versions = versions.map(|of| (of.source.clone(), of.version)).collect();
+        document.take(schema, &content.fields);
+        document
+    }
+
+    pub fn content(&self, schema: &Schema) -> Content {
+        let versions = self.versions.iter().map(|(source, version)| SourceVersion {
+            source: source.clone(),
+            version: *version,
+        });
+        let mut versions: Vec<_> = versions.collect();
+        versions.sort_by(|a, b| a.source.cmp(&b.source));
+        Content {
+            versions,
+            fields: self.fields(schema),
+        }
     }
 
     pub fn kept(&self, schema: &Schema) -> Kept {

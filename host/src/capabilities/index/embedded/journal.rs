@@ -21,6 +21,8 @@ const COMPACT_LINES_MIN: usize = 10_000;
 pub enum Record {
     Change(Change),
     Document(Kept),
+    /// The id of a document that is gone.
+    Removed(String),
 }
 
 pub struct Journal {

@@ -144,7 +144,9 @@ impl<'a> Plan<'a> {
         let mut total = 0;
         let mut ranked = Vec::new();
         for row in rows {
-            let document = table.at(row);
+            let Some(document) = table.at(row) else {
+                continue;
+            };
             if !self.tests.iter().all(|test| test.holds(document)) {
                 continue;
             }

@@ -1,56 +1,71 @@
 //! The values of all documents, by row and by id.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
+use std::ops::Bound;
 
 use super::super::Schema;
 use super::document::{Document, Kept};
 
-/// Where a document stands in the table. It keeps its row for good.
+/// Where a document stands in the table. It keeps its row for good, and nobody has it after it.
 pub type Row = u32;
 
 #[derive(Default)]
 pub struct Table {
-    documents: Vec<Document>,
-    rows: HashMap<Box<str>, Row>,
+    /// None: the document was removed.
+    documents: Vec<Option<Document>>,
+    rows: BTreeMap<Box<str>, Row>,
 }
 
 impl Table {
     pub fn len(&self) -> usize {
-        self.documents.len()
+        self.rows.len()
     }
 
     pub fn rows(&self) -> Vec<Row> {
-        (0..self.documents.len() as Row).collect()
+        self.iter().map(|(row, _)| row).collect()
     }
 
-    pub fn at(&self, row: Row) -> &Document {
-        &self.documents[row as usize]
+    /// None: it was removed since somebody found it there.
+    pub fn at(&self, row: Row) -> Option<&Document> {
+        self.documents.get(row as usize)?.as_ref()
     }
 
     pub fn by_id(&self, id: &str) -> Option<&Document> {
-        self.rows.get(id).map(|row| self.at(*row))
+        self.rows.get(id).and_then(|row| self.at(*row))
+    }
+
+    /// By their ids, those behind this one.
+    pub fn behind<'a>(&'a self, after: Option<&str>) -> impl Iterator<Item = &'a Document> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let rows = self.rows.range::<str, _>((from, Bound::Unbounded));
+        rows.filter_map(|(_, row)| self.at(*row))
     }
 
     pub fn iter(&self) -> impl Iterator<Item = (Row, &Document)> {
-        self.documents
-            .iter()
-            .enumerate()
-            .map(|(row, document)| (row as Row, document))
+        let rows = self.documents.iter().enumerate();
+        rows.filter_map(|(row, document)| Some((row as Row, document.as_ref()?)))
     }
 
     pub fn kept<'a>(&'a self, schema: &'a Schema) -> impl Iterator<Item = Kept> + 'a {
-        self.documents.iter().map(|document| document.kept(schema))
+        self.iter().map(|(_, document)| document.kept(schema))
     }
 
     /// Takes the document in, in place of the one with the same id.
     pub fn put(&mut self, document: Document) -> Row {
         if let Some(row) = self.rows.get(document.id.as_str()) {
-            self.documents[*row as usize] = document;
+            self.documents[*row as usize] = Some(document);
             return *row;
         }
         let row = self.documents.len() as Row;
         self.rows.insert(document.id.as_str().into(), row);
-        self.documents.push(document);
+        self.documents.push(Some(document));
         row
+    }
+
+    /// Where it stood, if it was there.
+    pub fn remove(&mut self, id: &str) -> Option<Row> {
+        let row = self.rows.remove(id)?;
+        self.documents[row as usize] = None;
+        Some(row)
     }
 }

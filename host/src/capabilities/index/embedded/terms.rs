@@ -208,10 +208,14 @@ impl Writer {
         schema: &Schema,
         document: &Document,
     ) -> tantivy::Result<()> {
-        self.0
-            .delete_term(Term::from_field_u64(terms.row, row.into()));
+        self.remove(terms, row);
         self.0.add_document(terms.document(row, schema, document))?;
         Ok(())
+    }
+
+    pub fn remove(&mut self, terms: &Terms, row: Row) {
+        self.0
+            .delete_term(Term::from_field_u64(terms.row, row.into()));
     }
 
     pub fn commit(&mut self, terms: &Terms) -> tantivy::Result<()> {

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value as Json, json};
 
 use super::super::schema::RESERVED_PREFIX;
-use super::super::{Field, GeoPoint, Schema, Value};
+use super::super::{Content, Field, GeoPoint, Schema, SourceVersion, Value};
 use crate::manifest::FieldType;
 
 /// The document's id once more: `_id` itself can't be sorted by.
@@ -80,6 +80,24 @@ pub fn fields(schema: &Schema, source: &Json) -> Vec<Field> {
         })
     });
     fields.collect()
+}
+
+/// All of it, versions by source and fields by name.
+pub fn content(schema: &Schema, source: &Json) -> Content {
+    let versions = source.get(VERSIONS).and_then(Json::as_object);
+    let versions = versions.into_iter().flatten();
+    let versions = versions.filter_map(|(source, version)| {
+        Some(SourceVersion {
+            source: source.clone(),
+            version: version.as_u64()?,
+        })
+    });
+    let mut versions: Vec<_> = versions.collect();
+    versions.sort_by(|a, b| a.source.cmp(&b.source));
+    Content {
+        versions,
+        fields: fields(schema, source),
+    }
 }
 
 pub fn point_of(json: &Json) -> Option<GeoPoint> {

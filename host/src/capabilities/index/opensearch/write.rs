@@ -13,8 +13,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value as Json, json};
 
 use super::super::words::words;
-use super::super::{Change, Error, Outcome, Schema};
-use super::layout::{ID, VERSIONS, json_of, texts, words_of};
+use super::super::{Change, Error, Field, Outcome, Replaced, Replacement, Schema};
+use super::layout::{self, ID, VERSIONS, json_of, texts, words_of};
 use super::{WRITE_TIMEOUT_MS, answer};
 
 const CONFLICT_ATTEMPTS_MAX: usize = 8;
@@ -45,6 +45,49 @@ pub async fn apply(
     ))
 }
 
+/// What was read and what is written are the same state of it: a change in between is a conflict.
+pub async fn replace(
+    client: &OpenSearch,
+    index: &str,
+    schema: &Schema,
+    replacement: &Replacement,
+) -> Result<Replaced, Error> {
+    let id = replacement.id.as_str();
+    let held = read(client, index, &BTreeSet::from([id])).await?.remove(id);
+    let content = held
+        .as_ref()
+        .map(|held| layout::content(schema, &Json::Object(held.source.clone())));
+    if content != replacement.seen {
+        return Ok(Replaced::Changed);
+    }
+    let seen = held.and_then(|held| held.seen);
+    let document = match &replacement.becomes {
+        Some(becomes) => {
+            let mut document = Document {
+                seen,
+                ..Document::default()
+            };
+            let versions = becomes.versions.iter();
+            let versions = versions.map(|of| (of.source.clone(), json!(of.version)));
+            let versions = Json::Object(versions.collect());
+            document.source.insert(VERSIONS.into(), versions);
+            document.take(schema, id, &becomes.fields);
+            document
+        }
+        None if seen.is_none() => return Ok(Replaced::Replaced),
+        None => Document {
+            seen,
+            is_gone: true,
+            ..Document::default()
+        },
+    };
+    let conflicts = write(client, index, &BTreeMap::from([(id, document)])).await?;
+    Ok(match conflicts.is_empty() {
+        true => Replaced::Replaced,
+        false => Replaced::Changed,
+    })
+}
+
 /// A document, as it is to be written.
 #[derive(Default)]
 struct Document {
@@ -52,6 +95,7 @@ struct Document {
     seen: Option<Seen>,
     source: Map<String, Json>,
     changed: bool,
+    is_gone: bool,
 }
 
 struct Seen {
@@ -73,8 +117,14 @@ impl Document {
         }
         let versions = self.source.entry(VERSIONS).or_insert_with(|| json!({}));
         versions[&change.source] = json!(change.version);
-        self.source.insert(ID.into(), json!(change.id));
-        for field in &change.fields {
+        self.take(schema, &change.id, &change.fields);
+        self.changed = true;
+        Outcome::Applied
+    }
+
+    fn take(&mut self, schema: &Schema, id: &str, fields: &[Field]) {
+        self.source.insert(ID.into(), json!(id));
+        for field in fields {
             match json_of(&field.value) {
                 Some(value) => self.source.insert(field.name.clone(), value),
                 None => self.source.remove(&field.name),
@@ -89,8 +139,6 @@ impl Document {
                 None => self.source.remove(&words_of(name)),
             };
         }
-        self.changed = true;
-        Outcome::Applied
     }
 }
 
@@ -141,7 +189,7 @@ async fn read<'a>(
                     primary_term,
                 }),
                 source: found.source,
-                changed: false,
+                ..Document::default()
             };
             documents.insert(*id, document);
         }
@@ -161,7 +209,7 @@ async fn write<'a>(
     let lines = documents.iter().flat_map(|(id, document)| {
         let action = match &document.seen {
             Some(seen) => json!({
-                "index": {
+                (if document.is_gone { "delete" } else { "index" }): {
                     "_id": id,
                     "if_seq_no": seen.seq_no,
                     "if_primary_term": seen.primary_term,
@@ -169,8 +217,12 @@ async fn write<'a>(
             }),
             None => json!({ "create": { "_id": id } }),
         };
-        let source = Json::Object(document.source.clone());
-        [JsonBody::new(action), JsonBody::new(source)]
+        // What is deleted has no line of its own.
+        let source = (!document.is_gone).then(|| Json::Object(document.source.clone()));
+        [Some(action), source]
+            .into_iter()
+            .flatten()
+            .map(JsonBody::new)
     });
     let response = client
         .bulk(BulkParts::Index(index))
@@ -184,14 +236,19 @@ async fn write<'a>(
     let answer = answer(response).await?;
     let items = answer["items"].as_array().into_iter().flatten();
     let mut conflicts = BTreeSet::new();
-    for (id, item) in documents.keys().zip(items) {
+    for ((id, document), item) in documents.iter().zip(items) {
         let written = item
             .get("index")
             .or_else(|| item.get("create"))
+            .or_else(|| item.get("delete"))
             .unwrap_or(item);
         match written["status"].as_u64() {
             Some(200 | 201) => {}
             Some(409) => {
+                conflicts.insert(*id);
+            }
+            // What is to be deleted is not there any more.
+            Some(404) if document.is_gone => {
                 conflicts.insert(*id);
             }
             Some(_) | None => {
