@@ -1,8 +1,10 @@
 //! The cache of days: read in one round trip, written only by what is newer.
 
+use jiff::Timestamp;
 use jiff::civil::Date;
 use praxis_domain::bitmap;
 use praxis_domain::calendar::Day;
+use praxis_domain::terms::Terms;
 use praxis_domain::zone::Zone;
 use praxis_platform::cache::{Cache, Error, Script};
 use praxis_platform::clock;
@@ -22,8 +24,12 @@ const NOBODY: &str = "nobody";
 /// What the cache says of a range of dates.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
-    /// Every date is there.
-    Days { zone: Zone, days: Vec<Day> },
+    /// Every date is there that can be booked.
+    Days {
+        zone: Zone,
+        terms: Terms,
+        days: Vec<Day>,
+    },
     /// The practitioner is not active.
     Inactive,
     /// At least one date is missing.
@@ -85,7 +91,7 @@ const RELEASE: Script = Script(
     ",
 );
 
-/// ARGV: the snapshot's version, the zone, the time to live, then pairs of date and
+/// ARGV: the snapshot's version, the zone, the terms, the time to live, then pairs of date and
 /// `version,open,booked`. Fills the dates that are missing or older.
 const FILL: Script = Script(
     "
@@ -95,12 +101,13 @@ const FILL: Script = Script(
     end
     if not held then
         redis.call('HSET', KEYS[1], 'v', ARGV[1], 'zone', ARGV[2])
-        redis.call('EXPIRE', KEYS[1], ARGV[3])
+        redis.call('EXPIRE', KEYS[1], ARGV[4])
     elseif redis.call('HGET', KEYS[1], 'zone') ~= ARGV[2] then
         -- An event on its way has moved the practitioner: it starts the hash anew.
         return 'stale'
     end
-    for i = 4, #ARGV, 2 do
+    redis.call('HSET', KEYS[1], 'terms', ARGV[3])
+    for i = 5, #ARGV, 2 do
         local day = redis.call('HGET', KEYS[1], ARGV[i])
         if not day or tonumber(string.match(day, '^%d+')) < tonumber(ARGV[1]) then
             redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1])
@@ -142,7 +149,7 @@ const APPLY: Script = Script(
     ",
 );
 
-/// ARGV: the snapshot's version, the zone, the time to live. Forgets every date that is older:
+/// ARGV: the snapshot's version, the zone, the terms, the time to live. Forgets every date that is older:
 /// they are loaded when somebody asks.
 const RESET: Script = Script(
     "
@@ -151,32 +158,45 @@ const RESET: Script = Script(
         return 'stale'
     end
     redis.call('DEL', KEYS[1])
-    redis.call('HSET', KEYS[1], 'v', ARGV[1], 'zone', ARGV[2])
-    redis.call('EXPIRE', KEYS[1], ARGV[3])
+    redis.call('HSET', KEYS[1], 'v', ARGV[1], 'zone', ARGV[2], 'terms', ARGV[3])
+    redis.call('EXPIRE', KEYS[1], ARGV[4])
     return 'reset'
     ",
 );
 
-/// The days of a practitioner, as far as the cache has them all.
-pub async fn read(cache: &Cache, practitioner: Uuid, dates: &[Date]) -> Result<Answer, Error> {
-    let mut fields = vec![bitmap::VERSION.to_owned(), bitmap::ZONE.to_owned()];
+/// The days of a practitioner that can be booked at `now`, as far as the cache has them all. How far
+/// ahead that is stands beside them.
+pub async fn read(
+    cache: &Cache,
+    practitioner: Uuid,
+    dates: &[Date],
+    now: Timestamp,
+) -> Result<Answer, Error> {
+    let mut fields = [bitmap::VERSION, bitmap::ZONE, bitmap::TERMS]
+        .map(str::to_owned)
+        .to_vec();
     fields.extend(dates.iter().map(|date| bitmap::field(*date)));
     let key = bitmap::key(cache.prefix(), practitioner);
     let values = cache.fields(&key, &fields).await?;
-    let [Some(_version), Some(zone), days @ ..] = values.as_slice() else {
+    let [Some(_version), Some(zone), Some(terms), days @ ..] = values.as_slice() else {
         return Ok(Answer::NotLoaded);
     };
     if zone.is_empty() {
         return Ok(Answer::Inactive);
     }
+    let (Ok(zone), Some(terms)) = (Zone::parse(zone), bitmap::decode_terms(terms)) else {
+        return Ok(Answer::NotLoaded);
+    };
+    let (first, last) = terms.dates(&zone, now);
     let days: Option<Vec<Day>> = dates
         .iter()
         .zip(days)
+        .filter(|(date, _)| first <= **date && **date <= last)
         .map(|(date, value)| bitmap::decode(*date, value.as_deref()?))
         .collect();
-    Ok(match (Zone::parse(zone), days) {
-        (Ok(zone), Some(days)) => Answer::Days { zone, days },
-        _ => Answer::NotLoaded,
+    Ok(match days {
+        Some(days) => Answer::Days { zone, terms, days },
+        None => Answer::NotLoaded,
     })
 }
 
@@ -267,6 +287,7 @@ fn head(snapshot: &Snapshot) -> Vec<String> {
     vec![
         snapshot.version.to_string(),
         zone.to_owned(),
+        bitmap::encode_terms(snapshot.schedule.terms),
         HASH_TTL_SECONDS.to_string(),
     ]
 }
