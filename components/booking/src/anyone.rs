@@ -8,6 +8,7 @@ use praxis_domain::anyone::{
     CANDIDATES_AT_A_TIME, CANDIDATES_MAX, Candidates, SLOTS_PER_LOOK_MAX, Step,
 };
 use praxis_domain::area::{Area, Window};
+use praxis_domain::calendar;
 use praxis_domain::search::{Around, DECAY};
 use praxis_domain::slot::Slot;
 use praxis_domain::terms;
@@ -259,8 +260,9 @@ fn free(snapshot: &Snapshot, window: &Window, now: Timestamp) -> Vec<Slot> {
     let (zone, terms) = (snapshot.zone(), snapshot.schedule.terms);
     let (first, last) = terms.dates(zone, now);
     let (from, to) = (zone.date(window.from), zone.date(window.to));
-    let days = snapshot.days(from.max(first), to.min(last));
-    let slots = days.iter().flat_map(|day| day.slots(zone, terms, now));
+    let (from, to) = (from.max(first), to.min(last));
+    let days = calendar::each_day(&snapshot.schedule, &snapshot.booked, from, to);
+    let slots = days.flat_map(|day| day.slots(zone, terms, now));
     slots
         .filter(|slot| window.contains(slot.start()))
         .take(SLOTS_PER_LOOK_MAX)

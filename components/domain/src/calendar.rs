@@ -116,25 +116,32 @@ pub fn dates(from: Date, to: Date) -> impl Iterator<Item = Date> {
 
 /// The days of a range, from the schedule and from what is booked by date.
 pub fn days(schedule: &Schedule, booked: &BTreeMap<Date, Mask>, from: Date, to: Date) -> Vec<Day> {
-    dates(from, to)
-        .map(|date| Day {
-            date,
-            open: schedule.open(date),
-            booked: booked.get(&date).copied().unwrap_or_default(),
-        })
-        .collect()
+    each_day(schedule, booked, from, to).collect()
+}
+
+/// As `days`, each made as it is asked for: in a year of them the first may do.
+pub fn each_day(
+    schedule: &Schedule,
+    booked: &BTreeMap<Date, Mask>,
+    from: Date,
+    to: Date,
+) -> impl Iterator<Item = Day> {
+    dates(from, to).map(|date| Day {
+        date,
+        open: schedule.open(date),
+        booked: booked.get(&date).copied().unwrap_or_default(),
+    })
 }
 
 /// The next slots that can be booked, in order, `limit` at most.
 pub fn next_free(
-    days: &[Day],
+    days: impl Iterator<Item = Day>,
     zone: &Zone,
     terms: Terms,
     now: Timestamp,
     limit: usize,
 ) -> Vec<Slot> {
-    days.iter()
-        .flat_map(|day| day.slots(zone, terms, now))
+    days.flat_map(|day| day.slots(zone, terms, now))
         .take(limit)
         .collect()
 }
@@ -239,7 +246,7 @@ mod tests {
             })
             .collect();
         let free = next_free(
-            &days,
+            days.into_iter(),
             &berlin(),
             Terms::default(),
             at("2026-11-22T12:00:00Z"),

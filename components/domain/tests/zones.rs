@@ -128,7 +128,7 @@ proptest! {
         let (from, to) = Terms::default().dates(&zone, now);
         let days = calendar::days(&always(&zone), &BTreeMap::new(), from, to);
         prop_assert_eq!(days.len(), HORIZON_DAYS as usize);
-        let first = calendar::next_free(&days, &zone, Terms::default(), now, 1);
+        let first = calendar::next_free(days.iter().copied(), &zone, Terms::default(), now, 1);
         let listed = days.iter().flat_map(|day| day.slots(&zone, Terms::default(), now)).next();
         prop_assert_eq!(first.first().copied(), listed);
         let beyond = to.tomorrow().unwrap();

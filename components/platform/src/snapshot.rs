@@ -127,7 +127,8 @@ impl Snapshot {
         }
         let (zone, terms) = (self.zone(), self.schedule.terms);
         let (from, to) = terms.dates(zone, now);
-        calendar::next_free(&self.days(from, to), zone, terms, now, limit)
+        let days = calendar::each_day(&self.schedule, &self.booked, from, to);
+        calendar::next_free(days, zone, terms, now, limit)
     }
 
     pub fn is_booked(&self, slot: &Slot) -> bool {
