@@ -55,8 +55,10 @@ async fn a_lead_time_and_a_horizon_hold_in_every_answer() {
     put(&staff, &practitioner, &terms(&slots[5], 1, 5)).await;
     let body = json!({ "hold_id": hold.text_of("booking_id") }).to_string();
     let headers = [("idempotency-key", "soon")];
-    let confirmed = alice.send(Method::POST, "/v1/bookings", &headers, Some(body));
-    confirmed.await.expect(201);
+    let confirmed = alice
+        .send(Method::POST, "/v1/bookings", &headers, Some(body))
+        .await;
+    confirmed.expect(201);
     free_are(&alice, &practitioner, &slots[6..last]).await;
     world.settle().await;
 }
@@ -204,7 +206,8 @@ async fn a_change_names_the_bookings_that_it_strands() {
     );
     let wrong = staff.get(&format!("{list}?cursor=x")).await;
     wrong.expect_problem(400, "bad-request");
-    for stranger in [&alice, &world.api().staff("other-clinic").await] {
+    let stranger = world.api().staff("other-clinic").await;
+    for stranger in [&alice, &stranger] {
         stranger.get(&list).await.expect(404).check_problem();
     }
     world.api().get(&list).await.expect(401).check_problem();
@@ -229,8 +232,10 @@ async fn a_change_names_the_bookings_that_it_strands() {
     away["leave"] = json!([{ "from": first, "until": first + Days::new(1) }]);
     let headers = [("content-type", "application/x-ndjson")];
     let line = Some(away.to_string());
-    let imported = operator.send(Method::POST, "/v1/practitioners:import", &headers, line);
-    let imported = imported.await.expect(200).json();
+    let imported = operator
+        .send(Method::POST, "/v1/practitioners:import", &headers, line)
+        .await;
+    let imported = imported.expect(200).json();
     assert_eq!(imported["stranded_bookings"], 2, "{imported}");
     put(&staff, &practitioner, &practitioner.json()).await;
     let left = staff
@@ -263,8 +268,9 @@ async fn put(staff: &Api, practitioner: &Practitioner, profile: &Value) -> Answe
     };
     profile.as_object_mut().unwrap().remove("tenant");
     let body = Some(profile.to_string());
-    let answer = staff.send(Method::PUT, &path(practitioner), &[], body);
-    answer.await.expect(200)
+    let path = path(practitioner);
+    let answer = staff.send(Method::PUT, &path, &[], body).await;
+    answer.expect(200)
 }
 
 async fn explain(staff: &Api, practitioner: &Practitioner, slot: &str) -> Value {
