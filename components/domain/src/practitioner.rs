@@ -159,6 +159,7 @@ fn read(fields: &mut Fields, id: Option<Uuid>, editor: &Editor) -> Option<Practi
     let city = text(fields, "city");
     let country = country(fields);
     let location = location(fields);
+    let zone = zone(fields);
     let rating = fields.number("rating", 0.0, RATING_MAX);
     let email = fields.parsed("email", "must be an e-mail address", email);
     let phone = fields.parsed(
@@ -168,7 +169,7 @@ fn read(fields: &mut Fields, id: Option<Uuid>, editor: &Editor) -> Option<Practi
     );
     let locale = fields.parsed("locale", "must be a BCP 47 tag, like en or pt-PT", locale);
     let active = fields.flag("active");
-    let schedule = schedule(fields);
+    let schedule = schedule(fields, zone);
 
     let (tenant, name, specialty) = (tenant?, name?, specialty?);
     let (lat, lon) = location?;
@@ -259,8 +260,7 @@ fn location(fields: &mut Fields) -> Option<(f64, f64)> {
     Some((lat?, lon?))
 }
 
-fn schedule(fields: &mut Fields) -> Option<Schedule> {
-    let zone = zone(fields);
+fn schedule(fields: &mut Fields, zone: Option<Zone>) -> Option<Schedule> {
     let week = hours::week(fields);
     let periods = hours::periods(fields);
     let holidays = hours::holidays(fields);
