@@ -23,7 +23,7 @@ const VALUES: [&str; 15] = [
     "('pgbench-' || :n::bigint)",
     "'0000000000000000000000000000000000000000000000000000000000000000'",
     "extract(epoch from now())",
-    "(current_date + 60)",
+    "(current_date - 1)",
     "'{edition}'",
     // The token says nothing that the patient lacks.
     "null",

@@ -3,10 +3,10 @@
 use jiff::Timestamp;
 use jiff::civil::Date;
 use praxis_domain::FieldError;
-use praxis_domain::calendar::{self, BOOKING_HORIZON_DAYS, Day, NamedDate};
+use praxis_domain::calendar::{self, Day, NamedDate, RANGE_DAYS_MAX};
 use praxis_domain::mask::Mask;
 use praxis_domain::slot::Slot;
-use praxis_domain::zone::Zone;
+use praxis_domain::terms::{self, Terms};
 use praxis_platform::cache::{self, Cache};
 use praxis_platform::clock;
 use praxis_platform::problem::Problem;
@@ -16,7 +16,7 @@ use serde::Serialize;
 use spin_sdk::http::StatusCode;
 use uuid::Uuid;
 
-use crate::load::{self, Source};
+use crate::load::{self, Loaded, Source};
 
 /// The header that says which path answered: `bitmap` or `database`.
 const SOURCE_HEADER: &str = "x-praxis-source";
@@ -29,6 +29,8 @@ pub struct Availability {
     days: Vec<FreeDay>,
     #[serde(skip)]
     source: Source,
+    #[serde(skip)]
+    terms: Terms,
 }
 
 #[derive(Clone, PartialEq, Eq, Serialize)]
@@ -64,17 +66,18 @@ pub async fn free(
     now: Timestamp,
 ) -> Result<Availability, Problem> {
     // Beyond what can be booked there is nothing to look up.
-    let (first, last) = calendar::horizon_anywhere(now);
+    let (first, last) = terms::dates_of_anybody(now);
     let bookable: Vec<Date> = calendar::dates(from.max(first), to.min(last)).collect();
     let loaded = load::days(cache, practitioner, &bookable, now).await?;
     let days = calendar::dates(from, to)
-        .map(|date| free_day(date, &loaded.days, &loaded.zone, now))
+        .map(|date| free_day(date, &loaded, now))
         .collect();
     Ok(Availability {
         practitioner_id: practitioner,
         time_zone: loaded.zone.name().to_owned(),
         days,
         source: loaded.source,
+        terms: loaded.terms,
     })
 }
 
@@ -91,7 +94,13 @@ impl Availability {
             time_zone: self.time_zone.clone(),
             days,
             source: self.source,
+            terms: self.terms,
         })
+    }
+
+    /// When the clock alone changes it, at the earliest.
+    pub fn holds_until(&self, now: Timestamp) -> Timestamp {
+        self.terms.next_change(now)
     }
 }
 
@@ -103,16 +112,17 @@ pub fn range(request: &Request) -> Result<(Date, Date), Problem> {
     if to < from {
         return Err(Problem::field("/query/to", "must not be before from"));
     }
-    if (to - from).get_days() >= BOOKING_HORIZON_DAYS {
-        let detail = format!("must be less than {BOOKING_HORIZON_DAYS} days after from");
+    if (to - from).get_days() >= RANGE_DAYS_MAX {
+        let detail = format!("must be less than {RANGE_DAYS_MAX} days after from");
         return Err(Problem::invalid(vec![FieldError::new("/query/to", detail)]));
     }
     Ok((from, to))
 }
 
-fn free_day(date: Date, days: &[Day], zone: &Zone, now: Timestamp) -> FreeDay {
-    let day = days.iter().find(|day| day.date == date);
-    let slots = day.map(|day| day.slots(zone, now)).unwrap_or_default();
+fn free_day(date: Date, loaded: &Loaded, now: Timestamp) -> FreeDay {
+    let day = loaded.days.iter().find(|day| day.date == date);
+    let slots = |day: &Day| day.slots(&loaded.zone, loaded.terms, now);
+    let slots = day.map(slots).unwrap_or_default();
     FreeDay {
         date,
         mask: slots.iter().map(Slot::hour).collect::<Mask>().bits(),

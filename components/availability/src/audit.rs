@@ -8,6 +8,7 @@ use jiff::civil::Date;
 use praxis_domain::audit::{self, Store, Verdict};
 use praxis_domain::calendar;
 use praxis_domain::mask::Mask;
+use praxis_domain::terms;
 use praxis_platform::audit::{Asked, Looked, Range, Report, next_page, note_behind, page_done};
 use praxis_platform::cache::{self, Cache};
 use praxis_platform::clock;
@@ -163,7 +164,7 @@ async fn look(
     let id: String = row.get("id")?;
     let practitioner: Uuid = row.parse("id")?;
     let now = clock::now();
-    let (first, last) = calendar::horizon_anywhere(now);
+    let (first, last) = terms::dates_of_anybody(now);
     let dates: Vec<Date> = calendar::dates(first, last).collect();
     let hash = bitmap::hash(cache, practitioner, &dates).await?;
     let Some(snapshot) = Snapshot::load(database, practitioner, first, last).await? else {
@@ -176,6 +177,7 @@ async fn look(
             version: snapshot.version,
             active: snapshot.active,
             zone: snapshot.zone().name(),
+            terms: snapshot.schedule.terms,
             days: &days,
             lapsed,
         },
@@ -187,6 +189,7 @@ async fn look(
             version: snapshot.version,
             active: snapshot.active,
             zone: snapshot.zone(),
+            terms: snapshot.schedule.terms,
             days: &days,
             lapsed,
             now,

@@ -1,9 +1,11 @@
 //! The cache of days: read in one round trip, written only by what is newer.
 
+use jiff::Timestamp;
 use jiff::civil::Date;
 use praxis_domain::audit::bitmap::Hash;
 use praxis_domain::bitmap;
 use praxis_domain::calendar::Day;
+use praxis_domain::terms::Terms;
 use praxis_domain::zone::Zone;
 use praxis_platform::cache::{Cache, Error, Script};
 use praxis_platform::clock;
@@ -23,8 +25,12 @@ const NOBODY: &str = "nobody";
 /// What the cache says of a range of dates.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
-    /// Every date is there.
-    Days { zone: Zone, days: Vec<Day> },
+    /// Every date is there that can be booked.
+    Days {
+        zone: Zone,
+        terms: Terms,
+        days: Vec<Day>,
+    },
     /// The practitioner is not active.
     Inactive,
     /// At least one date is missing.
@@ -86,7 +92,7 @@ const RELEASE: Script = Script(
     ",
 );
 
-/// ARGV: the snapshot's version, the zone, the time to live, then pairs of date and
+/// ARGV: the snapshot's version, the zone, the terms, the time to live, then pairs of date and
 /// `version,open,booked`. Fills the dates that are missing or older.
 const FILL: Script = Script(
     "
@@ -96,12 +102,13 @@ const FILL: Script = Script(
     end
     if not held then
         redis.call('HSET', KEYS[1], 'v', ARGV[1], 'zone', ARGV[2])
-        redis.call('EXPIRE', KEYS[1], ARGV[3])
+        redis.call('EXPIRE', KEYS[1], ARGV[4])
     elseif redis.call('HGET', KEYS[1], 'zone') ~= ARGV[2] then
         -- An event on its way has moved the practitioner: it starts the hash anew.
         return 'stale'
     end
-    for i = 4, #ARGV, 2 do
+    redis.call('HSET', KEYS[1], 'terms', ARGV[3])
+    for i = 5, #ARGV, 2 do
         local day = redis.call('HGET', KEYS[1], ARGV[i])
         if not day or tonumber(string.match(day, '^%d+')) < tonumber(ARGV[1]) then
             redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1])
@@ -143,7 +150,7 @@ const APPLY: Script = Script(
     ",
 );
 
-/// ARGV: the snapshot's version, the zone, the time to live. Forgets every date that is older:
+/// ARGV: the snapshot's version, the zone, the terms, the time to live. Forgets every date that is older:
 /// they are loaded when somebody asks.
 const RESET: Script = Script(
     "
@@ -152,14 +159,14 @@ const RESET: Script = Script(
         return 'stale'
     end
     redis.call('DEL', KEYS[1])
-    redis.call('HSET', KEYS[1], 'v', ARGV[1], 'zone', ARGV[2])
-    redis.call('EXPIRE', KEYS[1], ARGV[3])
+    redis.call('HSET', KEYS[1], 'v', ARGV[1], 'zone', ARGV[2], 'terms', ARGV[3])
+    redis.call('EXPIRE', KEYS[1], ARGV[4])
     return 'reset'
     ",
 );
 
-/// ARGV: the version that was seen (empty: none), the snapshot's version, the zone, the time to live.
-/// Not a mere DEL: whoever loaded an older snapshot meanwhile would find nothing newer there, and
+/// ARGV: the version that was seen (empty: none), the snapshot's version, the zone, the terms, the time
+/// to live. Not a mere DEL: whoever loaded an older snapshot meanwhile would find nothing newer there, and
 /// put it back.
 const HEAL: Script = Script(
     "
@@ -167,40 +174,54 @@ const HEAL: Script = Script(
         return 'changed'
     end
     redis.call('DEL', KEYS[1])
-    redis.call('HSET', KEYS[1], 'v', ARGV[2], 'zone', ARGV[3])
-    redis.call('EXPIRE', KEYS[1], ARGV[4])
+    redis.call('HSET', KEYS[1], 'v', ARGV[2], 'zone', ARGV[3], 'terms', ARGV[4])
+    redis.call('EXPIRE', KEYS[1], ARGV[5])
     return 'healed'
     ",
 );
 
-/// The days of a practitioner, as far as the cache has them all.
-pub async fn read(cache: &Cache, practitioner: Uuid, dates: &[Date]) -> Result<Answer, Error> {
+/// The days of a practitioner that can be booked at `now`, as far as the cache has them all. How far
+/// ahead that is stands beside them.
+pub async fn read(
+    cache: &Cache,
+    practitioner: Uuid,
+    dates: &[Date],
+    now: Timestamp,
+) -> Result<Answer, Error> {
     let hash = hash(cache, practitioner, dates).await?;
-    let (Some(_version), Some(zone)) = (hash.version, hash.zone) else {
+    let (Some(_version), Some(zone), Some(terms)) = (hash.version, hash.zone, hash.terms) else {
         return Ok(Answer::NotLoaded);
     };
     if zone.is_empty() {
         return Ok(Answer::Inactive);
     }
-    let days = hash.days.into_iter();
-    let days: Option<Vec<Day>> = days
+    let (Ok(zone), Some(terms)) = (Zone::parse(&zone), bitmap::decode_terms(&terms)) else {
+        return Ok(Answer::NotLoaded);
+    };
+    let (first, last) = terms.dates(&zone, now);
+    let bookable = hash.days.into_iter();
+    let bookable = bookable.filter(|(date, _)| first <= *date && *date <= last);
+    let days: Option<Vec<Day>> = bookable
         .map(|(date, value)| bitmap::decode(date, value.as_deref()?))
         .collect();
-    Ok(match (Zone::parse(&zone), days) {
-        (Ok(zone), Some(days)) => Answer::Days { zone, days },
-        _ => Answer::NotLoaded,
+    Ok(match days {
+        Some(days) => Answer::Days { zone, terms, days },
+        None => Answer::NotLoaded,
     })
 }
 
 /// All that is there of some dates, as it is.
 pub async fn hash(cache: &Cache, practitioner: Uuid, dates: &[Date]) -> Result<Hash, Error> {
-    let mut fields = vec![bitmap::VERSION.to_owned(), bitmap::ZONE.to_owned()];
+    let mut fields = [bitmap::VERSION, bitmap::ZONE, bitmap::TERMS]
+        .map(str::to_owned)
+        .to_vec();
     fields.extend(dates.iter().map(|date| bitmap::field(*date)));
     let key = bitmap::key(cache.prefix(), practitioner);
     let mut values = cache.fields(&key, &fields).await?.into_iter();
     Ok(Hash {
         version: values.next().flatten(),
         zone: values.next().flatten(),
+        terms: values.next().flatten(),
         days: dates.iter().copied().zip(values).collect(),
     })
 }
@@ -306,6 +327,7 @@ fn head(snapshot: &Snapshot) -> Vec<String> {
     vec![
         snapshot.version.to_string(),
         zone.to_owned(),
+        bitmap::encode_terms(snapshot.schedule.terms),
         HASH_TTL_SECONDS.to_string(),
     ]
 }

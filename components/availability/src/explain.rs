@@ -61,7 +61,7 @@ pub async fn get(request: &Request, practitioner: Uuid) -> Result<Response, Prob
     let (booking_id, held_until) = match why {
         Explanation::Booked(id) => (Some(id), None),
         Explanation::Held { id, until } => (Some(id), Some(until)),
-        Explanation::Free | Explanation::NotOffered(_) | Explanation::Exception => (None, None),
+        Explanation::Free | Explanation::NotOffered(_) | Explanation::Closed(_) => (None, None),
     };
     let local = snapshot.zone().local(start);
     let explained = Explained {

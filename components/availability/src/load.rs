@@ -3,7 +3,8 @@
 
 use jiff::Timestamp;
 use jiff::civil::Date;
-use praxis_domain::calendar::{self, Day};
+use praxis_domain::calendar::Day;
+use praxis_domain::terms::Terms;
 use praxis_domain::zone::Zone;
 use praxis_platform::cache::{self, Cache};
 use praxis_platform::clock;
@@ -20,9 +21,10 @@ const LOOK_EVERY_MS: u64 = 20;
 /// may have ended with its host, and the claim outlives it by `bitmap::CLAIM_TTL_MS`.
 const LOOKS_MAX: u32 = 150;
 
-/// The days that were asked for.
+/// The days that were asked for, as far as they can be booked.
 pub struct Loaded {
     pub zone: Zone,
+    pub terms: Terms,
     pub days: Vec<Day>,
     pub source: Source,
 }
@@ -131,10 +133,11 @@ impl Asked<'_> {
     }
 
     async fn look(&self, cache: &Cache) -> Result<Option<Found>, cache::Error> {
-        let answer = bitmap::read(cache, self.practitioner, self.dates).await?;
+        let answer = bitmap::read(cache, self.practitioner, self.dates, self.now).await?;
         Ok(match answer {
-            Answer::Days { zone, days } => Some(Found::Days(Loaded {
+            Answer::Days { zone, terms, days } => Some(Found::Days(Loaded {
                 zone,
+                terms,
                 days,
                 source: Source::Bitmap,
             })),
@@ -164,8 +167,9 @@ impl Asked<'_> {
         let Some(snapshot) = snapshot else {
             return Ok(Found::Nobody);
         };
+        let terms = snapshot.schedule.terms;
         if let Some(cache) = cache {
-            let (first, last) = calendar::horizon_anywhere(self.now);
+            let (first, last) = terms.dates_anywhere(self.now);
             let days = snapshot.days(first, last);
             if let Err(error) = bitmap::fill(cache, self.practitioner, &snapshot, &days).await {
                 eprintln!("could not fill the bitmap: {error}");
@@ -179,6 +183,7 @@ impl Asked<'_> {
         Ok(Found::Days(Loaded {
             days: days.unwrap_or_default(),
             zone: snapshot.schedule.zone,
+            terms,
             source: Source::Database,
         }))
     }

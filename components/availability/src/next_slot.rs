@@ -7,7 +7,8 @@ use praxis_platform::snapshot::Snapshot;
 use uuid::Uuid;
 
 /// $1 practitioner, $2 the next slot (seconds) or null, $3 the snapshot's version, $4 whether to
-/// announce it even if it is the same, $5 the trace or null. Saves it unless something newer is there; a new value gets
+/// announce it even if it is the same, $5 the trace or null, $6 from when on the slot can't be booked any
+/// more (seconds) or null. Saves it unless something newer is there; a new value gets
 /// the next version, and is announced with it in the same transaction.
 pub const SAVE: &str = r#"
 with held as (
@@ -16,13 +17,14 @@ with held as (
     where practitioner_id = $1::uuid
     for update
 ), saved as (
-    insert into next_slots as n (practitioner_id, next_available_slot, source_version)
-    select $1::uuid, to_timestamp($2::bigint), $3::bigint
+    insert into next_slots as n (practitioner_id, next_available_slot, source_version, closes_at)
+    select $1::uuid, to_timestamp($2::bigint), $3::bigint, to_timestamp($6::bigint)
     -- Counted, so that the row is locked before it is compared.
     from (select count(*) from held) as locked
     on conflict (practitioner_id) do update
     set next_available_slot = excluded.next_available_slot,
         source_version = excluded.source_version,
+        closes_at = excluded.closes_at,
         version = n.version + case
             when n.next_available_slot is distinct from excluded.next_available_slot
                 -- Not at every retry of one event.
@@ -49,19 +51,19 @@ left join held on true
 where held.version is distinct from saved.version
 "#;
 
-/// $1 now (seconds), $2 how many, $3 hours: those whose next slot has begun, and those that had none
-/// when they were last looked at, so long ago, for a day has come within the horizon since.
+/// $1 now (seconds), $2 how many, $3 hours: those whose next slot is too soon by now, and those that had
+/// none when they were last looked at, so long ago, for a day has come within the horizon since.
 pub const DUE: &str = "
 select n.practitioner_id
 from next_slots n
 join practitioners p on p.id = n.practitioner_id
-where n.next_available_slot <= to_timestamp($1::bigint)
+where n.closes_at <= to_timestamp($1::bigint)
     or (
-        n.next_available_slot is null
+        n.closes_at is null
         and p.active
         and n.updated_at < to_timestamp($1::bigint) - make_interval(hours => $3::int)
     )
-order by n.next_available_slot
+order by n.closes_at
 limit $2::int
 ";
 
@@ -84,12 +86,14 @@ pub async fn save(
     anyway: bool,
 ) -> Result<(), database::Error> {
     let next = snapshot.next_free(now, 1).first().map(|slot| slot.start());
+    let closes = next.map(|start| snapshot.schedule.terms.closes(start));
     let parameters = vec![
         database::uuid(practitioner),
         database::optional(next, database::seconds),
         database::ParameterValue::Int64(snapshot.version),
         database::ParameterValue::Boolean(anyway),
         database.trace(),
+        database::optional(closes, database::seconds),
     ];
     database.execute(SAVE, parameters).await?;
     Ok(())

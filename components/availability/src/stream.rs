@@ -10,7 +10,6 @@ use futures::channel::mpsc::Sender;
 use http::header;
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
-use praxis_domain::calendar;
 use praxis_platform::cache::{self, Cache};
 use praxis_platform::clock;
 use praxis_platform::problem::Problem;
@@ -107,7 +106,7 @@ impl Live {
     ) -> Ended {
         let begun = clock::now();
         let ends = begun + life();
-        let (mut told, mut holds_until) = (begun, calendar::next_quarter(begun));
+        let (mut told, mut holds_until) = (begun, shown.holds_until(begun));
         if !line.send(format!("retry: {RETRY_MS}\n\n")).await || !line.tell(&shown).await {
             return Ended::InOrder;
         }
@@ -130,7 +129,7 @@ impl Live {
                     }
                     Err(_) => return Ended::Failed,
                 };
-                (seen, holds_until) = (version, calendar::next_quarter(now));
+                (seen, holds_until) = (version, free.holds_until(now));
                 let changed = free.changed_since(&shown);
                 shown = free;
                 match changed {

@@ -11,6 +11,7 @@ use praxis_domain::area::{Area, Window};
 use praxis_domain::calendar;
 use praxis_domain::search::{Around, DECAY};
 use praxis_domain::slot::Slot;
+use praxis_domain::terms;
 use praxis_domain::zone::Zone;
 use praxis_platform::clock;
 use praxis_platform::database::{self, Database};
@@ -247,7 +248,7 @@ async fn load(
     window: &Window,
     now: Timestamp,
 ) -> Result<Option<Snapshot>, database::Error> {
-    let (first, last) = calendar::horizon_anywhere(now);
+    let (first, last) = terms::dates_of_anybody(now);
     // The local date is within a day of the one in UTC.
     let from = Zone::utc().date(window.from).saturating_sub(1.day());
     let to = Zone::utc().date(window.to).saturating_add(1.day());
@@ -256,11 +257,12 @@ async fn load(
 }
 
 fn free(snapshot: &Snapshot, window: &Window, now: Timestamp) -> Vec<Slot> {
-    let zone = snapshot.zone();
-    let (first, last) = calendar::horizon(zone, now);
+    let (zone, terms) = (snapshot.zone(), snapshot.schedule.terms);
+    let (first, last) = terms.dates(zone, now);
     let (from, to) = (zone.date(window.from), zone.date(window.to));
-    let days = snapshot.days(from.max(first), to.min(last));
-    let slots = days.iter().flat_map(|day| day.slots(zone, now));
+    let (from, to) = (from.max(first), to.min(last));
+    let days = calendar::each_day(&snapshot.schedule, &snapshot.booked, from, to);
+    let slots = days.flat_map(|day| day.slots(zone, terms, now));
     slots
         .filter(|slot| window.contains(slot.start()))
         .take(SLOTS_PER_LOOK_MAX)

@@ -4,7 +4,7 @@
 //! first time) is for the other way, which begins with what this one has read.
 
 use jiff::Timestamp;
-use praxis_domain::{calendar, zone};
+use praxis_domain::{terms, zone};
 use praxis_platform::auth::{Claims, Role};
 use praxis_platform::clock;
 use praxis_platform::database::{self, Database, ParameterValue};
@@ -85,7 +85,7 @@ fn parameters(
         database::text(&once.key),
         database::text(&once.request_hash),
         database::seconds(now),
-        database::date(calendar::last_date_everywhere(now)),
+        database::date(terms::first_date_anywhere(now)),
         database::text(zone::edition()),
         optional_text(&told.name),
         optional_text(&told.email),

@@ -284,7 +284,8 @@ async fn confirm(
     let now = clock::now();
     booking::confirm(&held.standing(), now).map_err(refusal::refused)?;
     let wanted = Wanted::load(database, held.practitioner_id, held.slot_start, now).await?;
-    wanted.in_schedule()?;
+    // However soon it is by now: that was asked when it was held.
+    wanted.stands()?;
     let answer = View {
         status: Status::Confirmed,
         version: held.version + 1,

@@ -2,8 +2,8 @@
 
 use jiff::{Timestamp, ToSpan as _};
 use praxis_domain::booking;
-use praxis_domain::calendar;
 use praxis_domain::slot::Slot;
+use praxis_domain::terms;
 use praxis_domain::zone::Zone;
 use praxis_platform::database::{self, Database};
 use praxis_platform::problem::Problem;
@@ -77,15 +77,21 @@ impl Wanted {
     }
 
     /// The slot, if the practitioner offers it to anybody; else 422.
-    pub fn in_schedule(&self) -> Result<Slot, Problem> {
-        let snapshot = &self.snapshot;
-        let offered = booking::offer(
-            self.slot_start,
-            &snapshot.schedule,
-            snapshot.active,
-            self.now,
-        );
+    fn in_schedule(&self) -> Result<Slot, Problem> {
+        let Snapshot {
+            schedule, active, ..
+        } = &self.snapshot;
+        let offered = booking::offer(self.slot_start, schedule, *active, self.now);
         offered.map_err(refusal::not_offered)
+    }
+
+    /// The slot, if the practitioner still works then, for who holds it already; else 422.
+    pub fn stands(&self) -> Result<Slot, Problem> {
+        let Snapshot {
+            schedule, active, ..
+        } = &self.snapshot;
+        let stands = booking::stands(self.slot_start, schedule, *active);
+        stands.map_err(refusal::not_offered)
     }
 
     /// Tells the database the rules of the practitioner's zone, which it had not, or otherwise.
@@ -110,7 +116,7 @@ pub async fn around(
     slot_start: Timestamp,
     now: Timestamp,
 ) -> Result<Option<Snapshot>, database::Error> {
-    let (first, last) = calendar::horizon_anywhere(now);
+    let (first, last) = terms::dates_of_anybody(now);
     let date = Zone::utc().date(slot_start).clamp(first, last);
     let (from, to) = (date.saturating_sub(1.day()), date.saturating_add(1.day()));
     Snapshot::load(database, practitioner, from, to).await

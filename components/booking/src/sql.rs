@@ -34,7 +34,7 @@ pub const CALLER: &str = include_str!("sql/caller.sql");
 pub const BOOK: &str = include_str!("sql/book.sql");
 
 /// $1 id, $2 practitioner, $3 slot start (seconds), $4 the caller's subject, $5 key, $6 request hash,
-/// $7 now (seconds), $8 the last local date that can be booked everywhere, $9 the edition of the zones'
+/// $7 now (seconds), $8 the first local date that it is anywhere, $9 the edition of the zones'
 /// rules; $10 name, $11 email, $12 phone and $13 locale of the caller's token, or nulls; $14 calendar uid,
 /// $15 the trace or null.
 /// One row: the `booking` if it was made, and what `CALLER` says.

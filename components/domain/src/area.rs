@@ -4,9 +4,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::FieldError;
-use crate::calendar::{self, YEARS};
+use crate::calendar::YEARS;
 use crate::practitioner::Specialty;
 use crate::search::{Around, RADIUS_KM_MAX, RADIUS_KM_MIN};
+use crate::terms;
 use crate::zone::Zone;
 
 /// A specialty around a place, not checked yet.
@@ -79,7 +80,7 @@ impl Window {
         }
         let window = Self {
             from: from.map_or(now, |from| from.max(now)),
-            to: to.unwrap_or_else(|| calendar::horizon_end_anywhere(now)),
+            to: to.unwrap_or_else(|| terms::end_of_anybody(now)),
         };
         if window.to <= now {
             errors.push(FieldError::new(format!("{at}/to"), "must be in the future"));

@@ -7,11 +7,15 @@ use uuid::Uuid;
 
 use crate::calendar::Day;
 use crate::mask::Mask;
+use crate::terms::Terms;
 
 /// The field that holds the stream version up to which the hash is right.
 pub const VERSION: &str = "v";
 /// The field that holds the IANA zone; empty: the practitioner is not active.
 pub const ZONE: &str = "zone";
+
+/// The field that holds how soon and how far ahead the practitioner can be booked.
+pub const TERMS: &str = "terms";
 
 /// The hash's key. The braces keep a practitioner on one node of a cluster.
 pub fn key(prefix: &str, practitioner: Uuid) -> String {
@@ -31,6 +35,17 @@ pub fn field(date: Date) -> String {
 /// A field's value: `version,open,booked`.
 pub fn encode(day: &Day, version: i64) -> String {
     format!("{version},{},{}", day.open.bits(), day.booked.bits())
+}
+
+/// The terms' value: `lead_minutes,horizon_days`.
+pub fn encode_terms(terms: Terms) -> String {
+    format!("{},{}", terms.lead_minutes(), terms.horizon_days())
+}
+
+/// None where the value is not one of ours: nothing counts as loaded.
+pub fn decode_terms(value: &str) -> Option<Terms> {
+    let (lead_minutes, horizon_days) = value.split_once(',')?;
+    Terms::new(lead_minutes.parse().ok()?, horizon_days.parse().ok()?).ok()
 }
 
 /// None where the value is not one of ours: the date counts as not loaded.
@@ -63,6 +78,16 @@ mod tests {
         };
         assert_eq!(encode(&day, 7), "7,16777215,512");
         assert_eq!(decode(day.date, "7,16777215,512"), Some(day));
+    }
+
+    #[test]
+    fn terms_round_trip() {
+        let terms = Terms::new(120, 365).unwrap();
+        assert_eq!(encode_terms(terms), "120,365");
+        assert_eq!(decode_terms("120,365"), Some(terms));
+        for value in ["", "120", "120,366", "-1,62", "1,2,3"] {
+            assert_eq!(decode_terms(value), None, "{value:?}");
+        }
     }
 
     #[test]

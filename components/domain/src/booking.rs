@@ -2,7 +2,6 @@
 
 use jiff::Timestamp;
 
-use crate::calendar;
 use crate::schedule::Schedule;
 use crate::slot::Slot;
 
@@ -23,8 +22,10 @@ pub enum NotOffered {
     Misaligned,
     #[error("the slot has begun or is over")]
     InThePast,
-    #[error("the slot is further away than can be booked")]
-    BeyondHorizon,
+    #[error("the slot begins in less than the {lead_minutes} minutes that the practitioner needs")]
+    TooSoon { lead_minutes: i32 },
+    #[error("the slot is further away than the {horizon_days} days that can be booked")]
+    BeyondHorizon { horizon_days: i32 },
     #[error("the practitioner does not work then")]
     OutsideHours,
 }
@@ -36,7 +37,8 @@ impl NotOffered {
             Self::PractitionerInactive => "practitioner-inactive",
             Self::Misaligned => "misaligned",
             Self::InThePast => "in-the-past",
-            Self::BeyondHorizon => "beyond-horizon",
+            Self::TooSoon { .. } => "too-soon",
+            Self::BeyondHorizon { .. } => "beyond-horizon",
             Self::OutsideHours => "outside-hours",
         }
     }
@@ -57,9 +59,26 @@ pub fn offer(
     if slot.start() <= now {
         return Err(NotOffered::InThePast);
     }
-    if !calendar::is_bookable(slot.date(), &schedule.zone, now) {
-        return Err(NotOffered::BeyondHorizon);
+    let terms = schedule.terms;
+    if terms.is_too_soon(slot.start(), now) {
+        let lead_minutes = terms.lead_minutes();
+        return Err(NotOffered::TooSoon { lead_minutes });
     }
+    let (_, last) = terms.dates(&schedule.zone, now);
+    if slot.date() > last {
+        let horizon_days = terms.horizon_days();
+        return Err(NotOffered::BeyondHorizon { horizon_days });
+    }
+    stands(start, schedule, active)
+}
+
+/// The slot of a booking or a hold, if the practitioner still works then. How soon or how far away it is
+/// was asked when it was taken.
+pub fn stands(start: Timestamp, schedule: &Schedule, active: bool) -> Result<Slot, NotOffered> {
+    if !active {
+        return Err(NotOffered::PractitionerInactive);
+    }
+    let slot = Slot::parse(start, &schedule.zone).map_err(|_| NotOffered::Misaligned)?;
     if !schedule.open(slot.date()).contains(slot.hour()) {
         return Err(NotOffered::OutsideHours);
     }
@@ -198,11 +217,10 @@ pub(crate) fn not_begun(booking: &Standing, now: Timestamp) -> Result<(), Refuse
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
     use crate::mask::Mask;
     use crate::schedule::DAYS_PER_WEEK;
+    use crate::terms::Terms;
     use crate::zone::Zone;
 
     fn at(text: &str) -> Timestamp {
@@ -211,11 +229,8 @@ mod tests {
 
     /// Nine to five in Berlin, every day.
     fn schedule() -> Schedule {
-        Schedule {
-            zone: Zone::parse("Europe/Berlin").unwrap(),
-            week: [(9..17).collect::<Mask>(); DAYS_PER_WEEK],
-            exceptions: BTreeMap::new(),
-        }
+        let week = [(9..17).collect::<Mask>(); DAYS_PER_WEEK];
+        Schedule::of_week(Zone::parse("Europe/Berlin").unwrap(), week)
     }
 
     fn refusal(start: &str) -> NotOffered {
@@ -237,7 +252,37 @@ mod tests {
         assert_eq!(refusal("2026-11-23T08:30:00Z"), NotOffered::Misaligned);
         assert_eq!(refusal("2026-11-22T12:00:00Z"), NotOffered::InThePast);
         assert_eq!(refusal("2026-11-23T16:00:00Z"), NotOffered::OutsideHours);
-        assert_eq!(refusal("2027-01-23T09:00:00Z"), NotOffered::BeyondHorizon);
+        let horizon_days = 62;
+        assert_eq!(
+            refusal("2027-01-23T09:00:00Z"),
+            NotOffered::BeyondHorizon { horizon_days }
+        );
+    }
+
+    #[test]
+    fn a_slot_is_offered_on_the_practitioners_terms_and_stands_on_none() {
+        let mut schedule = schedule();
+        schedule.terms = Terms::new(60, 10).unwrap();
+        let (soon, far) = (at("2026-11-23T08:00:00Z"), at("2026-12-07T08:00:00Z"));
+        let offered = |start, now| offer(start, &schedule, true, at(now)).err();
+        let lead_minutes = 60;
+        let too_soon = Some(NotOffered::TooSoon { lead_minutes });
+        assert_eq!(offered(soon, "2026-11-23T06:59:59Z"), None);
+        assert_eq!(offered(soon, "2026-11-23T07:00:00Z"), too_soon);
+        assert_eq!(
+            offered(soon, "2026-11-23T08:00:00Z"),
+            Some(NotOffered::InThePast)
+        );
+        let horizon_days = 10;
+        let too_far = Some(NotOffered::BeyondHorizon { horizon_days });
+        assert_eq!(offered(far, "2026-11-27T22:59:59Z"), too_far);
+        assert_eq!(offered(far, "2026-11-27T23:00:00Z"), None);
+        assert!(stands(far, &schedule, true).is_ok());
+        let left = Err(NotOffered::PractitionerInactive);
+        assert_eq!(stands(far, &schedule, false), left);
+        let evening = at("2026-12-07T20:00:00Z");
+        let closed = Err(NotOffered::OutsideHours);
+        assert_eq!(stands(evening, &schedule, true), closed);
     }
 
     #[test]

@@ -5,15 +5,16 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 use jiff::civil::Date;
-use jiff::{SignedDuration, Timestamp, ToSpan as _};
+use jiff::{Timestamp, ToSpan as _};
 
 use crate::mask::Mask;
 use crate::schedule::Schedule;
 use crate::slot::Slot;
+use crate::terms::Terms;
 use crate::zone::Zone;
 
-/// How many local dates can be booked, today included.
-pub const BOOKING_HORIZON_DAYS: i32 = 62;
+/// How many local dates can be asked for at once.
+pub const RANGE_DAYS_MAX: i32 = 62;
 
 /// The years of what people name: later and earlier ones are mistakes, and not every store has them.
 pub const YEARS: RangeInclusive<i16> = 1900..=2200;
@@ -89,68 +90,23 @@ pub struct Day {
 
 impl Day {
     /// The hours that can be booked at `now`.
-    pub fn free(&self, zone: &Zone, now: Timestamp) -> Mask {
-        if !is_bookable(self.date, zone, now) {
-            return Mask::NONE;
-        }
-        (self.open & !self.booked)
-            .hours()
-            .filter(|hour| Slot::at(self.date, *hour, zone).is_some_and(|slot| slot.start() > now))
-            .collect()
+    pub fn free(&self, zone: &Zone, terms: Terms, now: Timestamp) -> Mask {
+        let slots = self.slots(zone, terms, now);
+        slots.iter().map(Slot::hour).collect()
     }
 
     /// The slots that can be booked at `now`, in order.
-    pub fn slots(&self, zone: &Zone, now: Timestamp) -> Vec<Slot> {
-        self.free(zone, now)
+    pub fn slots(&self, zone: &Zone, terms: Terms, now: Timestamp) -> Vec<Slot> {
+        let (first, last) = terms.dates(zone, now);
+        if self.date < first || self.date > last {
+            return Vec::new();
+        }
+        (self.open & !self.booked)
             .hours()
             .filter_map(|hour| Slot::at(self.date, hour, zone))
+            .filter(|slot| !terms.is_too_soon(slot.start(), now))
             .collect()
     }
-}
-
-/// Whether a local date lies within the booking horizon.
-pub fn is_bookable(date: Date, zone: &Zone, now: Timestamp) -> bool {
-    let (first, last) = horizon(zone, now);
-    first <= date && date <= last
-}
-
-/// The first and the last local date that can be booked.
-pub fn horizon(zone: &Zone, now: Timestamp) -> (Date, Date) {
-    let today = zone.date(now);
-    (
-        today,
-        today.saturating_add((BOOKING_HORIZON_DAYS - 1).days()),
-    )
-}
-
-/// As `horizon`, for somebody who may be anywhere: local dates are at most a day away from UTC's.
-pub fn horizon_anywhere(now: Timestamp) -> (Date, Date) {
-    let (first, last) = horizon(&Zone::utc(), now);
-    (first.saturating_sub(1.day()), last.saturating_add(1.day()))
-}
-
-/// The last local date that can be booked at `now` wherever one is: a day later it depends.
-pub fn last_date_everywhere(now: Timestamp) -> Date {
-    let (_, last) = horizon(&Zone::utc(), now);
-    last.saturating_sub(1.day())
-}
-
-/// No slot that can be booked at `now` begins then or later, wherever it is.
-pub fn horizon_end_anywhere(now: Timestamp) -> Timestamp {
-    // A day more for the zones that are behind UTC, and one for today.
-    let days = i64::from(BOOKING_HORIZON_DAYS) + 2;
-    let end = now.saturating_add(SignedDuration::from_hours(24 * days));
-    end.unwrap_or(Timestamp::MAX)
-}
-
-/// How often the clock alone may change what is free: a slot begins, or a date comes within the
-/// horizon. No zone is apart from the others by less.
-const QUARTER_SECONDS: i64 = 15 * 60;
-
-/// When the clock alone changes what is free, at the earliest.
-pub fn next_quarter(now: Timestamp) -> Timestamp {
-    let left = QUARTER_SECONDS - now.as_second().rem_euclid(QUARTER_SECONDS);
-    Timestamp::from_second(now.as_second() + left).unwrap_or(Timestamp::MAX)
 }
 
 /// The dates of a range, both ends included.
@@ -160,19 +116,32 @@ pub fn dates(from: Date, to: Date) -> impl Iterator<Item = Date> {
 
 /// The days of a range, from the schedule and from what is booked by date.
 pub fn days(schedule: &Schedule, booked: &BTreeMap<Date, Mask>, from: Date, to: Date) -> Vec<Day> {
-    dates(from, to)
-        .map(|date| Day {
-            date,
-            open: schedule.open(date),
-            booked: booked.get(&date).copied().unwrap_or_default(),
-        })
-        .collect()
+    each_day(schedule, booked, from, to).collect()
+}
+
+/// As `days`, each made as it is asked for: in a year of them the first may do.
+pub fn each_day(
+    schedule: &Schedule,
+    booked: &BTreeMap<Date, Mask>,
+    from: Date,
+    to: Date,
+) -> impl Iterator<Item = Day> {
+    dates(from, to).map(|date| Day {
+        date,
+        open: schedule.open(date),
+        booked: booked.get(&date).copied().unwrap_or_default(),
+    })
 }
 
 /// The next slots that can be booked, in order, `limit` at most.
-pub fn next_free(days: &[Day], zone: &Zone, now: Timestamp, limit: usize) -> Vec<Slot> {
-    days.iter()
-        .flat_map(|day| day.slots(zone, now))
+pub fn next_free(
+    days: impl Iterator<Item = Day>,
+    zone: &Zone,
+    terms: Terms,
+    now: Timestamp,
+    limit: usize,
+) -> Vec<Slot> {
+    days.flat_map(|day| day.slots(zone, terms, now))
         .take(limit)
         .collect()
 }
@@ -233,32 +202,37 @@ mod tests {
             open: [9, 10].into_iter().collect(),
             booked: Mask::NONE,
         };
-        assert_eq!(
-            day.free(&berlin(), at("2026-11-23T08:00:00Z")),
-            Mask::hour(10)
-        );
-        assert_eq!(day.free(&berlin(), at("2026-11-23T09:00:00Z")), Mask::NONE);
+        let free = |now| day.free(&berlin(), Terms::default(), at(now));
+        assert_eq!(free("2026-11-23T08:00:00Z"), Mask::hour(10));
+        assert_eq!(free("2026-11-23T09:00:00Z"), Mask::NONE);
+    }
+
+    #[test]
+    fn a_slot_within_the_lead_time_is_not_free() {
+        let day = Day {
+            date: date(2026, 11, 23),
+            open: [9, 10].into_iter().collect(),
+            booked: Mask::NONE,
+        };
+        let day_before = Terms::new(24 * 60, 62).unwrap();
+        let free = |now| day.free(&berlin(), day_before, at(now));
+        assert_eq!(free("2026-11-22T07:59:59Z"), day.open);
+        assert_eq!(free("2026-11-22T08:00:00Z"), Mask::hour(10));
     }
 
     #[test]
     fn nothing_is_free_beyond_the_horizon() {
-        let (_, last) = horizon(&berlin(), at("2026-11-23T08:00:00Z"));
-        assert_eq!(last, date(2027, 1, 23));
-        let day = Day {
-            date: last.tomorrow().unwrap(),
-            open: Mask::ALL,
-            booked: Mask::NONE,
-        };
-        assert_eq!(day.free(&berlin(), at("2026-11-23T08:00:00Z")), Mask::NONE);
-    }
-
-    #[test]
-    fn the_clock_changes_what_is_free_every_quarter_of_an_hour() {
-        for (now, next) in [
-            ("2026-11-23T08:00:00Z", "2026-11-23T08:15:00Z"),
-            ("2026-11-23T08:14:59.9Z", "2026-11-23T08:15:00Z"),
-        ] {
-            assert_eq!(next_quarter(at(now)), at(next));
+        let now = at("2026-11-23T08:00:00Z");
+        for horizon_days in [1, 62, 365] {
+            let terms = Terms::new(0, horizon_days).unwrap();
+            let (_, last) = terms.dates(&berlin(), now);
+            let free = |date| {
+                let (open, booked) = (Mask::hour(23), Mask::NONE);
+                let day = Day { date, open, booked };
+                day.free(&berlin(), terms, now)
+            };
+            assert_eq!(free(last), Mask::hour(23), "{horizon_days} days");
+            assert!(free(last.tomorrow().unwrap()).is_empty());
         }
     }
 
@@ -271,7 +245,13 @@ mod tests {
                 booked: Mask::hour(9),
             })
             .collect();
-        let free = next_free(&days, &berlin(), at("2026-11-22T12:00:00Z"), 3);
+        let free = next_free(
+            days.into_iter(),
+            &berlin(),
+            Terms::default(),
+            at("2026-11-22T12:00:00Z"),
+            3,
+        );
         let starts: Vec<_> = free.iter().map(|slot| slot.start().to_string()).collect();
         assert_eq!(starts, ["2026-11-23T09:00:00Z", "2026-11-24T09:00:00Z"]);
     }

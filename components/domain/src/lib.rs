@@ -29,6 +29,7 @@ pub mod slot;
 pub mod sqlstate;
 pub mod template;
 pub mod tenant;
+pub mod terms;
 pub mod waitlist;
 pub mod zone;
 

@@ -1,30 +1,24 @@
 //! A practitioner's profile and hours, as somebody puts them into the directory.
 
-use std::collections::BTreeMap;
-
-use jiff::civil::Date;
 use serde_json::Value;
 use uuid::{Uuid, uuid};
 
 use crate::FieldError;
-use crate::calendar::{NamedDate, NotNamed};
-use crate::mask::{HOURS_PER_DAY, Mask};
 use crate::schedule::{DAYS_PER_WEEK, Schedule};
 use crate::zone::Zone;
 
 mod fields;
+mod hours;
 mod lines;
 mod specialty;
 
 use fields::{Fields, Limits};
+pub use hours::{EXCEPTIONS_MAX, HOLIDAYS_MAX, LEAVE_MAX, PERIODS_MAX};
 pub use lines::{Line, Lines};
 pub use specialty::Specialty;
 
 /// One practitioner as JSON: the body of a PUT, a line of an import.
 pub const PRACTITIONER_BYTES_MAX: usize = 64 * 1024;
-
-/// Dates with hours of their own.
-pub const EXCEPTIONS_MAX: usize = 400;
 
 pub const RATING_MAX: f64 = 5.0;
 
@@ -47,7 +41,7 @@ pub const WEEKDAYS: [&str; DAYS_PER_WEEK] = [
     "sunday",
 ];
 
-const FIELDS: [&str; 18] = [
+const FIELDS: [&str; 23] = [
     "practitioner_id",
     "tenant",
     "subject",
@@ -65,7 +59,12 @@ const FIELDS: [&str; 18] = [
     "locale",
     "active",
     "hours",
+    "periods",
+    "holidays",
     "exceptions",
+    "leave",
+    "lead_minutes",
+    "horizon_days",
 ];
 
 /// Practitioners that come without an id get one from this name space.
@@ -170,8 +169,7 @@ fn read(fields: &mut Fields, id: Option<Uuid>, editor: &Editor) -> Option<Practi
     );
     let locale = fields.parsed("locale", "must be a BCP 47 tag, like en or pt-PT", locale);
     let active = fields.flag("active");
-    let week = week(fields);
-    let exceptions = exceptions(fields);
+    let schedule = schedule(fields, zone);
 
     let (tenant, name, specialty) = (tenant?, name?, specialty?);
     let (lat, lon) = location?;
@@ -195,11 +193,7 @@ fn read(fields: &mut Fields, id: Option<Uuid>, editor: &Editor) -> Option<Practi
         phone,
         locale: locale.unwrap_or_else(|| "en".to_owned()),
         active: active.unwrap_or(true),
-        schedule: Schedule {
-            zone: zone?,
-            week: week?,
-            exceptions: exceptions?,
-        },
+        schedule: schedule?,
     })
 }
 
@@ -266,6 +260,24 @@ fn location(fields: &mut Fields) -> Option<(f64, f64)> {
     Some((lat?, lon?))
 }
 
+fn schedule(fields: &mut Fields, zone: Option<Zone>) -> Option<Schedule> {
+    let week = hours::week(fields);
+    let periods = hours::periods(fields);
+    let holidays = hours::holidays(fields);
+    let exceptions = hours::exceptions(fields);
+    let leave = hours::leave(fields);
+    let terms = hours::terms(fields);
+    Some(Schedule {
+        zone: zone?,
+        week: week?,
+        periods: periods?,
+        holidays: holidays?,
+        exceptions: exceptions?,
+        leave: leave?,
+        terms: terms?,
+    })
+}
+
 fn zone(fields: &mut Fields) -> Option<Zone> {
     let name = fields.text("time_zone", Limits::chars(1, NAME_CHARS_MAX))?;
     match Zone::parse(&name) {
@@ -275,58 +287,6 @@ fn zone(fields: &mut Fields) -> Option<Zone> {
             None
         }
     }
-}
-
-fn week(fields: &mut Fields) -> Option<[Mask; DAYS_PER_WEEK]> {
-    let mut days = fields.object("hours", &WEEKDAYS)?;
-    let week = WEEKDAYS.map(|day| match days.take(day) {
-        Some(value) => mask(&mut days, day, &value),
-        None => Mask::NONE,
-    });
-    fields.adopt("hours", days);
-    Some(week)
-}
-
-fn exceptions(fields: &mut Fields) -> Option<BTreeMap<Date, Mask>> {
-    let Some(mut dates) = fields.optional_object("exceptions") else {
-        return Some(BTreeMap::new());
-    };
-    let given = dates.take_all();
-    if given.len() > EXCEPTIONS_MAX {
-        let detail = format!("must have {EXCEPTIONS_MAX} dates at most");
-        fields.error("exceptions", detail);
-        return None;
-    }
-    let mut exceptions = BTreeMap::new();
-    for (name, value) in given {
-        let mask = mask(&mut dates, &name, &value);
-        match name.parse() {
-            Ok(NamedDate(date)) => drop(exceptions.insert(date, mask)),
-            Err(NotNamed) => dates.error(&name, "must be a date, like 2026-12-24"),
-        }
-    }
-    fields.adopt("exceptions", dates);
-    Some(exceptions)
-}
-
-/// A list of local hours.
-fn mask(days: &mut Fields, day: &str, value: &Value) -> Mask {
-    let Value::Array(hours) = value else {
-        days.error(day, "must be a list of hours, like [9, 10, 11]");
-        return Mask::NONE;
-    };
-    let mut mask = Mask::NONE;
-    for (index, hour) in hours.iter().enumerate() {
-        let hour = hour.as_u64().and_then(|hour| u8::try_from(hour).ok());
-        match hour.filter(|hour| *hour < HOURS_PER_DAY) {
-            Some(hour) => mask = mask.with(hour),
-            None => {
-                days.error_at(day, index, "must be an hour from 0 to 23");
-                break;
-            }
-        }
-    }
-    mask
 }
 
 fn email(text: &str) -> Option<String> {

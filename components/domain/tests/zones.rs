@@ -11,6 +11,7 @@ use praxis_domain::calendar::{self, Day};
 use praxis_domain::mask::Mask;
 use praxis_domain::schedule::{DAYS_PER_WEEK, Schedule};
 use praxis_domain::slot::Slot;
+use praxis_domain::terms::{self, HORIZON_DAYS, Terms};
 use praxis_domain::zone::{Stretch, Zone};
 use proptest::prelude::*;
 
@@ -35,11 +36,7 @@ fn day() -> impl Strategy<Value = Date> {
 }
 
 fn always(zone: &Zone) -> Schedule {
-    Schedule {
-        zone: zone.clone(),
-        week: [Mask::ALL; DAYS_PER_WEEK],
-        exceptions: BTreeMap::new(),
-    }
+    Schedule::of_week(zone.clone(), [Mask::ALL; DAYS_PER_WEEK])
 }
 
 /// Half a day before the date begins anywhere.
@@ -54,7 +51,7 @@ fn slots(date: Date, zone: &Zone) -> Vec<Slot> {
         open: always(zone).open(date),
         booked: Mask::NONE,
     };
-    day.slots(zone, before(date, zone))
+    day.slots(zone, Terms::default(), before(date, zone))
 }
 
 proptest! {
@@ -120,7 +117,7 @@ proptest! {
     #[test]
     fn what_is_booked_is_not_listed(zone in zone(), date in day(), hour in 0_u8..24) {
         let day = Day { date, open: always(&zone).open(date), booked: Mask::hour(hour) };
-        let listed = day.slots(&zone, before(date, &zone));
+        let listed = day.slots(&zone, Terms::default(), before(date, &zone));
         prop_assert!(listed.iter().all(|slot| slot.hour() != hour));
         prop_assert_eq!(listed.len(), (day.open & !day.booked).hours().count());
     }
@@ -128,17 +125,17 @@ proptest! {
     #[test]
     fn the_next_free_slot_is_the_first_one_listed(zone in zone(), date in day()) {
         let now = before(date, &zone);
-        let (from, to) = calendar::horizon(&zone, now);
+        let (from, to) = Terms::default().dates(&zone, now);
         let days = calendar::days(&always(&zone), &BTreeMap::new(), from, to);
-        prop_assert_eq!(days.len(), calendar::BOOKING_HORIZON_DAYS as usize);
-        let first = calendar::next_free(&days, &zone, now, 1);
-        let listed = days.iter().flat_map(|day| day.slots(&zone, now)).next();
+        prop_assert_eq!(days.len(), HORIZON_DAYS as usize);
+        let first = calendar::next_free(days.iter().copied(), &zone, Terms::default(), now, 1);
+        let listed = days.iter().flat_map(|day| day.slots(&zone, Terms::default(), now)).next();
         prop_assert_eq!(first.first().copied(), listed);
         let beyond = to.tomorrow().unwrap();
         if let Some(slot) = (0..24).find_map(|hour| Slot::at(beyond, hour, &zone)) {
             prop_assert_eq!(
                 booking::offer(slot.start(), &always(&zone), true, now),
-                Err(NotOffered::BeyondHorizon)
+                Err(NotOffered::BeyondHorizon { horizon_days: HORIZON_DAYS })
             );
         }
     }
@@ -238,7 +235,7 @@ fn what_can_be_booked_is_among_the_years_that_are_known() {
         let now: Timestamp = now.parse().unwrap();
         for zone in zones() {
             let stretches = zone.stretches_around(now);
-            let (_, last) = calendar::horizon_anywhere(now);
+            let (_, last) = terms::dates_of_anybody(now);
             assert!(stretches[0].begins < now, "{}", zone.name());
             let end = stretches.last().unwrap().ends;
             assert!(Zone::utc().date(end) > last, "{}", zone.name());

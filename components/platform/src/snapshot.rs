@@ -7,9 +7,11 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use praxis_domain::calendar::{self, Day};
 use praxis_domain::mask::Mask;
-use praxis_domain::schedule::{self, Schedule};
+use praxis_domain::schedule::{self, Period, Schedule, Span, Spans};
 use praxis_domain::slot::Slot;
+use praxis_domain::terms::{self, Terms};
 use praxis_domain::zone::Zone;
+use serde::Deserialize;
 use uuid::Uuid;
 
 use crate::database::{self, Database, Row};
@@ -18,6 +20,29 @@ use crate::database::{self, Database, Row};
 pub const SNAPSHOT: &str = "
 select
     p.version, p.profile_version, p.active, p.tenant_id, p.subject, p.time_zone, p.week,
+    p.lead_minutes, p.horizon_days,
+    to_jsonb(p.holidays) as holidays,
+    (
+        select coalesce(
+            jsonb_agg(jsonb_build_object('from', lower(away), 'until', upper(away) - 1)), '[]'
+        )
+        from unnest(p.leave) as away
+    ) as leave,
+    (
+        select coalesce(
+            jsonb_agg(
+                jsonb_build_object(
+                    'valid_from', w.valid_from,
+                    'valid_until', nullif(w.valid_until, 'infinity'),
+                    'week', w.week
+                )
+                order by w.valid_from
+            ),
+            '[]'
+        )
+        from schedule_periods w
+        where w.practitioner_id = p.id
+    ) as periods,
     (
         select coalesce(jsonb_object_agg(e.local_date, e.mask), '{}')
         from schedule_exceptions e
@@ -81,7 +106,7 @@ impl Snapshot {
         practitioner: Uuid,
         now: Timestamp,
     ) -> Result<Option<Self>, database::Error> {
-        let (from, to) = calendar::horizon_anywhere(now);
+        let (from, to) = terms::dates_of_anybody(now);
         Self::load(database, practitioner, from, to).await
     }
 
@@ -100,8 +125,10 @@ impl Snapshot {
         if !self.active {
             return Vec::new();
         }
-        let (from, to) = calendar::horizon(self.zone(), now);
-        calendar::next_free(&self.days(from, to), self.zone(), now, limit)
+        let (zone, terms) = (self.zone(), self.schedule.terms);
+        let (from, to) = terms.dates(zone, now);
+        let days = calendar::each_day(&self.schedule, &self.booked, from, to);
+        calendar::next_free(days, zone, terms, now, limit)
     }
 
     pub fn is_booked(&self, slot: &Slot) -> bool {
@@ -124,10 +151,34 @@ fn read(row: &Row) -> Result<Snapshot, database::Error> {
         schedule: Schedule {
             zone: Zone::parse(&zone).map_err(|_| odd("time zone"))?,
             week: schedule::week_from_bits(&week).ok_or_else(|| odd("week"))?,
+            periods: periods(row.json("periods")?).ok_or_else(|| odd("periods"))?,
+            holidays: row.json("holidays")?,
             exceptions: masks(row.json("exceptions")?).ok_or_else(|| odd("exceptions"))?,
+            leave: Spans::of(row.json::<Vec<Span>>("leave")?),
+            terms: Terms::new(row.get("lead_minutes")?, row.get("horizon_days")?)
+                .map_err(|_| odd("terms"))?,
         },
         booked: masks(row.json("booked")?).ok_or_else(|| odd("booked hours"))?,
     })
+}
+
+#[derive(Deserialize)]
+struct PeriodRow {
+    valid_from: Date,
+    valid_until: Option<Date>,
+    week: Vec<i32>,
+}
+
+fn periods(rows: Vec<PeriodRow>) -> Option<Vec<Period>> {
+    rows.into_iter()
+        .map(|row| {
+            Some(Period {
+                valid_from: row.valid_from,
+                valid_until: row.valid_until,
+                week: schedule::week_from_bits(&row.week)?,
+            })
+        })
+        .collect()
 }
 
 fn masks(bits: BTreeMap<Date, u32>) -> Option<BTreeMap<Date, Mask>> {

@@ -1,11 +1,12 @@
 //! Practitioners in the database. Every change takes the next stream version and appends its
 //! event to the outbox, in the statement that makes it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::Date;
 use praxis_domain::mask::Mask;
 use praxis_domain::practitioner::Practitioner;
+use praxis_domain::schedule::{Period, Spans, Week};
 use praxis_platform::clock;
 use praxis_platform::database::{self, Database, ParameterValue};
 use praxis_platform::zones;
@@ -198,11 +199,25 @@ struct Row<'a> {
     active: bool,
     week: Vec<u32>,
     exceptions: BTreeMap<Date, u32>,
+    periods: Vec<PeriodRow>,
+    holidays: &'a BTreeSet<Date>,
+    /// As PostgreSQL writes a multirange.
+    leave: String,
+    lead_minutes: i32,
+    horizon_days: i32,
+}
+
+/// A row of `schedule_periods`, as JSON; spelled as PostgreSQL does, since the two are compared.
+#[derive(Serialize)]
+struct PeriodRow {
+    valid_from: Date,
+    valid_until: String,
+    week: Vec<u32>,
 }
 
 impl<'a> Row<'a> {
     fn new(line: usize, one: &'a Practitioner) -> Self {
-        let exceptions = &one.schedule.exceptions;
+        let schedule = &one.schedule;
         Self {
             line,
             id: one.id,
@@ -216,19 +231,48 @@ impl<'a> Row<'a> {
             country: &one.country,
             lat: one.lat,
             lon: one.lon,
-            time_zone: one.schedule.zone.name(),
+            time_zone: schedule.zone.name(),
             rating: one.rating,
             email: one.email.as_deref(),
             phone: one.phone.as_deref(),
             locale: &one.locale,
             active: one.active,
-            week: one.schedule.week.map(Mask::bits).to_vec(),
-            exceptions: exceptions
+            week: bits(&schedule.week),
+            exceptions: schedule
+                .exceptions
                 .iter()
                 .map(|(date, mask)| (*date, mask.bits()))
                 .collect(),
+            periods: schedule.periods.iter().map(PeriodRow::of).collect(),
+            holidays: &schedule.holidays,
+            leave: multirange(&schedule.leave),
+            lead_minutes: schedule.terms.lead_minutes(),
+            horizon_days: schedule.terms.horizon_days(),
         }
     }
+}
+
+impl PeriodRow {
+    fn of(period: &Period) -> Self {
+        let until = period.valid_until;
+        Self {
+            valid_from: period.valid_from,
+            valid_until: until.map_or_else(|| "infinity".to_owned(), |until| until.to_string()),
+            week: bits(&period.week),
+        }
+    }
+}
+
+fn bits(week: &Week) -> Vec<u32> {
+    week.map(Mask::bits).to_vec()
+}
+
+fn multirange(spans: &Spans) -> String {
+    let spans = spans.iter();
+    let spans: Vec<_> = spans
+        .map(|span| format!("[{},{}]", span.from(), span.until()))
+        .collect();
+    format!("{{{}}}", spans.join(","))
 }
 
 /// Upsert, stream version, hours and outbox, for any number of practitioners ($1). $2 the profile version

@@ -17,7 +17,7 @@ use spin_sdk::wasip3::http_compat::IncomingRequestBody;
 use uuid::Uuid;
 
 use crate::directory::{self, NOT_KEPT, Saved, ZONE_IN_USE};
-use crate::{Response, editor};
+use crate::{Response, editor, stranded};
 
 /// Lines of one request; what comes after is not read.
 const IMPORT_LINES_MAX: u64 = 100_000;
@@ -31,6 +31,9 @@ struct Outcome {
     #[serde(skip_serializing_if = "Option::is_none")]
     practitioner_id: Option<Uuid>,
     status: Status,
+    /// How many bookings have no place in the new hours; none is not told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stranded_bookings: Option<usize>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<FieldError>,
 }
@@ -157,13 +160,22 @@ impl Import {
         let saved = directory::save(&self.database, &good)
             .await
             .map_err(Broken::Database)?;
+        let updated = good.iter().zip(&saved);
+        let updated = updated.filter(|(_, saved)| **saved == Saved::Updated);
+        let updated = updated.map(|(one, _)| one.id);
+        let stranded = stranded::totals(&self.database, updated)
+            .await
+            .map_err(Broken::Database)?;
         let mut saved = saved.into_iter();
         let outcomes: Vec<_> = batch
             .into_iter()
             .map(|(line, parsed)| match parsed {
                 Ok(one) => {
                     let saved = saved.next().expect("every good line was saved");
-                    outcome(line, one.id, saved, &self.editor)
+                    Outcome {
+                        stranded_bookings: stranded.get(&one.id).copied(),
+                        ..outcome(line, one.id, saved, &self.editor)
+                    }
                 }
                 Err(errors) => rejected(line, None, errors),
             })
@@ -198,6 +210,7 @@ fn outcome(line: u64, id: Uuid, saved: Saved, editor: &Editor) -> Outcome {
         line,
         practitioner_id: Some(id),
         status,
+        stranded_bookings: None,
         errors: Vec::new(),
     };
     let refused = |pointer: &str, detail: &str| {
@@ -224,6 +237,7 @@ fn rejected(line: u64, practitioner_id: Option<Uuid>, errors: Vec<FieldError>) -
         line,
         practitioner_id,
         status: Status::Rejected,
+        stranded_bookings: None,
         errors,
     }
 }

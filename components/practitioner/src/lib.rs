@@ -3,6 +3,7 @@
 mod directory;
 mod import;
 mod profile;
+mod stranded;
 mod zones;
 
 use praxis_domain::event;
@@ -29,6 +30,12 @@ async fn serve(request: spin_sdk::http::Request) -> Response {
             profile::put(request, &id).await
         }
         (["v1", "practitioners", id], Method::DELETE) => profile::delete(&request, id).await,
+        (["v1", "practitioners", id, "stranded-bookings"], Method::GET) => {
+            stranded::get(&request, id).await
+        }
+        (["v1", "practitioners", _, "stranded-bookings"], _) => {
+            Err(Problem::method_not_allowed("GET"))
+        }
         (["v1", "practitioners", _], _) => Err(Problem::method_not_allowed("GET, PUT, DELETE")),
         _ => Err(Problem::not_found()),
     };

@@ -10,12 +10,13 @@ use praxis_platform::database::{self, Database, ParameterValue, Row};
 use praxis_platform::problem::Problem;
 use praxis_platform::request::{self, Request};
 use praxis_platform::response::{self, Response};
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use spin_sdk::http::StatusCode;
 use uuid::Uuid;
 
 use crate::directory::{self, NOT_KEPT, Saved, ZONE_IN_USE};
-use crate::editor;
+use crate::{editor, stranded};
 
 /// `GET /v1/practitioners/{id}`: what everybody may know; no e-mail address, no phone number.
 /// Those who are not active any more are shown too, for the sake of their past bookings.
@@ -28,7 +29,7 @@ pub async fn get(id: &str) -> Result<Response, Problem> {
 }
 
 /// `PUT /v1/practitioners/{id}`: the whole practitioner. `201` for a new one. Another tenant's
-/// answers `404` to staff. `412` where the profile has changed since the version in `If-Match`, if one
+/// answers `404` to staff. The answer names the bookings that have no place in the new hours. `412` where the profile has changed since the version in `If-Match`, if one
 /// is sent.
 pub async fn put(request: Request, id: &str) -> Result<Response, Problem> {
     let id = request::id(id)?;
@@ -68,7 +69,9 @@ pub async fn put(request: Request, id: &str) -> Result<Response, Problem> {
             });
         }
     };
-    let (profile, version) = load(&database, id).await?.ok_or_else(Problem::not_found)?;
+    let (mut profile, version) = load(&database, id).await?.ok_or_else(Problem::not_found)?;
+    let stranded = stranded::of(&database, id).await?;
+    profile["stranded_bookings"] = json!(stranded.page(None));
     let answer = response::json(status, &profile);
     let answer = response::with(answer, "etag", &response::etag(version));
     Ok(match status {
@@ -97,8 +100,8 @@ async fn is_of_another_tenant(
     Ok(tenant.is_some_and(|tenant| !editor.may_edit(&tenant)))
 }
 
-/// `DELETE /v1/practitioners/{id}`: nobody can book them any more; bookings stay. Once more, it
-/// changes nothing. `If-Match` as with `PUT`.
+/// `DELETE /v1/practitioners/{id}`: nobody can book them any more; bookings stay, and the answer names
+/// those to come. Once more, it changes nothing. `If-Match` as with `PUT`.
 pub async fn delete(request: &Request, id: &str) -> Result<Response, Problem> {
     const DEACTIVATE: &str = "
         with target as (
@@ -154,7 +157,9 @@ pub async fn delete(request: &Request, id: &str) -> Result<Response, Problem> {
     let found = database.row(DEACTIVATE, parameters).await?;
     let found = found.ok_or_else(Problem::not_found)?;
     if found.get("is_as_seen")? {
-        Ok(response::no_content())
+        let stranded = stranded::of(&database, id).await?;
+        let told = json!({ "stranded_bookings": stranded.page(None) });
+        Ok(response::json(StatusCode::OK, &told))
     } else {
         Err(Problem::version_conflict(found.get("profile_version")?))
     }
@@ -179,6 +184,31 @@ async fn load(database: &Database, id: Uuid) -> Result<Option<(Value, i64)>, Pro
             active,
             profile_version,
             to_jsonb(week) as week,
+            lead_minutes,
+            horizon_days,
+            to_jsonb(holidays) as holidays,
+            (
+                select coalesce(
+                    jsonb_agg(jsonb_build_object('from', lower(away), 'until', upper(away) - 1)),
+                    '[]'
+                )
+                from unnest(leave) as away
+            ) as leave,
+            (
+                select coalesce(
+                    jsonb_agg(
+                        jsonb_build_object(
+                            'valid_from', valid_from,
+                            'valid_until', nullif(valid_until, 'infinity'),
+                            'week', week
+                        )
+                        order by valid_from
+                    ),
+                    '[]'
+                )
+                from schedule_periods
+                where practitioner_id = practitioners.id
+            ) as periods,
             coalesce(
                 (
                     select jsonb_object_agg(local_date::text, mask)
@@ -214,8 +244,35 @@ fn profile(id: Uuid, row: &Row) -> Result<Value, database::Error> {
         "locale": text("locale")?,
         "active": row.get::<bool>("active")?,
         "hours": hours(&row.json::<Vec<i32>>("week")?)?,
+        "periods": periods(row.json("periods")?)?,
+        "holidays": row.json::<Value>("holidays")?,
         "exceptions": exceptions(row.json("exceptions")?)?,
+        "leave": row.json::<Value>("leave")?,
+        "lead_minutes": row.get::<i32>("lead_minutes")?,
+        "horizon_days": row.get::<i32>("horizon_days")?,
     }))
+}
+
+#[derive(Deserialize)]
+struct Period {
+    valid_from: Date,
+    valid_until: Option<Date>,
+    week: Vec<i32>,
+}
+
+fn periods(periods: Vec<Period>) -> Result<Value, database::Error> {
+    let told = |period: Period| {
+        let mut told = json!({
+            "valid_from": period.valid_from,
+            "hours": hours(&period.week)?,
+        });
+        // Left out, as in what may be put here.
+        if let Some(until) = period.valid_until {
+            told["valid_until"] = json!(until);
+        }
+        Ok(told)
+    };
+    periods.into_iter().map(told).collect()
 }
 
 fn hours(week: &[i32]) -> Result<Value, database::Error> {

@@ -4,7 +4,8 @@ with incoming as (
         line int, id uuid, tenant_id text, subject text, name text, specialty text, practice text,
         address text, city text, country text, lat float8, lon float8, time_zone text,
         rating float8, email text, phone text, locale text, active boolean, week int[],
-        exceptions jsonb
+        exceptions jsonb, periods jsonb, holidays date[], leave datemultirange, lead_minutes int,
+        horizon_days int
     )
 ),
 known as (
@@ -32,7 +33,20 @@ known as (
                 where practitioner_id = practitioners.id
             ),
             '{}'
-        ) as exceptions
+        ) as exceptions,
+        coalesce(
+            (
+                select jsonb_agg(
+                    jsonb_build_object(
+                        'valid_from', valid_from, 'valid_until', valid_until, 'week', week
+                    )
+                    order by valid_from
+                )
+                from schedule_periods
+                where practitioner_id = practitioners.id
+            ),
+            '[]'
+        ) as periods
     from practitioners
     join incoming using (id)
 ),
@@ -50,11 +64,13 @@ new_tenants as (
 changed as (
     insert into practitioners as held (
         id, tenant_id, subject, name, specialty, practice, address, city, country, lat, lon,
-        time_zone, rating, email, phone, locale, active, week, version, profile_version
+        time_zone, rating, email, phone, locale, active, week, holidays, leave, lead_minutes,
+        horizon_days, version, profile_version
     )
     select
         id, tenant_id, subject, name, specialty, practice, address, city, country, lat, lon,
-        time_zone, rating, email, phone, locale, active, week, 1, 1
+        time_zone, rating, email, phone, locale, active, week, holidays, leave, lead_minutes,
+        horizon_days, 1, 1
     from incoming
     where id not in (select id from known where zone_in_use)
         and ($2::bigint is null or id in (select id from known where profile_version = $2::bigint))
@@ -76,6 +92,10 @@ changed as (
         locale = excluded.locale,
         active = excluded.active,
         week = excluded.week,
+        holidays = excluded.holidays,
+        leave = excluded.leave,
+        lead_minutes = excluded.lead_minutes,
+        horizon_days = excluded.horizon_days,
         version = held.version + 1,
         profile_version = held.version + 1,
         updated_at = now()
@@ -84,19 +104,24 @@ changed as (
             (
                 held.subject, held.name, held.specialty, held.practice, held.address,
                 held.city, held.country, held.lat, held.lon, held.time_zone, held.rating,
-                held.email, held.phone, held.locale, held.active, held.week
+                held.email, held.phone, held.locale, held.active, held.week, held.holidays,
+                held.leave, held.lead_minutes, held.horizon_days
             ) is distinct from (
                 excluded.subject, excluded.name, excluded.specialty, excluded.practice,
                 excluded.address, excluded.city, excluded.country, excluded.lat, excluded.lon,
                 excluded.time_zone, excluded.rating, excluded.email, excluded.phone,
-                excluded.locale, excluded.active, excluded.week
+                excluded.locale, excluded.active, excluded.week, excluded.holidays,
+                excluded.leave, excluded.lead_minutes, excluded.horizon_days
             )
             or exists (
                 select
                 from incoming
                 left join known using (id)
                 where incoming.id = held.id
-                    and incoming.exceptions is distinct from coalesce(known.exceptions, '{}')
+                    and (
+                        incoming.exceptions is distinct from coalesce(known.exceptions, '{}')
+                        or incoming.periods is distinct from coalesce(known.periods, '[]')
+                    )
             )
         )
     returning id, tenant_id, active, version
@@ -115,6 +140,29 @@ exceptions_kept as (
     join incoming using (id)
     cross join jsonb_each_text(incoming.exceptions) as exception
     on conflict (practitioner_id, local_date) do update set mask = excluded.mask
+),
+periods_gone as (
+    delete from schedule_periods
+    using changed, incoming
+    where incoming.id = changed.id
+        and practitioner_id = changed.id
+        and not exists (
+            select
+            from jsonb_array_elements(incoming.periods) as period
+            where (period ->> 'valid_from')::date = valid_from
+        )
+),
+periods_kept as (
+    insert into schedule_periods (practitioner_id, valid_from, valid_until, week)
+    select changed.id, period.valid_from, period.valid_until, period.week
+    from changed
+    join incoming using (id)
+    cross join jsonb_to_recordset(incoming.periods) as period (
+        valid_from date, valid_until date, week int[]
+    )
+    on conflict (practitioner_id, valid_from) do update set
+        valid_until = excluded.valid_until,
+        week = excluded.week
 ),
 events as (
     insert into outbox (topic, key, kind, stream_version, data, traceparent)

@@ -11,7 +11,6 @@ import {
 } from "./time.js";
 
 const SHOWN_DAYS = 14;
-const HORIZON_DAYS = 62;
 const DAY_PARTS = [["Morning", 0, 12], ["Afternoon", 12, 17], ["Evening", 17, 24]];
 
 let visit = 0;
@@ -105,7 +104,7 @@ class Calendar {
     this.moving = moving;
     this.zone = person.time_zone;
     this.today = today(this.zone);
-    this.last = addDays(this.today, HORIZON_DAYS - 1);
+    this.last = addDays(this.today, person.horizon_days - 1);
     this.windowStart = this.today;
     this.days = new Map();
     this.chosen = null;
@@ -271,7 +270,7 @@ class Calendar {
     if (!day) {
       this.hours.replaceChildren(
         h("h2", { id: "hours-title", tabindex: "-1" }, "No free hour in these two weeks"),
-        h("p", {}, this.hasLater() ? "Look further on with “Later”." : "Bookings open 62 days ahead."));
+        h("p", {}, this.hasLater() ? "Look further on with “Later”." : `Bookings open ${this.person.horizon_days} days ahead.`));
       return;
     }
     const hours = DAY_PARTS.map(([name, from, to]) => {

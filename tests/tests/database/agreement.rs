@@ -2,13 +2,14 @@
 //! the same random states of the database: they agree on what is booked, on every reason not to, and
 //! on every row that is left.
 
+mod rows;
 mod scene;
 
 use std::collections::BTreeMap;
 
 use praxis_domain::booking::{self, NotOffered};
-use praxis_domain::calendar;
 use praxis_domain::slot::Slot;
+use praxis_domain::terms;
 use serde_json::{Value, json};
 use sqlx::{PgConnection, Row as _};
 
@@ -40,12 +41,13 @@ enum Verdict {
 }
 
 /// Every one of them must come up, or the test shows less than it says.
-const VERDICTS: [Verdict; 11] = [
+const VERDICTS: [Verdict; 12] = [
     Verdict::Ordinary,
     Verdict::Answered,
     Verdict::NotOffered("practitioner-inactive"),
     Verdict::NotOffered("misaligned"),
     Verdict::NotOffered("in-the-past"),
+    Verdict::NotOffered("too-soon"),
     Verdict::NotOffered("beyond-horizon"),
     Verdict::NotOffered("outside-hours"),
     Verdict::Taken,
@@ -172,7 +174,9 @@ fn judge(directory: &Directory, case: &Case) -> (Verdict, Option<Slot>) {
         (Occupant::Booked | Occupant::Held, _) => Verdict::Taken,
         (_, Visitor::WithNews) => Verdict::Acquainted,
         (Occupant::RunOut, _) => Verdict::GivesWay,
-        _ if slot.date() > calendar::last_date_everywhere(case.now) => Verdict::NearTheHorizon,
+        _ if slot.date() > practitioner.schedule.terms.last_date_everywhere(case.now) => {
+            Verdict::NearTheHorizon
+        }
         _ => Verdict::Ordinary,
     };
     (verdict, Some(slot))
@@ -188,7 +192,7 @@ async fn at_once(connection: &mut PgConnection, directory: &Directory, case: &Ca
         .bind(case.key.to_string())
         .bind(HASH)
         .bind(case.now.as_second())
-        .bind(scene::date(calendar::last_date_everywhere(case.now)))
+        .bind(rows::date(terms::first_date_anywhere(case.now)))
         .bind(praxis_domain::zone::edition())
         .bind("Ann")
         .bind((case.visitor == Visitor::WithNews).then_some("ann@example.org"))
@@ -233,7 +237,7 @@ async fn for_all_cases(
         .bind(scene::TENANT)
         .bind(case.patient)
         .bind(slot.start().as_second())
-        .bind(scene::date(slot.date()))
+        .bind(rows::date(slot.date()))
         .bind(i32::from(slot.hour()))
         .bind(zone)
         .bind("confirmed")

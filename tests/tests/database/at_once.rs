@@ -17,7 +17,8 @@ struct Asked {
     key: String,
     slot: DateTime<Utc>,
     now: DateTime<Utc>,
-    last: NaiveDate,
+    /// Where today is no earlier than this.
+    first_date: NaiveDate,
     edition: &'static str,
     email: Option<&'static str>,
 }
@@ -43,7 +44,7 @@ impl Desk {
             key: fresh_id().to_string(),
             slot,
             now: slot - Duration::days(1),
-            last: slot.date_naive(),
+            first_date: slot.date_naive() - Duration::days(2),
             edition: EDITION,
             email: None,
         }
@@ -59,7 +60,7 @@ impl Desk {
             .bind(&asked.key)
             .bind("hash")
             .bind(asked.now.timestamp())
-            .bind(asked.last)
+            .bind(asked.first_date)
             .bind(asked.edition)
             .bind(none)
             .bind(asked.email)
@@ -170,7 +171,7 @@ async fn what_is_in_doubt_is_not_booked() {
     let cases: [(&str, Change); 7] = [
         ("it has begun", |asked| asked.now = asked.slot),
         ("too far away", |asked| {
-            asked.last = asked.last.pred_opt().unwrap()
+            asked.first_date = asked.slot.date_naive() - Duration::days(62)
         }),
         ("half past", |asked| asked.slot += Duration::minutes(30)),
         ("other rules", |asked| asked.edition = "2027a"),
@@ -203,6 +204,39 @@ async fn what_is_in_doubt_is_not_booked() {
             "delete from schedule_exceptions",
         ),
         (
+            "a lead time of two days",
+            "update practitioners set lead_minutes = 2880",
+            "update practitioners set lead_minutes = 0",
+        ),
+        (
+            "a lead time to the second",
+            "update practitioners set lead_minutes = 1440",
+            "update practitioners set lead_minutes = 1439",
+        ),
+        (
+            "a horizon of two days",
+            "update practitioners set lead_minutes = 0, horizon_days = 2",
+            "update practitioners set horizon_days = 3",
+        ),
+        (
+            "leave",
+            "update practitioners
+            set leave = datemultirange(daterange(current_date, current_date + 30))",
+            "update practitioners set leave = '{}'",
+        ),
+        (
+            "a holiday",
+            "update practitioners
+            set holidays = array(select current_date + n from generate_series(0, 30) n)",
+            "update practitioners set holidays = '{}'",
+        ),
+        (
+            "another week",
+            "insert into schedule_periods select id, current_date, 'infinity', array_fill(0, array[7])
+            from practitioners",
+            "update schedule_periods set valid_until = valid_from",
+        ),
+        (
             "no rules",
             "update zone_offsets set time_zone = 'Etc/UTC'",
             "update zone_offsets set time_zone = 'UTC'",
@@ -227,6 +261,41 @@ async fn what_is_in_doubt_is_not_booked() {
 }
 
 #[tokio::test]
+async fn an_exception_opens_a_holiday_and_a_week_that_is_valid_opens_what_others_close() {
+    let desk = Desk::open().await;
+    desk.run("update practitioners set week = array_fill(0, array[7])")
+        .await;
+    desk.refuses("a closed week", &desk.asked(9)).await;
+    desk.run(
+        "insert into schedule_periods
+        select id, current_date, current_date + 30, array_fill(16777215, array[7])
+        from practitioners",
+    )
+    .await;
+    Desk::made(desk.ask(&desk.asked(9)).await);
+    desk.run(
+        "update practitioners
+        set holidays = array(select current_date + n from generate_series(0, 30) n)",
+    )
+    .await;
+    desk.refuses("a holiday", &desk.asked(10)).await;
+    desk.run(
+        "insert into schedule_exceptions select id, current_date + n, 1 << 10
+        from practitioners, generate_series(0, 30) n",
+    )
+    .await;
+    Desk::made(desk.ask(&desk.asked(10)).await);
+    desk.refuses("not an hour of the exception", &desk.asked(11))
+        .await;
+    desk.run(
+        "update practitioners
+        set leave = datemultirange(daterange(current_date, current_date + 30))",
+    )
+    .await;
+    desk.refuses("leave", &desk.asked(12)).await;
+}
+
+#[tokio::test]
 async fn the_day_of_the_week_and_the_local_hour_count() {
     let desk = Desk::open().await;
     desk.run(
@@ -248,7 +317,7 @@ async fn the_day_of_the_week_and_the_local_hour_count() {
             practitioner,
             slot,
             now: slot - Duration::days(1),
-            last: slot.date_naive() + Duration::days(1),
+            first_date: slot.date_naive() - Duration::days(2),
             ..desk.asked(0)
         }
     };

@@ -21,6 +21,7 @@ mod race;
 mod refill;
 mod reminders;
 mod rules;
+mod schedules;
 mod search;
 mod suppressed;
 mod templates;

@@ -32,6 +32,8 @@ with asked as materialized (
     ) as clock
     left join schedule_exceptions e on e.practitioner_id = p.id
         and e.local_date = clock.wall::date
+    left join schedule_periods w on w.practitioner_id = p.id
+        and clock.wall::date between w.valid_from and w.valid_until
     -- One after the other: whoever can't book locks nobody.
     where case
         when asked.receipt is not null then false
@@ -45,10 +47,15 @@ with asked as materialized (
         when z.edition <> $9::text then false
         when z.first_from > to_timestamp($3::bigint) then false
         when clock.wall <> date_trunc('hour', clock.wall) then false
-        when $3::bigint <= $7::bigint then false
-        when clock.wall::date > $8::date then false
-        when coalesce(e.mask, p.week[extract(isodow from clock.wall)::int])
-            >> extract(hour from clock.wall)::int & 1 = 0 then false
+        when $3::bigint <= $7::bigint + p.lead_minutes * 60 then false
+        when clock.wall::date >= $8::date + p.horizon_days then false
+        when p.leave @> clock.wall::date then false
+        when coalesce(
+            e.mask,
+            case when clock.wall::date = any (p.holidays) then 0 end,
+            w.week[extract(isodow from clock.wall)::int],
+            p.week[extract(isodow from clock.wall)::int]
+        ) >> extract(hour from clock.wall)::int & 1 = 0 then false
         -- Also of a hold that has run out: who gives way to whom is for the other statement.
         when exists (
             select

@@ -8,12 +8,14 @@ use super::{Difference, NOTHING, Verdict, shown};
 use crate::bitmap;
 use crate::calendar::Day;
 use crate::mask::Mask;
+use crate::terms::Terms;
 
 /// What the hash holds, as it was read with one command.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Hash {
     pub version: Option<String>,
     pub zone: Option<String>,
+    pub terms: Option<String>,
     /// The dates that were asked for.
     pub days: Vec<(Date, Option<String>)>,
 }
@@ -24,6 +26,7 @@ pub struct Truth<'a> {
     pub version: i64,
     pub active: bool,
     pub zone: &'a str,
+    pub terms: Terms,
     pub days: &'a [Day],
     /// Hours of holds that have run out and may not be marked yet: they count for nothing, but the
     /// hash may have them until their event comes.
@@ -53,6 +56,10 @@ pub fn compare(hash: &Hash, truth: &Truth) -> Verdict {
     }
     // Of somebody who is not active nothing is answered from here.
     if truth.active {
+        let terms = bitmap::encode_terms(truth.terms);
+        if hash.terms.as_ref() != Some(&terms) {
+            differences.push(Difference::new("terms", terms, shown(hash.terms.as_ref())));
+        }
         let loaded = hash
             .days
             .iter()
@@ -98,6 +105,7 @@ mod tests {
         Hash {
             version: Some(version.into()),
             zone: Some(zone.into()),
+            terms: Some("0,62".into()),
             days: vec![
                 (date(2026, 11, 23), Some(held.into())),
                 (date(2026, 11, 24), None),
@@ -111,6 +119,7 @@ mod tests {
             version: 7,
             active,
             zone: "Europe/Berlin",
+            terms: Terms::default(),
             days: &[day(9)],
             lapsed: &BTreeMap::from([(date(2026, 11, 23), lapsed)]),
         };
@@ -181,6 +190,17 @@ mod tests {
         assert_eq!(named(against(&gone, true, &[])), ["zone", "2026-11-23"]);
         let here = hash("7", "Europe/Berlin", "7,3584,512");
         assert_eq!(named(against(&here, false, &[])), ["zone"]);
+    }
+
+    #[test]
+    fn wrong_terms_are_named() {
+        for terms in [None, Some("60,62"), Some("")] {
+            let hash = Hash {
+                terms: terms.map(Into::into),
+                ..hash("7", "Europe/Berlin", "7,3584,512")
+            };
+            assert_eq!(named(against(&hash, true, &[])), ["terms"], "{terms:?}");
+        }
     }
 
     #[test]

@@ -6,9 +6,10 @@ use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Difference, NOTHING, Verdict, shown};
-use crate::calendar::{self, Day};
+use crate::calendar::Day;
 use crate::mask::Mask;
 use crate::slot::Slot;
+use crate::terms::Terms;
 use crate::zone::Zone;
 
 /// Those who have no free slot are looked at again after this time: a date may have come within the
@@ -32,6 +33,7 @@ pub struct Truth<'a> {
     pub version: i64,
     pub active: bool,
     pub zone: &'a Zone,
+    pub terms: Terms,
     /// All days that can be booked.
     pub days: &'a [Day],
     /// As for the bitmap.
@@ -63,8 +65,8 @@ pub fn compare(row: Option<&Row>, truth: &Truth) -> Verdict {
     }
     let difference = Difference::new("next slot", shown(truth.first(truth.now)), shown(row.next));
     match row.next {
-        // It has begun: the timer comes by.
-        Some(next) if next <= later => Verdict::Behind(difference),
+        // It is too soon by now: the timer comes by.
+        Some(next) if truth.terms.is_too_soon(next, later) => Verdict::Behind(difference),
         // A date has come within the horizon since.
         None if truth.is_new_since(row.updated_at) => {
             match truth.now.duration_since(row.updated_at) < RECHECK {
@@ -102,7 +104,7 @@ impl Truth<'_> {
         is_one: impl Fn(Date, u8) -> bool,
     ) -> impl Iterator<Item = Slot> {
         let days = self.days.iter().filter(|_| self.active);
-        let slots = days.flat_map(move |day| day.slots(self.zone, now));
+        let slots = days.flat_map(move |day| day.slots(self.zone, self.terms, now));
         slots.filter(move |slot| is_one(slot.date(), slot.hour()))
     }
 
@@ -114,7 +116,7 @@ impl Truth<'_> {
 
     /// Whether nothing of what is free now could be booked then.
     fn is_new_since(&self, then: Timestamp) -> bool {
-        let (_, last) = calendar::horizon(self.zone, then);
+        let (_, last) = self.terms.dates(self.zone, then);
         let mut slots = self.slots(self.now, |_, _| true);
         slots.all(|slot| slot.date() > last)
     }
@@ -156,6 +158,7 @@ mod tests {
                 version: 7,
                 active: true,
                 zone: &Zone::utc(),
+                terms: Terms::default(),
                 days: &[day],
                 lapsed: &BTreeMap::from([(day.date, lapsed)]),
                 now: at(now),
@@ -230,7 +233,7 @@ mod tests {
 
     #[test]
     fn a_date_that_came_within_the_horizon_is_found_at_the_next_recheck() {
-        let (_, last) = calendar::horizon(&Zone::utc(), at("2026-11-23T00:30:00Z"));
+        let (_, last) = Terms::default().dates(&Zone::utc(), at("2026-11-23T00:30:00Z"));
         let day = Day {
             date: last,
             open: Mask::hour(9),
@@ -247,6 +250,7 @@ mod tests {
                     version: 7,
                     active: true,
                     zone: &Zone::utc(),
+                    terms: Terms::default(),
                     days: &[Day { date, ..day }],
                     lapsed: &BTreeMap::new(),
                     now: at(now),

@@ -138,6 +138,18 @@ impl Fields {
         number
     }
 
+    /// A whole number from `least` to `most`.
+    pub fn whole_number(&mut self, name: &str, least: i32, most: i32) -> Option<i32> {
+        let number = self.take(name)?.as_i64();
+        let number = number.and_then(|number| i32::try_from(number).ok());
+        let number = number.filter(|number| (least..=most).contains(number));
+        if number.is_none() {
+            let detail = format!("must be a whole number from {least} to {most}");
+            self.error(name, detail);
+        }
+        number
+    }
+
     pub fn required_number(&mut self, name: &str, least: f64, most: f64) -> Option<f64> {
         if !self.values.contains_key(name) {
             self.error(name, "is missing");
@@ -182,10 +194,64 @@ impl Fields {
         }
     }
 
+    /// A list, empty where there is none.
+    pub fn list(&mut self, name: &str, items_max: usize) -> Option<Vec<Value>> {
+        match self.take(name) {
+            None => Some(Vec::new()),
+            Some(Value::Array(items)) if items.len() <= items_max => Some(items),
+            Some(Value::Array(_)) => {
+                self.error(name, format!("must have {items_max} items at most"));
+                None
+            }
+            Some(_) => {
+                self.error(name, "must be a list");
+                None
+            }
+        }
+    }
+
+    /// A list of objects with these fields, each with its place, to be given back to `adopt_at`.
+    pub fn objects(
+        &mut self,
+        name: &str,
+        known: &[&str],
+        items_max: usize,
+    ) -> Option<Vec<(usize, Self)>> {
+        let items = self.list(name, items_max)?;
+        let mut objects = Vec::with_capacity(items.len());
+        for (index, item) in items.into_iter().enumerate() {
+            match item {
+                Value::Object(map) => objects.push((index, Self::new(map, known))),
+                _ => self.error_at(name, index, "must be an object"),
+            }
+        }
+        Some(objects)
+    }
+
+    /// Whether nothing is wrong so far.
+    pub fn is_right(&self) -> bool {
+        self.errors.is_empty()
+    }
+
     /// Takes over the complaints about the object that is the field's value.
     pub fn adopt(&mut self, name: &str, inner: Self) {
+        self.take_over(&pointer(name), inner);
+    }
+
+    /// Takes over the complaints about an object in the list that is the field's value.
+    pub fn adopt_at(&mut self, name: &str, index: usize, inner: Self) {
+        self.take_over(&format!("{}/{index}", pointer(name)), inner);
+    }
+
+    /// An error in a field of an object in the list that is the field's value.
+    pub fn error_within(&mut self, name: &str, index: usize, inner: &str, detail: String) {
+        let pointer = format!("{}/{index}{}", pointer(name), pointer(inner));
+        self.errors.push(FieldError::new(pointer, detail));
+    }
+
+    fn take_over(&mut self, place: &str, inner: Self) {
         for error in inner.errors {
-            let pointer = format!("{}{}", pointer(name), error.pointer);
+            let pointer = format!("{place}{}", error.pointer);
             self.errors.push(FieldError::new(pointer, error.detail));
         }
     }

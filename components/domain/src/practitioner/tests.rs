@@ -1,6 +1,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::terms::Terms;
 
 fn anna() -> Value {
     json!({
@@ -18,7 +19,15 @@ fn anna() -> Value {
         "phone": "+493023125000",
         "locale": "de",
         "hours": { "monday": [9, 10, 13], "sunday": [] },
+        "periods": [
+            { "valid_from": "2027-06-01", "hours": { "monday": [8] } },
+            { "valid_from": "2027-01-01", "valid_until": "2027-03-31", "hours": {} },
+        ],
+        "holidays": ["2027-01-01", "2026-12-26"],
         "exceptions": { "2026-12-24": [9], "2026-12-25": [] },
+        "leave": [{ "from": "2026-12-27", "until": "2026-12-31" }],
+        "lead_minutes": 90,
+        "horizon_days": 180,
     })
 }
 
@@ -40,6 +49,15 @@ fn a_practitioner_is_read() {
     );
     assert!(anna.schedule.week[6].is_empty());
     assert_eq!(anna.schedule.exceptions.len(), 2);
+    assert_eq!(anna.schedule.holidays.len(), 2);
+    let begin = anna
+        .schedule
+        .periods
+        .iter()
+        .map(|period| period.valid_from.to_string());
+    assert_eq!(begin.collect::<Vec<_>>(), ["2027-01-01", "2027-06-01"]);
+    assert_eq!(anna.schedule.leave.iter().count(), 1);
+    assert_eq!(anna.schedule.terms, Terms::new(90, 180).unwrap());
     assert_eq!(anna.specialty.key(), "cardiology");
     assert!(anna.active);
 }
@@ -52,7 +70,12 @@ fn what_may_be_left_out_has_a_meaning() {
         "email",
         "phone",
         "locale",
+        "periods",
+        "holidays",
         "exceptions",
+        "leave",
+        "lead_minutes",
+        "horizon_days",
         "practice",
         "address",
         "city",
@@ -64,7 +87,11 @@ fn what_may_be_left_out_has_a_meaning() {
     assert_eq!(anna.rating, 0.0);
     assert_eq!((anna.email, anna.phone, anna.subject), (None, None, None));
     assert_eq!(anna.locale, "en");
-    assert!(anna.schedule.exceptions.is_empty());
+    let schedule = &anna.schedule;
+    assert_eq!(
+        *schedule,
+        Schedule::of_week(schedule.zone.clone(), schedule.week)
+    );
 }
 
 #[test]
@@ -113,6 +140,60 @@ fn every_field_that_is_wrong_is_named() {
             json!({ "2026-02-27": [-1] }),
             "/exceptions/2026-02-27/0",
         ),
+        ("periods", json!({}), "/periods"),
+        ("periods", json!(["2027"]), "/periods/0"),
+        (
+            "periods",
+            json!([{ "valid_from": "2027-01-01" }]),
+            "/periods/0/hours",
+        ),
+        ("periods", json!([{ "hours": {} }]), "/periods/0/valid_from"),
+        (
+            "periods",
+            json!([{ "valid_from": "2027-01-01", "valid_until": "2026-12-31", "hours": {} }]),
+            "/periods/0/valid_until",
+        ),
+        (
+            "periods",
+            json!([{ "valid_from": "2027-01-01", "hours": { "monday": [24] } }]),
+            "/periods/0/hours/monday/0",
+        ),
+        (
+            "periods",
+            json!([
+                { "valid_from": "2027-03-01", "hours": {} },
+                { "valid_from": "2027-01-01", "valid_until": "2027-03-01", "hours": {} },
+            ]),
+            "/periods/0/valid_from",
+        ),
+        (
+            "periods",
+            json!([
+                { "valid_from": "2027-01-01", "hours": {} },
+                { "valid_from": "2030-01-01", "hours": {} },
+            ]),
+            "/periods/1/valid_from",
+        ),
+        ("holidays", json!("2027-01-01"), "/holidays"),
+        ("holidays", json!(["2027-01-01", "easter"]), "/holidays/1"),
+        ("holidays", json!([20270101]), "/holidays/0"),
+        ("leave", json!([{ "from": "2027-01-01" }]), "/leave/0/until"),
+        (
+            "leave",
+            json!([{ "from": "2027-01-02", "until": "2027-01-01" }]),
+            "/leave/0/until",
+        ),
+        (
+            "leave",
+            json!([{ "from": "2027-01-01", "until": "2027-01-02", "why": "sea" }]),
+            "/leave/0/why",
+        ),
+        ("lead_minutes", json!(-1), "/lead_minutes"),
+        ("lead_minutes", json!(1.5), "/lead_minutes"),
+        ("lead_minutes", json!(43_201), "/lead_minutes"),
+        ("horizon_days", json!(0), "/horizon_days"),
+        ("horizon_days", json!(366), "/horizon_days"),
+        ("horizon_days", json!("62"), "/horizon_days"),
         ("practitioner_id", json!("7"), "/practitioner_id"),
         ("doctor/s", json!("x"), "/doctor~1s"),
     ] {
@@ -201,4 +282,33 @@ fn the_directory_that_comes_along_is_well_formed() {
         let practitioner = Practitioner::parse(line.as_bytes(), None, &Editor::Operator);
         assert_eq!(practitioner.map(|_| ()), Ok(()), "{line}");
     }
+}
+
+#[test]
+fn more_than_can_be_kept_is_refused() {
+    for (field, items_max, item) in [
+        ("holidays", HOLIDAYS_MAX, json!("2027-01-01")),
+        (
+            "leave",
+            LEAVE_MAX,
+            json!({ "from": "2027-01-01", "until": "2027-01-01" }),
+        ),
+        (
+            "periods",
+            PERIODS_MAX,
+            json!({ "valid_from": "2027-01-01", "hours": {} }),
+        ),
+    ] {
+        let mut anna = anna();
+        anna[field] = vec![item; items_max + 1].into();
+        assert_eq!(pointers(parse(&anna)), [format!("/{field}")]);
+    }
+}
+
+#[test]
+fn a_lead_time_as_long_as_the_horizon_is_refused() {
+    let mut anna = anna();
+    anna["horizon_days"] = json!(1);
+    anna["lead_minutes"] = json!(1_440);
+    assert_eq!(pointers(parse(&anna)), ["/lead_minutes"]);
 }

@@ -2,18 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use chrono::NaiveDate;
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp, ToSpan as _};
 use praxis_domain::mask::Mask;
-use praxis_domain::schedule::{DAYS_PER_WEEK, Schedule};
+use praxis_domain::schedule::{DAYS_PER_WEEK, Period, Schedule, Span, Spans, Week};
 use praxis_domain::slot::Slot;
-use praxis_domain::zone::{self, Stretch, Zone};
+use praxis_domain::terms::Terms;
+use praxis_domain::zone::Zone;
 use praxis_tests::directory::{fresh_id, now};
-use serde_json::json;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use super::rows::{date, employ, teach};
 use crate::dice::Dice;
 
 pub const TENANT: &str = "clinic";
@@ -31,7 +31,6 @@ const ZONES: [&str; 8] = [
     "Pacific/Pago_Pago",
 ];
 const DAY: SignedDuration = SignedDuration::from_hours(24);
-const HORIZON_DAYS: u64 = 62;
 const QUARTER_SECONDS: i64 = 900;
 
 /// Who may be booked.
@@ -197,18 +196,31 @@ impl Directory {
 
     fn random_practitioner(&self, zone: Zone, dice: &mut Dice) -> Practitioner {
         let mut exceptions = BTreeMap::new();
-        for _ in 0..60 {
+        let today = zone.date(self.today);
+        let some_date = |dice: &mut Dice| {
             let days = i64::try_from(dice.roll(700)).unwrap() - 350;
-            let date = zone.date(self.today).saturating_add(days.days());
-            exceptions.insert(date, random_mask(dice));
+            today.saturating_add(days.days())
+        };
+        for _ in 0..60 {
+            exceptions.insert(some_date(dice), random_mask(dice));
         }
+        let holidays = (0..20).map(|_| some_date(dice)).collect();
+        let leave: Vec<Span> = (0..3).map(|_| random_span(some_date(dice), dice)).collect();
+        let (lead_minutes, horizon_days) = match dice.roll(3) {
+            0 => (0, 62),
+            1 => (60 * i32::try_from(dice.roll(72)).unwrap(), 20),
+            _ => (0, 365),
+        };
         Practitioner {
             id: fresh_id(),
             active: !dice.once_in(6),
             schedule: Schedule {
-                week: [(); DAYS_PER_WEEK].map(|()| random_mask(dice)),
                 exceptions,
-                zone,
+                holidays,
+                leave: Spans::of(leave),
+                periods: random_periods(today, dice),
+                terms: Terms::new(lead_minutes, horizon_days).unwrap(),
+                ..Schedule::of_week(zone, random_week(dice))
             },
         }
     }
@@ -217,7 +229,7 @@ impl Directory {
         let practitioner = dice.index(self.practitioners.len());
         let zone = &self.practitioners[practitioner].schedule.zone;
         let start = self.random_start(zone, dice);
-        let now = random_now(start, dice);
+        let now = random_now(start, self.practitioners[practitioner].schedule.terms, dice);
         let visitor = match dice.roll(12) {
             0 => Visitor::Answered,
             1 => Visitor::WithNews,
@@ -269,17 +281,52 @@ impl Directory {
 }
 
 /// Somewhere before the start, often where it matters.
-fn random_now(start: Timestamp, dice: &mut Dice) -> Timestamp {
-    let ahead = match dice.roll(8) {
+fn random_now(start: Timestamp, terms: Terms, dice: &mut Dice) -> Timestamp {
+    let lead = SignedDuration::from_mins(i64::from(terms.lead_minutes()));
+    let horizon_days = terms.horizon_days();
+    let ahead = match dice.roll(9) {
         0 => SignedDuration::from_secs(i64::try_from(dice.roll(3)).unwrap() - 1),
         1 => SignedDuration::from_hours(-1),
         2 | 3 => {
             let hours = i64::try_from(dice.roll(24 * 4)).unwrap();
-            DAY * 60 + SignedDuration::from_hours(hours)
+            DAY * (horizon_days - 2) + SignedDuration::from_hours(hours)
         }
-        _ => SignedDuration::from_hours(i64::try_from(dice.roll(24 * HORIZON_DAYS)).unwrap()),
+        4 => lead + SignedDuration::from_secs(i64::try_from(dice.roll(3)).unwrap() - 1),
+        _ => {
+            let hours = 24 * u64::try_from(horizon_days).unwrap();
+            SignedDuration::from_hours(i64::try_from(dice.roll(hours)).unwrap())
+        }
     };
     start - ahead
+}
+
+fn random_span(from: Date, dice: &mut Dice) -> Span {
+    let days = i64::try_from(dice.roll(15)).unwrap();
+    Span::new(from, from.saturating_add(days.days())).unwrap()
+}
+
+/// Some weeks of a time of their own, one after the other, the last one without an end.
+fn random_periods(today: Date, dice: &mut Dice) -> Vec<Period> {
+    let mut periods = Vec::new();
+    let mut valid_from = today.saturating_sub(350.days());
+    for _ in 0..dice.roll(5) {
+        let days = i64::try_from(1 + dice.roll(90)).unwrap();
+        let span = random_span(valid_from.saturating_add(days.days()), dice);
+        periods.push(Period {
+            valid_from: span.from(),
+            valid_until: Some(span.until()),
+            week: random_week(dice),
+        });
+        valid_from = span.until();
+    }
+    if let Some(last) = periods.last_mut().filter(|_| dice.once_in(2)) {
+        last.valid_until = None;
+    }
+    periods
+}
+
+fn random_week(dice: &mut Dice) -> Week {
+    [(); DAYS_PER_WEEK].map(|()| random_mask(dice))
 }
 
 fn random_mask(dice: &mut Dice) -> Mask {
@@ -288,66 +335,4 @@ fn random_mask(dice: &mut Dice) -> Mask {
         1 => Mask::ALL,
         _ => (0..24).filter(|_| !dice.once_in(4)).collect(),
     }
-}
-
-async fn teach(connection: &mut PgConnection, zone: &Zone, stretch: &Stretch) {
-    sqlx::query(
-        "insert into zone_offsets
-            (time_zone, begins, ends, utc_offset_seconds, first_from, edition)
-        values ($1, to_timestamp($2::bigint), to_timestamp($3::bigint), $4,
-            to_timestamp($5::bigint), $6)",
-    )
-    .bind(zone.name())
-    .bind(stretch.begins.as_second())
-    .bind(stretch.ends.as_second())
-    .bind(stretch.utc_offset_seconds)
-    .bind(stretch.first_from.as_second())
-    .bind(zone::edition())
-    .execute(connection)
-    .await
-    .unwrap();
-}
-
-async fn employ(connection: &mut PgConnection, practitioner: &Practitioner) {
-    let bits = |mask: Mask| i32::try_from(mask.bits()).unwrap();
-    let week: Vec<i32> = practitioner
-        .schedule
-        .week
-        .iter()
-        .copied()
-        .map(bits)
-        .collect();
-    sqlx::query(
-        "insert into practitioners (id, tenant_id, name, specialty, country, lat, lon, time_zone,
-            week, active, version, profile_version)
-        values ($1, $2, 'Dr. Who', 'general-practice', 'GB', 51.5, 0, $3, $4, $5, 1, $6)",
-    )
-    .bind(practitioner.id)
-    .bind(TENANT)
-    .bind(practitioner.schedule.zone.name())
-    .bind(week)
-    .bind(practitioner.active)
-    .bind(PROFILE_VERSION)
-    .execute(&mut *connection)
-    .await
-    .unwrap();
-    let exceptions = practitioner.schedule.exceptions.iter();
-    let exceptions: Vec<_> = exceptions
-        .map(|(date, mask)| json!({ "local_date": date, "mask": mask.bits() }))
-        .collect();
-    sqlx::query(
-        "insert into schedule_exceptions (practitioner_id, local_date, mask)
-        select $1, local_date, mask
-        from jsonb_to_recordset($2) as row (local_date date, mask int)",
-    )
-    .bind(practitioner.id)
-    .bind(json!(exceptions))
-    .execute(connection)
-    .await
-    .unwrap();
-}
-
-/// As the driver takes it.
-pub fn date(date: Date) -> NaiveDate {
-    date.to_string().parse().unwrap()
 }
