@@ -29,8 +29,8 @@ pub async fn get(id: &str) -> Result<Response, Problem> {
 }
 
 /// `PUT /v1/practitioners/{id}`: the whole practitioner. `201` for a new one. Another tenant's
-/// answers `404` to staff. The answer names the bookings that have no place in the new hours. `412` where the profile has changed since the version in `If-Match`, if one
-/// is sent.
+/// answers `404` to staff. The answer names the bookings that have no place in the new hours. `412` where
+/// the profile has changed since the version in `If-Match`, if one is sent.
 pub async fn put(request: Request, id: &str) -> Result<Response, Problem> {
     let id = request::id(id)?;
     let editor = editor(&request.claims()?)?;
@@ -100,8 +100,9 @@ async fn is_of_another_tenant(
     Ok(tenant.is_some_and(|tenant| !editor.may_edit(&tenant)))
 }
 
-/// `DELETE /v1/practitioners/{id}`: nobody can book them any more; bookings stay, and the answer names
-/// those to come. Once more, it changes nothing. `If-Match` as with `PUT`.
+/// `DELETE /v1/practitioners/{id}`: nobody can book them any more. Bookings stay: where some are to come
+/// the answer is `200` and names them, else `204`. Once more, it changes nothing. `If-Match` as with
+/// `PUT`.
 pub async fn delete(request: &Request, id: &str) -> Result<Response, Problem> {
     const DEACTIVATE: &str = "
         with target as (
@@ -158,6 +159,9 @@ pub async fn delete(request: &Request, id: &str) -> Result<Response, Problem> {
     let found = found.ok_or_else(Problem::not_found)?;
     if found.get("is_as_seen")? {
         let stranded = stranded::of(&database, id).await?;
+        if stranded.is_empty() {
+            return Ok(response::no_content());
+        }
         let told = json!({ "stranded_bookings": stranded.page(None) });
         Ok(response::json(StatusCode::OK, &told))
     } else {

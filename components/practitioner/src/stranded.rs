@@ -136,6 +136,10 @@ pub async fn totals(
 }
 
 impl Stranded {
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The first of them, or of those that begin after an instant.
     pub fn page(&self, after: Option<Timestamp>) -> Page<'_> {
         let Self(all) = self;

@@ -102,7 +102,7 @@ async fn an_open_stream_tells_what_goes_and_what_comes() {
     operator
         .send(reqwest::Method::DELETE, &profile, &[], None)
         .await
-        .expect(200);
+        .expect(204);
     let end = timeout(TOLD_WITHIN, stream.response.chunk()).await;
     assert_eq!(end.expect("the stream goes on").unwrap(), None);
     assert_eq!(ask(&world, &path(&practitioner)).await.status(), 404);
