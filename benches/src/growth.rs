@@ -41,6 +41,9 @@ pub struct Arguments {
     shares: Vec<f64>,
     #[arg(long, default_value_t = 60)]
     seconds: u32,
+    /// Directories of up to so many are audited in the end: it takes milliseconds a practitioner.
+    #[arg(long, default_value_t = 100_000)]
+    audited_max: u64,
     /// The page whose table is replaced. The plot and the figures lie beside it; what was measured of
     /// other sizes before stays.
     #[arg(long, default_value = "docs/performance.md")]
@@ -59,6 +62,14 @@ pub struct Grown {
     pub mixed: Vec<Mixed>,
     /// After all of that.
     pub resident_mib: u64,
+    pub audit: Option<Audit>,
+}
+
+/// What `praxis audit` says of bitmap, next slots and search after the last load.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Audit {
+    pub seconds: f64,
+    pub found: String,
 }
 
 /// Milliseconds.
@@ -170,6 +181,8 @@ async fn grow(arguments: &Arguments, place: &Place, size: u64) -> anyhow::Result
         )?);
     }
     let resident_mib = host.memory()?.resident >> 20;
+    let audit = (size <= arguments.audited_max).then(|| audit(place, &url, &token));
+    let audit = audit.transpose()?;
     drop(host);
     cache.stop().await?;
     database.stop().await?;
@@ -180,6 +193,7 @@ async fn grow(arguments: &Arguments, place: &Place, size: u64) -> anyhow::Result
         alone,
         mixed,
         resident_mib,
+        audit,
     })
 }
 
@@ -230,6 +244,22 @@ fn load(
     // It fails too if a request did: what it wrote says which.
     let file = File::open(&json).with_context(|| format!("praxis bench: {status}"))?;
     Ok(serde_json::from_reader(BufReader::new(file))?)
+}
+
+fn audit(place: &Place, url: &str, token: &str) -> anyhow::Result<Audit> {
+    let begun = Instant::now();
+    let audit = Command::new(&place.host)
+        .args(["audit", "--url", url, "--token", token])
+        .output()
+        .context("could not run praxis audit")?;
+    // It fails too if anything differs: its last line says how much does.
+    let told = String::from_utf8_lossy(&audit.stdout);
+    let last = told.lines().last();
+    let found = last.with_context(|| format!("praxis audit: {audit:?}"))?;
+    Ok(Audit {
+        seconds: begun.elapsed().as_secs_f64(),
+        found: found.to_owned(),
+    })
 }
 
 async fn operator(url: &str) -> anyhow::Result<String> {

@@ -66,6 +66,11 @@ pub fn table(grown: &[Grown]) -> String {
     row("memory of the host after that, MiB", &|one| {
         one.resident_mib.to_string()
     });
+    row("the audit after that", &|one| {
+        one.audit.as_ref().map_or_else(String::new, |audit| {
+            format!("{} ({:.0} s)", audit.found, audit.seconds)
+        })
+    });
     table
 }
 
