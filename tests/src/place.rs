@@ -1,5 +1,7 @@
 //! Where things are.
 
+use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 /// The folder of the project.
@@ -32,6 +34,18 @@ pub fn praxis() -> PathBuf {
         praxis.display()
     );
     praxis
+}
+
+/// Gives a host's data folder, which is new, the code that hosts of other tests have compiled: else each
+/// would compile the components anew, for ten seconds.
+///
+/// # Panics
+/// If the folders can't be made.
+pub fn share_compiled(data: &Path) {
+    let shared = root().join("target/tests/compiled");
+    fs::create_dir_all(&shared).expect("a folder can be made");
+    fs::create_dir_all(data).expect("a folder can be made");
+    symlink(shared, data.join("compiled")).expect("a new folder has nothing in it");
 }
 
 /// A program that `tests/tools.sh` installs.

@@ -90,6 +90,7 @@ impl World {
             .unwrap_or_else(|error| panic!("{error:#}"));
         let database_url = make_database(&postgres.url()).await;
         let data = folder.path().join("data");
+        place::share_compiled(&data);
         let mut environment = vec![
             (
                 "DATABASE_URL".to_owned(),
@@ -131,7 +132,7 @@ impl World {
     pub async fn another_host(&self) -> Host {
         let folder = self.folder.path().join(ANOTHER);
         let data = folder.join("data");
-        std::fs::create_dir_all(&folder).expect("a folder can be made");
+        place::share_compiled(&data);
         let mut environment = self.environment.clone();
         environment.retain(|(name, _)| name != "PRAXIS_DATA_DIR");
         let data = data.to_str().expect("a plain path").to_owned();

@@ -54,7 +54,12 @@ enum Outcome {
 }
 
 async fn outcome(host: &Host, url: &str) -> Outcome {
-    let answer = host.client.get(url).send().await.unwrap();
+    let answer = match host.client.get(url).send().await {
+        Ok(answer) => answer,
+        // Cut off together with its head, which was not sent yet.
+        Err(error) if error.is_request() && !error.is_connect() => return CutOff,
+        Err(error) => panic!("{error:?}"),
+    };
     let status = answer.status().as_u16();
     let body = answer.bytes().await;
     match status {

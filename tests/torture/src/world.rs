@@ -48,6 +48,8 @@ impl World {
     pub async fn start(options: &Options, adapter: Adapter, town: &Town) -> anyhow::Result<Self> {
         let place = Place::of(&options.name(adapter))?;
         let folder = &place.folder;
+        let data = folder.join("data");
+        praxis_tests::place::share_compiled(&data);
         let postgres = postgres::start(&folder.join("postgres"), Durability::Killable).await?;
         let redis = redis::start(&folder.join("redis"), Durability::Scratch).await?;
         let index = Index::start(&place.index, &folder.join("opensearch")).await?;
@@ -63,7 +65,7 @@ impl World {
             ("OPENSEARCH_URL", index_gate.url()),
             ("SMTP_URL", format!("smtp://{}", post.address)),
             ("MAIL_FROM", "Praxis <praxis@clinic.example>".to_owned()),
-            ("PRAXIS_DATA_DIR", folder.join("data").display().to_string()),
+            ("PRAXIS_DATA_DIR", data.display().to_string()),
             (
                 "RUST_LOG",
                 std::env::var("RUST_LOG").unwrap_or_else(|_| "warn".to_owned()),
