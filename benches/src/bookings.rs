@@ -25,7 +25,7 @@ use crate::place::Place;
 const AT_LEAST: f64 = 0.5;
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/bookings.lua");
 /// Open around the clock. Many, so that two bookings seldom wait for one practitioner.
-const PRACTITIONERS: u64 = 5_000;
+pub const PRACTITIONERS: u64 = 5_000;
 /// They take turns.
 const PATIENTS: u64 = 64;
 /// So far apart do two rounds begin that neither wants what the other has booked.

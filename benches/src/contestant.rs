@@ -162,16 +162,7 @@ impl Contestant {
     }
 
     pub fn memory(&self) -> anyhow::Result<Memory> {
-        let rollup = proc(&self.process.id().to_string(), "smaps_rollup")?;
-        let bytes = |name: &str| -> anyhow::Result<u64> {
-            let line = rollup.lines().find_map(|line| line.strip_prefix(name));
-            let kilobytes = line.and_then(|line| line.split_whitespace().next());
-            Ok(kilobytes.context("smaps_rollup is short")?.parse::<u64>()? << 10)
-        };
-        Ok(Memory {
-            resident: bytes("Rss:")?,
-            proportional: bytes("Pss:")?,
-        })
+        memory(&self.process.id().to_string())
     }
 }
 
@@ -186,6 +177,24 @@ impl Drop for Contestant {
 /// What this process has used so far.
 pub fn own_processor_time() -> anyhow::Result<Duration> {
     processor_time("self")
+}
+
+/// What this process holds.
+pub fn own_memory() -> anyhow::Result<Memory> {
+    memory("self")
+}
+
+fn memory(process: &str) -> anyhow::Result<Memory> {
+    let rollup = proc(process, "smaps_rollup")?;
+    let bytes = |name: &str| -> anyhow::Result<u64> {
+        let line = rollup.lines().find_map(|line| line.strip_prefix(name));
+        let kilobytes = line.and_then(|line| line.split_whitespace().next());
+        Ok(kilobytes.context("smaps_rollup is short")?.parse::<u64>()? << 10)
+    };
+    Ok(Memory {
+        resident: bytes("Rss:")?,
+        proportional: bytes("Pss:")?,
+    })
 }
 
 fn processor_time(process: &str) -> anyhow::Result<Duration> {

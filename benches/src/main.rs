@@ -13,9 +13,11 @@ mod events;
 mod figures;
 mod growth;
 mod hello;
+mod index;
 mod instances;
 mod isolation;
 mod load;
+mod looks;
 mod many;
 mod native;
 mod place;
@@ -63,6 +65,9 @@ struct Cli {
     /// How many clients want the same slot.
     #[arg(long, default_value_t = 10_000)]
     clients: u64,
+    /// How many documents the index alone holds.
+    #[arg(long, default_value_t = 1_000_000)]
+    documents: usize,
     /// Write the figures here too.
     #[arg(long)]
     json: Option<PathBuf>,
@@ -90,6 +95,10 @@ enum Bench {
     /// Bookings through the whole application, against the statement alone; and thousands of clients
     /// for one slot.
     Bookings,
+    /// The embedded index alone: built, searched, changed; against a grid in memory.
+    Index,
+    /// Free slots through the whole application, against reading Redis in a loop.
+    Looks,
     /// Messages made in the sandbox, against minijinja without one.
     Templates,
 }
@@ -140,6 +149,8 @@ async fn measure(cli: &Cli) -> anyhow::Result<()> {
             Bench::Bookings => {
                 bookings::measure(&place, cli.rounds, cli.seconds, cli.clients).await
             }
+            Bench::Index => index::measure(cli.rounds, cli.documents).await,
+            Bench::Looks => looks::measure(&place, cli.rounds, cli.seconds).await,
             Bench::Templates => templates::measure(&place, cli.rounds, cli.seconds).await,
         };
         let made = report.with_context(|| format!("could not measure {bench:?}"))?;

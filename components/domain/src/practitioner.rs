@@ -1,5 +1,7 @@
 //! A practitioner's profile and hours, as somebody puts them into the directory.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 use uuid::{Uuid, uuid};
 
@@ -9,11 +11,13 @@ use crate::zone::Zone;
 
 mod fields;
 mod hours;
+mod language;
 mod lines;
 mod specialty;
 
 use fields::{Fields, Limits};
 pub use hours::{EXCEPTIONS_MAX, HOLIDAYS_MAX, LEAVE_MAX, PERIODS_MAX};
+pub use language::{LANGUAGES_MAX, Language};
 pub use lines::{Line, Lines};
 pub use specialty::Specialty;
 
@@ -41,7 +45,7 @@ pub const WEEKDAYS: [&str; DAYS_PER_WEEK] = [
     "sunday",
 ];
 
-const FIELDS: [&str; 23] = [
+const FIELDS: [&str; 25] = [
     "practitioner_id",
     "tenant",
     "subject",
@@ -54,6 +58,8 @@ const FIELDS: [&str; 23] = [
     "location",
     "time_zone",
     "rating",
+    "languages",
+    "telehealth",
     "email",
     "phone",
     "locale",
@@ -107,6 +113,10 @@ pub struct Practitioner {
     pub lon: f64,
     /// 0: not rated.
     pub rating: f64,
+    /// That they speak.
+    pub languages: BTreeSet<Language>,
+    /// Whether they also see people by video or telephone.
+    pub telehealth: bool,
     pub email: Option<String>,
     /// E.164.
     pub phone: Option<String>,
@@ -161,6 +171,8 @@ fn read(fields: &mut Fields, id: Option<Uuid>, editor: &Editor) -> Option<Practi
     let location = location(fields);
     let zone = zone(fields);
     let rating = fields.number("rating", 0.0, RATING_MAX);
+    let languages = language::languages(fields);
+    let telehealth = fields.flag("telehealth");
     let email = fields.parsed("email", "must be an e-mail address", email);
     let phone = fields.parsed(
         "phone",
@@ -189,6 +201,8 @@ fn read(fields: &mut Fields, id: Option<Uuid>, editor: &Editor) -> Option<Practi
         lat,
         lon,
         rating: rating.unwrap_or(0.0),
+        languages: languages?,
+        telehealth: telehealth.unwrap_or(false),
         email,
         phone,
         locale: locale.unwrap_or_else(|| "en".to_owned()),

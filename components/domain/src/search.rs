@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest as _, Sha256};
 
 use crate::FieldError;
-use crate::practitioner::Specialty;
+use crate::practitioner::{Language, Specialty};
 use crate::zone::Zone;
 
 mod cursor;
@@ -20,6 +20,8 @@ pub const LIMIT_MAX: u32 = 100;
 pub const LIMIT_DEFAULT: u32 = 20;
 pub const WORDS_CHARS_MAX: usize = 100;
 pub const SPECIALTIES_MAX: usize = 10;
+/// That one search names.
+pub const LANGUAGES_MAX: usize = 10;
 /// Enough that no two searches of one client meet; who forges one only confuses themselves.
 const FINGERPRINT_BYTES: usize = 8;
 
@@ -32,12 +34,19 @@ pub const RATING_MISSING: f64 = 3.0;
 /// The distance factor at half the radius.
 pub const DECAY: f64 = 0.5;
 
+/// What a word that is asked for counts where the name has it as it is: 1. Where it only begins a word:
+pub const WORD_BEGINS: f64 = 0.8;
+/// Where it is there with a typo.
+pub const WORD_WITH_TYPO: f64 = 0.6;
+
 /// The parameters that there are.
-pub const PARAMETERS: [&str; 11] = [
+pub const PARAMETERS: [&str; 13] = [
     "lat",
     "lon",
     "radius_km",
     "specialty",
+    "language",
+    "telehealth",
     "available_before",
     "q",
     "order",
@@ -96,6 +105,10 @@ pub struct Facets {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Search {
     pub around: Option<Around>,
+    /// Who speaks any of these; none: whatever they speak.
+    pub languages: Vec<Language>,
+    /// Only those who see people by video or telephone.
+    pub telehealth: bool,
     /// Words of the name.
     pub words: Option<String>,
     /// They may be written with a typo: only where nobody is found who is called as they say.
@@ -122,6 +135,8 @@ impl Search {
         };
         let words = query.words();
         let around = query.around(words.is_some());
+        let languages = query.languages();
+        let telehealth = query.telehealth();
         let available = query.available(now);
         let order = query.order();
         let facets = query.facets();
@@ -132,6 +147,8 @@ impl Search {
         }
         let search = Self {
             around,
+            languages,
+            telehealth,
             words,
             typos: false,
             available,
@@ -169,7 +186,14 @@ impl Search {
             let keys: Vec<_> = specialties.iter().map(|of| of.key()).collect();
             format!("{place:?} {keys:?}")
         });
-        let asked = format!("{around:?} {:?} {:?}", self.words, self.order);
+        let Self {
+            languages,
+            telehealth,
+            words,
+            order,
+            ..
+        } = self;
+        let asked = format!("{around:?} {languages:?} {telehealth} {words:?} {order:?}");
         let digest = Sha256::digest(asked.as_bytes());
         hex(&digest[..FINGERPRINT_BYTES])
     }
@@ -196,7 +220,7 @@ impl Search {
     pub fn next_cursor(&self, index: &str) -> String {
         let (from, before) = self.available;
         format!(
-            "3.{}.{}.{}.{}.{}",
+            "4.{}.{}.{}.{}.{}",
             from.as_millisecond(),
             before.as_millisecond(),
             self.fingerprint(),
@@ -259,26 +283,64 @@ impl<'a, F: Fn(&str) -> Option<&'a str>> Query<F> {
         })
     }
 
-    /// In one order and each once, so that the cursor does not depend on how they were written.
     fn specialties(&mut self) -> Option<Vec<Specialty>> {
         let text = self.required("specialty")?;
-        let mut specialties = Vec::new();
-        for key in text.split(',').map(str::trim) {
-            let Some(specialty) = Specialty::parse(key) else {
-                let detail = format!("{key:?} is not one of those at /v1/specialties");
-                self.error("specialty", detail);
+        let complaint = "is not one of those at /v1/specialties";
+        self.list(
+            "specialty",
+            text,
+            SPECIALTIES_MAX,
+            complaint,
+            Specialty::parse,
+        )
+    }
+
+    /// Wrong ones are none: the search is refused all the same.
+    fn languages(&mut self) -> Vec<Language> {
+        let Some(text) = self.get("language") else {
+            return Vec::new();
+        };
+        let complaint = "is no language, like de (BCP 47)";
+        self.list("language", text, LANGUAGES_MAX, complaint, Language::parse)
+            .unwrap_or_default()
+    }
+
+    /// With commas between. In one order and each once, so that the cursor does not depend on how they
+    /// were written.
+    fn list<T: Ord>(
+        &mut self,
+        name: &str,
+        text: &str,
+        items_max: usize,
+        complaint: &str,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Option<Vec<T>> {
+        let mut items = Vec::new();
+        for item in text.split(',').map(str::trim) {
+            let Some(parsed) = parse(item) else {
+                self.error(name, format!("{item:?} {complaint}"));
                 return None;
             };
-            specialties.push(specialty);
+            items.push(parsed);
         }
-        specialties.sort_unstable();
-        specialties.dedup();
-        if specialties.len() > SPECIALTIES_MAX {
-            let detail = format!("must name {SPECIALTIES_MAX} at most");
-            self.error("specialty", detail);
+        items.sort_unstable();
+        items.dedup();
+        if items.len() > items_max {
+            self.error(name, format!("must name {items_max} at most"));
             return None;
         }
-        Some(specialties)
+        Some(items)
+    }
+
+    fn telehealth(&mut self) -> bool {
+        match self.get("telehealth") {
+            None | Some("false") => false,
+            Some("true") => true,
+            Some(_) => {
+                self.error("telehealth", "must be true or false");
+                false
+            }
+        }
     }
 
     fn order(&mut self) -> Order {

@@ -67,17 +67,20 @@ fn every_parameter_that_is_wrong_is_named() {
         ("limit=101", "limit"),
         ("limit=x", "limit"),
         ("q=\"", "q"),
+        ("language=de,", "language"),
+        ("language=d3", "language"),
+        ("telehealth=1", "telehealth"),
         ("available_before=tomorrow", "available_before"),
         ("available_before=2026-11-22T12:00:00Z", "available_before"),
         ("cursor=x", "cursor"),
-        ("cursor=3.2.3.4", "cursor"),
-        ("cursor=3.x.3.0.0.41", "cursor"),
-        ("cursor=3.2.3.0.2.41", "cursor"),
-        ("cursor=2.2.3.0.41", "cursor"),
-        // Of a time that ends before it begins.
-        ("cursor=3.3.2.0.0.41", "cursor"),
-        // Of another search.
+        ("cursor=4.2.3.4", "cursor"),
+        ("cursor=4.x.3.0.0.41", "cursor"),
+        ("cursor=4.2.3.0.2.41", "cursor"),
         ("cursor=3.2.3.0.0.41", "cursor"),
+        // Of a time that ends before it begins.
+        ("cursor=4.3.2.0.0.41", "cursor"),
+        // Of another search.
+        ("cursor=4.2.3.0.0.41", "cursor"),
     ] {
         assert_eq!(
             pointers(&format!("{BERLIN}&{more}")),

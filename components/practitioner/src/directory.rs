@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::Date;
 use praxis_domain::mask::Mask;
-use praxis_domain::practitioner::Practitioner;
+use praxis_domain::practitioner::{Language, Practitioner};
 use praxis_domain::schedule::{Period, Spans, Week};
 use praxis_platform::clock;
 use praxis_platform::database::{self, Database, ParameterValue};
@@ -193,6 +193,8 @@ struct Row<'a> {
     lon: f64,
     time_zone: &'a str,
     rating: f64,
+    languages: Vec<&'a str>,
+    telehealth: bool,
     email: Option<&'a str>,
     phone: Option<&'a str>,
     locale: &'a str,
@@ -233,6 +235,8 @@ impl<'a> Row<'a> {
             lon: one.lon,
             time_zone: schedule.zone.name(),
             rating: one.rating,
+            languages: one.languages.iter().map(Language::as_str).collect(),
+            telehealth: one.telehealth,
             email: one.email.as_deref(),
             phone: one.phone.as_deref(),
             locale: &one.locale,

@@ -3,9 +3,9 @@ with incoming as (
     from jsonb_to_recordset($1::jsonb) as row (
         line int, id uuid, tenant_id text, subject text, name text, specialty text, practice text,
         address text, city text, country text, lat float8, lon float8, time_zone text,
-        rating float8, email text, phone text, locale text, active boolean, week int[],
-        exceptions jsonb, periods jsonb, holidays date[], leave datemultirange, lead_minutes int,
-        horizon_days int
+        rating float8, languages text[], telehealth boolean, email text, phone text, locale text,
+        active boolean, week int[], exceptions jsonb, periods jsonb, holidays date[],
+        leave datemultirange, lead_minutes int, horizon_days int
     )
 ),
 known as (
@@ -64,13 +64,13 @@ new_tenants as (
 changed as (
     insert into practitioners as held (
         id, tenant_id, subject, name, specialty, practice, address, city, country, lat, lon,
-        time_zone, rating, email, phone, locale, active, week, holidays, leave, lead_minutes,
-        horizon_days, version, profile_version
+        time_zone, rating, languages, telehealth, email, phone, locale, active, week, holidays,
+        leave, lead_minutes, horizon_days, version, profile_version
     )
     select
         id, tenant_id, subject, name, specialty, practice, address, city, country, lat, lon,
-        time_zone, rating, email, phone, locale, active, week, holidays, leave, lead_minutes,
-        horizon_days, 1, 1
+        time_zone, rating, languages, telehealth, email, phone, locale, active, week, holidays,
+        leave, lead_minutes, horizon_days, 1, 1
     from incoming
     where id not in (select id from known where zone_in_use)
         and ($2::bigint is null or id in (select id from known where profile_version = $2::bigint))
@@ -87,6 +87,8 @@ changed as (
         lon = excluded.lon,
         time_zone = excluded.time_zone,
         rating = excluded.rating,
+        languages = excluded.languages,
+        telehealth = excluded.telehealth,
         email = excluded.email,
         phone = excluded.phone,
         locale = excluded.locale,
@@ -104,12 +106,13 @@ changed as (
             (
                 held.subject, held.name, held.specialty, held.practice, held.address,
                 held.city, held.country, held.lat, held.lon, held.time_zone, held.rating,
-                held.email, held.phone, held.locale, held.active, held.week, held.holidays,
-                held.leave, held.lead_minutes, held.horizon_days
+                held.languages, held.telehealth, held.email, held.phone, held.locale,
+                held.active, held.week, held.holidays, held.leave, held.lead_minutes, held.horizon_days
             ) is distinct from (
                 excluded.subject, excluded.name, excluded.specialty, excluded.practice,
                 excluded.address, excluded.city, excluded.country, excluded.lat, excluded.lon,
-                excluded.time_zone, excluded.rating, excluded.email, excluded.phone,
+                excluded.time_zone, excluded.rating, excluded.languages,
+                excluded.telehealth, excluded.email, excluded.phone,
                 excluded.locale, excluded.active, excluded.week, excluded.holidays,
                 excluded.leave, excluded.lead_minutes, excluded.horizon_days
             )

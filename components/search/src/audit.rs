@@ -147,6 +147,8 @@ async fn truths(
             p.lat,
             p.lon,
             p.rating,
+            to_jsonb(p.languages) as languages,
+            p.telehealth,
             p.active,
             p.profile_version,
             n.version as next_slot_version,
@@ -210,6 +212,7 @@ fn value(value: &Value) -> Option<document::Value> {
     Some(match value {
         // The index keeps some texts as keywords, and they come back as texts.
         Value::Keyword(text) | Value::Text(text) => document::Value::Text(text.clone()),
+        Value::Keywords(all) => document::Value::Texts(all.clone()),
         Value::Number(number) => document::Value::Number(*number),
         Value::Date(ms) => document::Value::Instant(instant(*ms)),
         Value::Geo(GeoPoint { lat, lon }) => document::Value::Place {

@@ -71,6 +71,8 @@ async fn profile_of(event: &Event) -> Result<Change, Failure> {
             lat,
             lon,
             rating,
+            to_jsonb(languages) as languages,
+            telehealth,
             active,
             profile_version
         from practitioners
@@ -81,9 +83,11 @@ async fn profile_of(event: &Event) -> Result<Change, Failure> {
     let row = database.row(LOAD, vec![database::uuid(id)]).await?;
     let row = row.ok_or_else(|| Failure::Reject(format!("there is no practitioner {id}")))?;
     let mut fields = profile::fields(&row)?;
-    // A rating that was taken back.
-    if fields.iter().all(|field| field.name != "rating") {
-        fields.push(field("rating", Value::Absent));
+    // What was taken back.
+    for name in profile::OPTIONAL {
+        if fields.iter().all(|field| field.name != name) {
+            fields.push(field(name, Value::Absent));
+        }
     }
     Ok(Change {
         id: id.to_string(),

@@ -1,11 +1,12 @@
 //! `GET /v1/practitioners/search`.
 
 use jiff::Timestamp;
+use praxis_domain::practitioner::Language;
 use praxis_domain::search::{self, Days, Search};
 use praxis_platform::clock;
 use praxis_platform::index::search::{
     Clause, DateRange, Factor, Flag, Gauss, GeoDistance, Hit, NumberValue, Order, Page, Query,
-    Terms, Words, run,
+    Terms, Words, WordsMatch, run,
 };
 use praxis_platform::index::{self, GeoPoint, Value};
 use praxis_platform::problem::Problem;
@@ -32,6 +33,9 @@ struct Item {
     distance_km: Option<f64>,
     /// Null: nobody has rated yet.
     rating: Option<f64>,
+    /// BCP 47.
+    languages: Vec<String>,
+    telehealth: bool,
     time_zone: String,
     next_available_slot: Option<Timestamp>,
     score: f64,
@@ -43,8 +47,8 @@ struct Location {
     lon: f64,
 }
 
-/// Active practitioners around a place with a free slot, by distance decay × rating, by distance or
-/// by their next free slot; ties by id. What is counted among them is counted on every page.
+/// Active practitioners around a place with a free slot, by distance decay × rating × how well the name
+/// fits, by distance or by their next free slot; ties by id. What is counted among them is counted on every page.
 /// `503` if the index can't be reached; everything else goes on without it.
 pub async fn get(request: &Request) -> Result<Response, Problem> {
     let parameters = request.query(&search::PARAMETERS)?;
@@ -127,7 +131,26 @@ fn query(search: &Search, days: Option<&Days>) -> Query {
         }));
         distance_from = Some(("location".to_owned(), center));
     }
+    if !search.languages.is_empty() {
+        let values = search.languages.iter().map(Language::to_string);
+        filter.push(Clause::Terms(Terms {
+            field: "languages".to_owned(),
+            values: values.collect(),
+        }));
+    }
+    if search.telehealth {
+        filter.push(Clause::Flag(Flag {
+            field: "telehealth".to_owned(),
+            value: true,
+        }));
+    }
     if let Some(words) = &search.words {
+        score.push(Factor::WordsMatch(WordsMatch {
+            field: "name".to_owned(),
+            text: words.clone(),
+            beginning: search::WORD_BEGINS,
+            otherwise: search::WORD_WITH_TYPO,
+        }));
         filter.push(Clause::Words(Words {
             field: "name".to_owned(),
             text: words.clone(),
@@ -162,6 +185,8 @@ fn item(hit: Hit) -> Item {
         location: Location::default(),
         distance_km: hit.distance_m.map(search::distance_km),
         rating: None,
+        languages: Vec::new(),
+        telehealth: false,
         time_zone: String::new(),
         next_available_slot: None,
         score: hit.score,
@@ -175,6 +200,8 @@ fn item(hit: Hit) -> Item {
             ("country", Value::Keyword(text)) => item.country = text,
             ("time_zone", Value::Text(text) | Value::Keyword(text)) => item.time_zone = text,
             ("rating", Value::Number(rating)) => item.rating = Some(rating),
+            ("languages", Value::Keywords(languages)) => item.languages = languages,
+            ("telehealth", Value::Boolean(flag)) => item.telehealth = flag,
             ("location", Value::Geo(GeoPoint { lat, lon })) => {
                 item.location = Location { lat, lon };
             }

@@ -5,6 +5,9 @@ use praxis_platform::index::{Field, GeoPoint, Value};
 
 use crate::documents::field;
 
+/// The fields that may be without a value.
+pub const OPTIONAL: [&str; 2] = ["rating", "languages"];
+
 /// From a row with the columns of `practitioners` that a document has; a field without a value is left
 /// out.
 pub fn fields(row: &Row) -> Result<Vec<Field>, Error> {
@@ -22,6 +25,7 @@ pub fn fields(row: &Row) -> Result<Vec<Field>, Error> {
         ("country", Value::Keyword(text("country")?)),
         ("time_zone", Value::Keyword(text("time_zone")?)),
         ("location", Value::Geo(location)),
+        ("telehealth", Value::Boolean(row.get("telehealth")?)),
         ("active", Value::Boolean(row.get("active")?)),
     ];
     let mut fields: Vec<_> = fields.map(|(name, value)| field(name, value)).into();
@@ -30,6 +34,12 @@ pub fn fields(row: &Row) -> Result<Vec<Field>, Error> {
         Some(number("rating")?)
             .filter(|rating| *rating > 0.0)
             .map(|rating| field("rating", Value::Number(rating))),
+    );
+    let languages: Vec<String> = row.json("languages")?;
+    fields.extend(
+        Some(languages)
+            .filter(|languages| !languages.is_empty())
+            .map(|languages| field("languages", Value::Keywords(languages))),
     );
     Ok(fields)
 }

@@ -4,7 +4,7 @@ import { practitioner, request, specialties, whereabouts } from "./api.js";
 import { confirmSlot } from "./confirm.js";
 import { announce, byId, fill, focusHeading, h, problemBox, ribbon } from "./dom.js";
 import { Watch } from "./live.js";
-import { stars } from "./search.js";
+import { spoken, stars } from "./search.js";
 import { ensureSignedIn } from "./session.js";
 import {
   addDays, dayInWords, dayPart, differsHere, hereClock, hourInWords, today, wallClock, zoneInFull, zoneName,
@@ -86,7 +86,9 @@ function profile(person, labels, title) {
   return h("header", { class: "plate profile" }, title,
     h("p", { class: "field-of" }, labels.get(person.specialty) ?? person.specialty),
     h("p", { class: "where" }, whereabouts(person)),
-    person.rating ? h("p", { class: "rating" }, "Rated", " ", stars(person.rating)) : null);
+    person.rating ? h("p", { class: "rating" }, "Rated", " ", stars(person.rating)) : null,
+    person.languages.length ? h("p", { class: "spoken" }, "Speaks ", spoken(person.languages)) : null,
+    person.telehealth ? h("p", {}, "Also by video or telephone") : null);
 }
 
 function movingNotice(moving) {

@@ -4,10 +4,16 @@ import { request, specialties, whereabouts } from "./api.js";
 import { cityCombobox, label } from "./combobox.js";
 import { announce, byId, fill, h, problemBox, ribbon } from "./dom.js";
 import { addDays, dayInWords, startOfDay, today, wallClock, zoneName } from "./time.js";
+import { languageName } from "./words.js";
 
 const RESULTS_PER_PAGE = 20;
 const HORIZON_DAYS = 62;
 const POSITION_WAIT_MS = 10_000;
+/** What can be asked for; a practitioner may speak others. */
+const LANGUAGES = [
+  "ar", "bg", "cs", "da", "de", "el", "en", "es", "et", "fa", "fi", "fr", "hr", "hu", "it", "lt",
+  "lv", "nl", "no", "pl", "pt", "ro", "ru", "sk", "sl", "sq", "sr", "sv", "tr", "uk", "vi", "zh",
+];
 const ERROR_FIELDS = ["place", "specialty", "day"];
 
 const localZone = Intl.DateTimeFormat().resolvedOptions().timeZone;
@@ -38,6 +44,7 @@ export async function setUpSearch() {
     }
   });
   byId("locate").addEventListener("click", usePosition);
+  fillLanguages();
   for (const id of ERROR_FIELDS) byId(id).addEventListener("input", () => fieldError(id, ""));
 
   const [cities] = await Promise.all([
@@ -87,6 +94,8 @@ function ask(query, cursor, signal) {
       lon: query.get("lon"),
       radius_km: query.get("within"),
       specialty: query.get("specialty"),
+      language: query.get("speaks"),
+      telehealth: query.get("video"),
       // The whole of that day counts: up to the first instant of the next.
       available_before: by && startOfDay(addDays(by, 1), query.get("zone") ?? localZone),
       limit: RESULTS_PER_PAGE,
@@ -160,8 +169,15 @@ function plate(item, query, labels) {
       h("p", { class: "where" }, whereabouts(item))),
     h("dl", { class: "facts" },
       fact("Distance", distance(item.distance_km)),
-      item.rating ? fact("Rating", stars(item.rating)) : null),
+      item.rating ? fact("Rating", stars(item.rating)) : null,
+      item.languages.length ? fact("Speaks", spoken(item.languages)) : null,
+      item.telehealth ? fact("Also by", "video or telephone") : null),
     nextFree(item));
+}
+
+/** `German, Turkish` */
+export function spoken(languages) {
+  return languages.map(languageName).join(", ");
 }
 
 function fact(name, value) {
@@ -211,6 +227,8 @@ function readForm() {
     near: place.name, lat: place.lat, lon: place.lon, zone: place.time_zone,
     within: byId("radius").value, specialty,
   };
+  if (byId("language").value) query.speaks = byId("language").value;
+  if (byId("telehealth").checked) query.video = "true";
   if (day.value) query.by = day.value;
   return query;
 }
@@ -225,12 +243,22 @@ function fillForm(query) {
   if (place.value.split(",")[0] !== chosenPlace.name) place.value = chosenPlace.name;
   byId("radius").value = query.get("within");
   byId("specialty").value = query.get("specialty");
+  byId("language").value = query.get("speaks") ?? "";
+  byId("telehealth").checked = query.get("video") === "true";
   byId("day").value = query.get("by") ?? "";
 }
 
 function fieldError(id, words) {
   byId(`${id}-error`).textContent = words;
   byId(id).toggleAttribute("aria-invalid", Boolean(words));
+}
+
+function fillLanguages() {
+  const select = byId("language");
+  const named = LANGUAGES.map((key) => [key, languageName(key)]);
+  named.sort(([, a], [, b]) => a.localeCompare(b));
+  select.append(...named.map(([key, words]) => h("option", { value: key }, words)));
+  select.value = new URLSearchParams(location.hash.split("?")[1]).get("speaks") ?? "";
 }
 
 async function fillSpecialties() {

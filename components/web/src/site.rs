@@ -85,6 +85,7 @@ static FILES: &[File] = &[
     File::new("/search.js", SCRIPT, include_bytes!("../site/search.js")),
     File::new("/session.js", SCRIPT, include_bytes!("../site/session.js")),
     File::new("/time.js", SCRIPT, include_bytes!("../site/time.js")),
+    File::new("/words.js", SCRIPT, include_bytes!("../site/words.js")),
     File::new("/cities.json", JSON, include_bytes!("../site/cities.json")),
     File::new(
         "/v1/openapi.json",

@@ -12,7 +12,7 @@ use crate::hours;
 use crate::import::Line;
 
 /// The columns that there may be, in any order. An empty cell is the same as no cell.
-const COLUMNS: [&str; 19] = [
+const COLUMNS: [&str; 26] = [
     "practitioner_id",
     "tenant",
     "subject",
@@ -32,6 +32,13 @@ const COLUMNS: [&str; 19] = [
     "hours",
     "exceptions",
     "active",
+    "languages",
+    "telehealth",
+    "periods",
+    "holidays",
+    "leave",
+    "lead_minutes",
+    "horizon_days",
 ];
 
 const COLUMNS_REQUIRED: [&str; 6] = ["name", "specialty", "country", "lat", "lon", "hours"];
@@ -96,7 +103,23 @@ fn practitioner(header: &[String], row: &StringRecord) -> anyhow::Result<Value> 
             "lat" => position.0 = Some(number(column, cell)?),
             "lon" => position.1 = Some(number(column, cell)?),
             "rating" => drop(fields.insert(column.clone(), json!(number(column, cell)?))),
-            "active" => drop(fields.insert(column.clone(), json!(flag(column, cell)?))),
+            "active" | "telehealth" => {
+                drop(fields.insert(column.clone(), json!(flag(column, cell)?)));
+            }
+            "lead_minutes" | "horizon_days" => {
+                drop(fields.insert(column.clone(), json!(whole_number(column, cell)?)));
+            }
+            "languages" | "holidays" => {
+                drop(fields.insert(column.clone(), json!(items(cell).collect::<Vec<_>>())));
+            }
+            "leave" => {
+                let spans = items(cell).map(hours::dates).collect::<Result<Vec<_>, _>>();
+                fields.insert(column.clone(), json!(spans.context("leave")?));
+            }
+            "periods" => {
+                let periods = hours::periods(cell).context("periods")?;
+                fields.insert(column.clone(), json!(periods));
+            }
             "hours" => {
                 drop(fields.insert(column.clone(), json!(hours::week(cell).context("hours")?)))
             }
@@ -121,6 +144,17 @@ fn number(column: &str, cell: &str) -> anyhow::Result<f64> {
         .ok()
         .filter(|number: &f64| number.is_finite())
         .with_context(|| format!("{column}: {cell:?} is not a number"))
+}
+
+fn whole_number(column: &str, cell: &str) -> anyhow::Result<u32> {
+    let number = cell.parse();
+    number.with_context(|| format!("{column}: {cell:?} is not a whole number"))
+}
+
+/// What stands between commas, semicolons or spaces.
+fn items(cell: &str) -> impl Iterator<Item = &str> {
+    let items = cell.split([',', ';', ' ']);
+    items.filter(|item| !item.is_empty())
 }
 
 fn flag(column: &str, cell: &str) -> anyhow::Result<bool> {
@@ -167,6 +201,37 @@ mod tests {
                 "practice": "Haus\n\"Mitte\"",
             })
         );
+    }
+
+    #[test]
+    fn a_row_says_all_of_when_and_how_somebody_works() {
+        let lines = read(
+            "name,specialty,country,lat,lon,hours,languages,telehealth,periods,holidays,leave,\
+             lead_minutes,horizon_days\n\
+             A,ent,DE,52.5,13.4,mon 9-10,\"de, tr\",true,2027-06-01/ tue 9-10,\
+             2026-12-25;2026-12-26,2026-08-03/2026-08-14 2026-09-01,120,90\n",
+        );
+        let practitioner: Value = serde_json::from_str(lines[0].text.as_ref().unwrap()).unwrap();
+        for (field, expected) in [
+            ("languages", json!(["de", "tr"])),
+            ("telehealth", json!(true)),
+            (
+                "periods",
+                json!([{ "valid_from": "2027-06-01", "hours": { "tuesday": [9] } }]),
+            ),
+            ("holidays", json!(["2026-12-25", "2026-12-26"])),
+            (
+                "leave",
+                json!([
+                    { "from": "2026-08-03", "until": "2026-08-14" },
+                    { "from": "2026-09-01", "until": "2026-09-01" },
+                ]),
+            ),
+            ("lead_minutes", json!(120)),
+            ("horizon_days", json!(90)),
+        ] {
+            assert_eq!(practitioner[field], expected, "{field}");
+        }
     }
 
     #[test]

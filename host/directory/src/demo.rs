@@ -98,6 +98,8 @@ struct Practitioner {
     #[serde(skip_serializing_if = "Option::is_none")]
     phone: Option<String>,
     locale: &'static str,
+    languages: Vec<&'static str>,
+    telehealth: bool,
     hours: Week,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     exceptions: BTreeMap<String, Vec<u8>>,
@@ -153,6 +155,8 @@ fn staff(facility: &Facility, seed: u64) -> anyhow::Result<Vec<Practitioner>> {
     ensure!(!zone.is_empty(), "the facility {id} lies in no time zone");
     let origin = Uuid::new_v5(&NAMESPACE, format!("{seed}/{id}").as_bytes());
     let mut chance = ChaCha8Rng::seed_from_u64(origin.as_u64_pair().0);
+    // What was added later has a chance of its own, so that people stay who they were.
+    let mut also = ChaCha8Rng::seed_from_u64(origin.as_u64_pair().1);
     let nation = people::nation(&facility.country);
     let count = headcount(&mut chance);
     Ok((1..=count)
@@ -176,6 +180,8 @@ fn staff(facility: &Facility, seed: u64) -> anyhow::Result<Vec<Practitioner>> {
                 phone: nation.phone(&mut chance),
                 locale: nation.locale,
                 hours: schedule::week(&mut chance),
+                languages: people::languages(nation.locale, &mut also),
+                telehealth: also.random_ratio(1, 4),
                 exceptions: BTreeMap::new(),
                 name,
             }

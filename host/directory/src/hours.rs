@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, bail, ensure};
+use serde::Serialize;
 
 /// Monday first; the names of the JSON field `hours`.
 pub const WEEKDAYS: [&str; 7] = [
@@ -50,6 +51,60 @@ pub fn exceptions(text: &str) -> anyhow::Result<BTreeMap<String, Vec<u8>>> {
         ensure!(earlier.is_none(), "{date} occurs twice");
     }
     Ok(dates)
+}
+
+/// From one date until another, both included; an item of the JSON field `leave`.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub struct Dates {
+    from: String,
+    until: String,
+}
+
+/// Weekly hours for a time; an item of the JSON field `periods`.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub struct Period {
+    valid_from: String,
+    /// None: from then on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    valid_until: Option<String>,
+    hours: Week,
+}
+
+/// Reads `2026-08-03/2026-08-14`, an interval of ISO 8601, or one date. Whether they are dates, the
+/// server says.
+pub fn dates(text: &str) -> anyhow::Result<Dates> {
+    let (from, until) = text.split_once('/').unwrap_or((text, text));
+    ensure!(
+        !from.is_empty() && !until.is_empty(),
+        "{text:?} is not a span of dates like 2026-08-03/2026-08-14"
+    );
+    Ok(Dates {
+        from: from.to_owned(),
+        until: until.to_owned(),
+    })
+}
+
+/// Reads `2027-06-01/2027-08-31 mon-fri 8-12; sat 9-11 | 2027-09-01/ mon-thu 9-17`: weeks, parted by
+/// `|`, each behind the dates that it holds for.
+pub fn periods(text: &str) -> anyhow::Result<Vec<Period>> {
+    let parts = text.split('|').map(str::trim);
+    parts.filter(|part| !part.is_empty()).map(period).collect()
+}
+
+fn period(text: &str) -> anyhow::Result<Period> {
+    let (dates, hours) = text
+        .split_once(char::is_whitespace)
+        .with_context(|| format!("{text:?} has no hours"))?;
+    let (from, until) = dates
+        .split_once('/')
+        .with_context(|| format!("{dates:?} is not like 2027-06-01/2027-08-31, or 2027-06-01/"))?;
+    Ok(Period {
+        valid_from: from.to_owned(),
+        valid_until: Some(until)
+            .filter(|until| !until.is_empty())
+            .map(str::to_owned),
+        hours: week(hours)?,
+    })
 }
 
 fn clauses(text: &str) -> impl Iterator<Item = &str> {
@@ -125,6 +180,45 @@ mod tests {
             ("mon 9-12; mon 13-14", "twice"),
         ] {
             let error = week(text).unwrap_err().to_string();
+            assert!(error.contains(complaint), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn leave_is_a_span_or_one_date() {
+        let span = |from: &str, until: &str| Dates {
+            from: from.into(),
+            until: until.into(),
+        };
+        for (text, expected) in [
+            ("2026-08-03/2026-08-14", span("2026-08-03", "2026-08-14")),
+            ("2026-08-03", span("2026-08-03", "2026-08-03")),
+        ] {
+            assert_eq!(dates(text).unwrap(), expected);
+        }
+        assert!(dates("2026-08-03/").is_err());
+    }
+
+    #[test]
+    fn a_period_has_dates_and_a_week() {
+        let all =
+            periods("2027-06-01/2027-08-31 mon 8-10; sat 9-10 | 2027-09-01/ tue 9-11").unwrap();
+        let json = serde_json::to_value(&all).unwrap();
+        let expected = serde_json::json!([
+            {
+                "valid_from": "2027-06-01",
+                "valid_until": "2027-08-31",
+                "hours": { "monday": [8, 9], "saturday": [9] },
+            },
+            { "valid_from": "2027-09-01", "hours": { "tuesday": [9, 10] } },
+        ]);
+        assert_eq!(json, expected);
+        for (text, complaint) in [
+            ("2027-06-01/", "no hours"),
+            ("2027-06-01 mon 8-10", "not like"),
+            ("2027-06-01/ xyz 8-10", "not a weekday"),
+        ] {
+            let error = periods(text).unwrap_err().to_string();
             assert!(error.contains(complaint), "{text}: {error}");
         }
     }

@@ -30,8 +30,11 @@ pub struct Arguments {
     /// CSV is UTF-8 with a header. Columns: tenant, name, specialty, practice, address, city,
     /// country (ISO 3166-1 alpha-2), lat, lon, time_zone (IANA; if empty, from the place), rating,
     /// email, phone, locale, subject, hours (`mon-fri 9-12 13-17; sat 9-13`), exceptions
-    /// (`2026-12-24 9-12; 2026-12-25 closed`), active, practitioner_id. Needed are name, specialty,
-    /// country, lat, lon and hours, and tenant unless the token belongs to one.
+    /// (`2026-12-24 9-12; 2026-12-25 closed`), periods (`2027-06-01/2027-08-31 mon-fri 8-12 |
+    /// 2027-09-01/ mon-thu 9-17`), holidays (`2026-12-25, 2026-12-26`), leave
+    /// (`2026-08-03/2026-08-14, 2026-09-01`), lead_minutes, horizon_days, languages (`de, tr`),
+    /// telehealth (true or false), active, practitioner_id. Needed are name, specialty, country,
+    /// lat, lon and hours, and tenant unless the token belongs to one.
     #[arg(verbatim_doc_comment)]
     file: PathBuf,
     /// Where Praxis runs.

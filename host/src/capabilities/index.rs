@@ -10,7 +10,7 @@ pub mod embedded;
 pub mod geo;
 pub mod opensearch;
 pub mod schema;
-mod words;
+pub mod words;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ pub use bindings::praxis::index::documents::{
 };
 pub use bindings::praxis::index::search::{
     Clause, Counts, DateRange, DatesFacet, Facet, Factor, Flag, Gauss, GeoDistance, Hit,
-    NumberValue, Order, Page, Query, Terms, ValueCount, ValuesFacet, Words,
+    NumberValue, Order, Page, Query, Terms, ValueCount, ValuesFacet, Words, WordsMatch,
 };
 pub use bindings::praxis::index::types::{Field, GeoPoint, Value};
 pub use cursor::{Fingerprint, Position};

@@ -138,6 +138,8 @@ fn query(random: &mut StdRng, shops: &[Shop]) -> Query {
             .random_bool(0.8)
             .then(|| random.random_range(30_000.0..60_000.0));
         let missing = random.random_bool(0.8).then_some(3.0);
+        let text = random.random_bool(0.25).then(|| name_of(random, shops));
+        let text = text.flatten();
         let mut query = any(random, shops, center);
         query.order = match random.random_range(0..3) {
             0 => Order::Score,
@@ -148,10 +150,13 @@ fn query(random: &mut StdRng, shops: &[Shop]) -> Query {
             .score
             .extend(decay_m.map(|scale_m| nearness(center, scale_m)));
         query.score.extend(missing.map(by_stars));
+        query.score.extend(text.as_deref().map(called));
         let is_clear = match query.order {
             Order::Score => {
                 let decay = decay_m.map(|scale_m| (center, scale_m));
-                let scores = shops.iter().map(|shop| shop.score(decay, missing));
+                let scores = shops
+                    .iter()
+                    .map(|shop| shop.score(decay, missing, text.as_deref()));
                 are_apart(scores.collect(), SCORES_APART)
             }
             Order::Nearest(_) => {
@@ -197,13 +202,24 @@ fn any(random: &mut StdRng, shops: &[Shop], center: GeoPoint) -> Query {
         });
     }
     if random.random_bool(0.25)
-        && let Some(name) = &one(random, shops).name
+        && let Some(asked) = name_of(random, shops)
     {
-        let asked = asked(random, name);
         query.filter.push(match random.random_bool(0.5) {
             true => named_nearly(&with_a_typo(random, &asked)),
             false => named(&asked),
         });
+    }
+    if random.random_bool(0.25) {
+        let tongues = &one(random, shops).tongues;
+        let tongues: Vec<_> = tongues.iter().map(String::as_str).collect();
+        query
+            .filter
+            .extend((!tongues.is_empty()).then(|| speaks(&tongues)));
+    }
+    if random.random_bool(0.15) {
+        query
+            .facets
+            .push(tongues_counted(random.random_range(1..9)));
     }
     if random.random_bool(0.15) {
         query
@@ -221,6 +237,12 @@ fn any(random: &mut StdRng, shops: &[Shop], center: GeoPoint) -> Query {
         query.distance_from = Some(("place".into(), center));
     }
     query
+}
+
+/// Words of one of their names.
+fn name_of(random: &mut StdRng, shops: &[Shop]) -> Option<String> {
+    let name = one(random, shops).name.as_deref()?;
+    Some(asked(random, name))
 }
 
 /// Some words of a name, the last perhaps not whole, as somebody types them.

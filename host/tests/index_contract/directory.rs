@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use praxis_host::capabilities::index::geo::distance_m;
+use praxis_host::capabilities::index::words::words;
 use praxis_host::capabilities::index::{Change, GeoPoint, Value};
 use rand::Rng as _;
 use rand::rngs::StdRng;
@@ -30,6 +31,7 @@ pub struct Shop {
     pub stars: Option<f64>,
     pub active: Option<bool>,
     pub opens: Option<i64>,
+    pub tongues: Vec<String>,
 }
 
 impl Shop {
@@ -42,6 +44,7 @@ impl Shop {
             ("place", self.place.map(Value::Geo)),
             ("stars", self.stars.map(Value::Number)),
             ("active", self.active.map(Value::Boolean)),
+            ("tongues", several(&self.tongues)),
         ];
         let fields = fields.map(|(name, value)| field(name, value.unwrap_or(Value::Absent)));
         let opens = self.opens.map_or(Value::Absent, Value::Date);
@@ -50,15 +53,38 @@ impl Shop {
         [shop(&self.id, version, fields.into()), hours]
     }
 
+    fn is_called(&self, asked: &str) -> f64 {
+        let held = words(self.name.as_deref().unwrap_or_default());
+        let asked = words(asked);
+        let last = asked.len().saturating_sub(1);
+        let begins = |word: &String| held.iter().any(|held| held.starts_with(word));
+        let each = asked.iter().enumerate().map(|(at, word)| match word {
+            word if held.contains(word) => 1.0,
+            word if at == last && begins(word) => BEGINNING,
+            _ => OTHERWISE,
+        });
+        each.product()
+    }
+
     /// The factors of its score, as the contract has them.
-    pub fn score(&self, origin: Option<(GeoPoint, f64)>, missing: Option<f64>) -> f64 {
+    pub fn score(
+        &self,
+        origin: Option<(GeoPoint, f64)>,
+        missing: Option<f64>,
+        asked: Option<&str>,
+    ) -> f64 {
         let far = |(from, scale_m): (GeoPoint, f64)| {
             let place = self.place?;
             Some(0.5_f64.powf((distance_m(from, place) / scale_m).powi(2)))
         };
         origin.and_then(far).unwrap_or(1.0)
             * missing.map_or(1.0, |missing| self.stars.unwrap_or(missing))
+            * asked.map_or(1.0, |asked| self.is_called(asked))
     }
+}
+
+fn several(all: &[String]) -> Option<Value> {
+    (!all.is_empty()).then(|| Value::Keywords(all.to_vec()))
 }
 
 /// Some of them lack this or that.
@@ -101,6 +127,12 @@ fn read(line: &str, random: &mut StdRng) -> Shop {
         place: Some(place).filter(|_| mostly(0.97)),
         stars: json["rating"].as_f64(),
         active: Some(mostly(0.85)).filter(|_| mostly(0.97)),
+        tongues: json["languages"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(|one| one.as_str().unwrap().to_owned())
+            .collect(),
         opens: mostly(0.9).then(|| random.random_range(0..OPENS_MAX) * HOUR_MS),
     }
 }

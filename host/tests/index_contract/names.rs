@@ -1,6 +1,6 @@
 //! What every adapter does: words.
 
-use praxis_host::capabilities::index::{Indexes, Value};
+use praxis_host::capabilities::index::{Counts, Indexes, Query, Value};
 
 use crate::shops::*;
 
@@ -98,4 +98,93 @@ pub async fn one_typo_in_a_longer_word_is_overlooked(indexes: Indexes) {
         assert_eq!(is, expected, "{text:?}");
     }
     assert!(found(&indexes, &only(named("schneidre"))).await.is_empty());
+}
+
+pub async fn the_better_a_name_fits_the_higher_it_scores(indexes: Indexes) {
+    let shops = [
+        shop("a", 1, vec![name("Anna Müllermeister")]),
+        shop("b", 1, vec![name("Müller, Annegret")]),
+        shop("c", 1, vec![name("Anna Mueller")]),
+        shop("d", 1, vec![name("Schneider")]),
+        shop("e", 1, vec![stars(1.0)]),
+    ];
+    apply(&indexes, &shops).await;
+    let (some, none) = (BEGINNING, OTHERWISE);
+    for (text, expected) in [
+        (
+            "anna müller",
+            [
+                ("c", 1.0),
+                ("a", some),
+                ("b", none),
+                ("d", none * none),
+                ("e", none * none),
+            ],
+        ),
+        // Only the last word may be a beginning.
+        (
+            "müller ann",
+            [
+                ("b", some),
+                ("c", some),
+                ("a", none * some),
+                ("d", none * none),
+                ("e", none * none),
+            ],
+        ),
+        (
+            " - ",
+            [("a", 1.0), ("b", 1.0), ("c", 1.0), ("d", 1.0), ("e", 1.0)],
+        ),
+    ] {
+        let query = Query {
+            score: vec![called(text)],
+            ..all()
+        };
+        let page = search(&indexes, &query).await;
+        assert_eq!(ids(&page), expected.map(|(id, _)| id), "{text:?}");
+        for (hit, (id, score)) in page.hits.iter().zip(expected) {
+            assert!((hit.score - score).abs() < 1e-4, "{text:?}, {id}: {hit:?}");
+        }
+    }
+}
+
+pub async fn a_field_may_have_several_keywords(indexes: Indexes) {
+    let shops = [
+        shop("a", 1, vec![tongues(&["de", "tr"]), trade("bakery")]),
+        shop("b", 1, vec![tongues(&["tr"])]),
+        shop("c", 1, vec![tongues(&["ar", "de", "fr"])]),
+        shop("d", 1, vec![trade("bakery")]),
+    ];
+    apply(&indexes, &shops).await;
+    let cases: [(&[&str], &[&str]); 4] = [
+        (&["tr"], &["a", "b"]),
+        (&["de"], &["a", "c"]),
+        (&["fr", "tr"], &["a", "b", "c"]),
+        (&["nl"], &[]),
+    ];
+    for (asked, expected) in cases {
+        let is = found(&indexes, &only(speaks(asked))).await;
+        assert_eq!(is, expected, "{asked:?}");
+    }
+    let both = Query {
+        filter: vec![of_trade("bakery"), speaks(&["tr"])],
+        ..all()
+    };
+    assert_eq!(found(&indexes, &both).await, ["a"]);
+    let counted = Query {
+        facets: vec![tongues_counted(2)],
+        ..all()
+    };
+    let counts = search(&indexes, &counted).await.facets.remove(0);
+    let Counts::Values(counts) = counts else {
+        panic!("{counts:?}");
+    };
+    let counts: Vec<_> = counts
+        .iter()
+        .map(|one| (&one.value[..], one.count))
+        .collect();
+    assert_eq!(counts, [("de", 2), ("tr", 2)]);
+    apply(&indexes, &[shop("a", 2, vec![tongues(&["de"])])]).await;
+    assert_eq!(found(&indexes, &only(speaks(&["tr"]))).await, ["b"]);
 }

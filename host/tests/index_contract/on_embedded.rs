@@ -86,6 +86,18 @@ async fn one_typo_in_a_longer_word_is_overlooked() {
 }
 
 #[tokio::test]
+async fn the_better_a_name_fits_the_higher_it_scores() {
+    let folder = folder();
+    names::the_better_a_name_fits_the_higher_it_scores(embedded(folder.path())).await;
+}
+
+#[tokio::test]
+async fn a_field_may_have_several_keywords() {
+    let folder = folder();
+    names::a_field_may_have_several_keywords(embedded(folder.path())).await;
+}
+
+#[tokio::test]
 async fn the_score_is_the_product_of_the_factors() {
     let folder = folder();
     suite::the_score_is_the_product_of_the_factors(embedded(folder.path())).await;

@@ -89,6 +89,18 @@ async fn one_typo_in_a_longer_word_is_overlooked() {
 }
 
 #[tokio::test]
+async fn the_better_a_name_fits_the_higher_it_scores() {
+    let (indexes, _server, _folder) = new().await;
+    names::the_better_a_name_fits_the_higher_it_scores(indexes).await;
+}
+
+#[tokio::test]
+async fn a_field_may_have_several_keywords() {
+    let (indexes, _server, _folder) = new().await;
+    names::a_field_may_have_several_keywords(indexes).await;
+}
+
+#[tokio::test]
 async fn the_score_is_the_product_of_the_factors() {
     let (indexes, _server, _folder) = new().await;
     suite::the_score_is_the_product_of_the_factors(indexes).await;

@@ -1,8 +1,8 @@
 //! What every adapter refuses.
 
 use praxis_host::capabilities::index::{
-    Clause, Content, Error, GeoPoint, Indexes, Order, Query, Replacement, SourceVersion, Terms,
-    Value,
+    Clause, Content, Error, Factor, GeoPoint, Indexes, Order, Query, Replacement, SourceVersion,
+    Terms, Value, WordsMatch,
 };
 
 use crate::shops::*;
@@ -74,6 +74,8 @@ pub async fn a_broken_limit_is_named(indexes: Indexes) {
         version,
     };
     let replacements = [
+        ("1 to 32", becomes(vec![], vec![tongues(&[])])),
+        ("twice", becomes(vec![], vec![tongues(&["de", "tr", "de"])])),
         ("version", becomes(vec![of("profile", u64::MAX)], vec![])),
         ("source", becomes(vec![of("", 1)], vec![])),
         ("twice", becomes(vec![of("x", 1), of("x", 2)], vec![])),
@@ -160,6 +162,18 @@ pub async fn a_broken_limit_is_named(indexes: Indexes) {
             "scale",
             Query {
                 score: vec![nearness(MUNICH, -1.0)],
+                ..all()
+            },
+        ),
+        (
+            "otherwise",
+            Query {
+                score: vec![Factor::WordsMatch(WordsMatch {
+                    field: "name".into(),
+                    text: "x".into(),
+                    beginning: f64::NAN,
+                    otherwise: 0.5,
+                })],
                 ..all()
             },
         ),

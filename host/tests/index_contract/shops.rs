@@ -9,7 +9,7 @@ use praxis_host::capabilities::index::opensearch::Opensearch;
 use praxis_host::capabilities::index::{
     Change, Clause, DateRange, DatesFacet, Facet, Factor, Field, Flag, Gauss, GeoDistance,
     GeoPoint, Indexes, NumberValue, Order, Page, Query, Schema, Terms, Value, ValuesFacet, Words,
-    schemas,
+    WordsMatch, schemas,
 };
 use praxis_host::manifest::FieldType;
 use praxis_servers::Server;
@@ -30,6 +30,7 @@ pub fn schema() -> BTreeMap<String, Schema> {
         ("opens", FieldType::Date),
         ("place", FieldType::GeoPoint),
         ("stars", FieldType::Number),
+        ("tongues", FieldType::Keyword),
         ("trade", FieldType::Keyword),
     ];
     let fields = fields.map(|(name, kind)| (name.to_owned(), kind));
@@ -88,6 +89,12 @@ pub fn trade(trade: &str) -> Field {
     field("trade", Value::Keyword(trade.into()))
 }
 
+/// Which languages are spoken there.
+pub fn tongues(all: &[&str]) -> Field {
+    let all = all.iter().map(|one| (*one).to_owned());
+    field("tongues", Value::Keywords(all.collect()))
+}
+
 pub fn stars(stars: f64) -> Field {
     field("stars", Value::Number(stars))
 }
@@ -132,6 +139,13 @@ pub fn of_trades(trades: &[&str]) -> Clause {
     })
 }
 
+pub fn speaks(tongues: &[&str]) -> Clause {
+    Clause::Terms(Terms {
+        field: "tongues".into(),
+        values: tongues.iter().map(|one| (*one).into()).collect(),
+    })
+}
+
 pub fn nearest(from: GeoPoint) -> Order {
     Order::Nearest(("place".into(), from))
 }
@@ -143,6 +157,13 @@ pub fn earliest() -> Order {
 pub fn trades_counted(limit: u32) -> Facet {
     Facet::Values(ValuesFacet {
         field: "trade".into(),
+        limit,
+    })
+}
+
+pub fn tongues_counted(limit: u32) -> Facet {
+    Facet::Values(ValuesFacet {
+        field: "tongues".into(),
         limit,
     })
 }
@@ -206,6 +227,18 @@ pub fn by_stars(missing: f64) -> Factor {
     Factor::NumberValue(NumberValue {
         field: "stars".into(),
         missing,
+    })
+}
+
+pub const BEGINNING: f64 = 0.8;
+pub const OTHERWISE: f64 = 0.5;
+
+pub fn called(text: &str) -> Factor {
+    Factor::WordsMatch(WordsMatch {
+        field: "name".into(),
+        text: text.into(),
+        beginning: BEGINNING,
+        otherwise: OTHERWISE,
     })
 }
 

@@ -15,6 +15,7 @@ pub async fn a_document_comes_back_as_it_was_applied(indexes: Indexes) {
         field("opens", Value::Date(-1)),
         north(12.5),
         stars(4.25),
+        tongues(&["de", "tr"]),
         trade("bakery"),
     ];
     apply(&indexes, &[shop("a/b c?ü", 1, fields.clone())]).await;

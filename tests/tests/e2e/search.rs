@@ -69,6 +69,7 @@ async fn orders_and_counts(services: Services) {
     }
     counts(&api).await;
     names_are_found(&api).await;
+    languages_and_telehealth(&api).await;
     refusals(&api).await;
     world.settle().await;
 }
@@ -111,6 +112,42 @@ async fn names_are_found(api: &Api) {
     }
 }
 
+/// Ada speaks German and Turkish, Ben English, and by video too; of Cleo nothing is said.
+async fn languages_and_telehealth(api: &Api) {
+    for (more, expected) in [
+        ("&language=tr", &["Dr. Ada Milbert"][..]),
+        ("&language=EN,%20tr", &["Dr. Ben", "Dr. Ada Milbert"]),
+        ("&language=fr", &[]),
+        ("&telehealth=true", &["Dr. Ben"]),
+        (
+            "&telehealth=false",
+            &["Dr. Ben", "Dr. Ada Milbert", "Dr. Cleo Müller-Ott"],
+        ),
+        ("&language=tr&telehealth=true", &[]),
+    ] {
+        let is = names(&search(api, more).await);
+        assert_eq!(is, expected, "{more}");
+    }
+    let found = search(api, "").await;
+    let items = found["items"].as_array().unwrap().iter();
+    let told: Vec<_> = items
+        .map(|item| (&item["languages"], &item["telehealth"]))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            (&json!(["en"]), &json!(true)),
+            (&json!(["de", "tr"]), &json!(false)),
+            (&json!([]), &json!(false)),
+        ]
+    );
+    let ben = found["items"][0]["practitioner_id"].as_str().unwrap();
+    let ben = api.get(&format!("/v1/practitioners/{ben}")).await;
+    let ben = ben.expect(200).json();
+    assert_eq!(ben["languages"], json!(["en"]));
+    assert_eq!(ben["telehealth"], true);
+}
+
 async fn refusals(api: &Api) {
     let cursor = search(api, "&order=soonest&limit=1").await["next_cursor"].clone();
     let cursor = cursor.as_str().unwrap();
@@ -123,6 +160,12 @@ async fn refusals(api: &Api) {
             "/query/time_zone",
         ),
         (format!("{ASKED},astrology"), "/query/specialty"),
+        (format!("{ASKED}&language=german"), "/query/language"),
+        (
+            format!("{ASKED}&language=aa,ab,af,am,ar,as,ay,az,ba,be,bg"),
+            "/query/language",
+        ),
+        (format!("{ASKED}&telehealth=yes"), "/query/telehealth"),
         (format!("{ASKED}&cursor={cursor}"), "/query/cursor"),
         (
             format!("{ASKED}&order=nearest&cursor={cursor}"),
@@ -149,6 +192,14 @@ fn line((name, specialty, rating, lat, free_in): (&str, &str, f64, f64, u64)) ->
     practitioner.closed = closed.collect();
     let mut line = practitioner.json();
     line["specialty"] = json!(specialty);
+    match name {
+        "Ada Milbert" => line["languages"] = json!(["tr", "de"]),
+        "Ben" => {
+            line["languages"] = json!(["EN"]);
+            line["telehealth"] = json!(true);
+        }
+        _ => {}
+    }
     line
 }
 

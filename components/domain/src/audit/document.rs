@@ -17,6 +17,7 @@ const NUMBERS_AGREE_TO: f64 = 1e-9;
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value {
     Text(String),
+    Texts(Vec<String>),
     Number(f64),
     Place { lat: f64, lon: f64 },
     Flag(bool),
@@ -105,6 +106,7 @@ impl Value {
             ) => agree(*lat, *b_lat) && agree(*lon, *b_lon),
             (
                 Self::Text(_)
+                | Self::Texts(_)
                 | Self::Number(_)
                 | Self::Place { .. }
                 | Self::Flag(_)
@@ -123,6 +125,7 @@ impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Text(text) => write!(f, "{text:?}"),
+            Self::Texts(texts) => write!(f, "{texts:?}"),
             Self::Number(number) => write!(f, "{number}"),
             Self::Place { lat, lon } => write!(f, "{lat},{lon}"),
             Self::Flag(flag) => write!(f, "{flag}"),
@@ -139,6 +142,7 @@ mod tests {
         let values = [
             ("name", Value::Text("Dr. Weidenbach".into())),
             ("rating", Value::Number(4.7)),
+            ("languages", Value::Texts(vec!["de".into(), "tr".into()])),
             (
                 "location",
                 Value::Place {

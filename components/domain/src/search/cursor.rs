@@ -21,7 +21,7 @@ impl Cursor {
         let mut parts = text.split('.');
         let (version, from, before) = (parts.next()?, parts.next()?, parts.next()?);
         let (asked, typos, index) = (parts.next()?, parts.next()?, parts.next()?);
-        if version != "3" || parts.next().is_some() {
+        if version != "4" || parts.next().is_some() {
             return None;
         }
         let (from, before) = (milliseconds(from)?, milliseconds(before)?);

@@ -59,6 +59,21 @@ impl Nation {
     }
 }
 
+/// Besides their own, some speak others, each once and in order.
+pub fn languages(own: &'static str, chance: &mut ChaCha8Rng) -> Vec<&'static str> {
+    let own = own.split('-').next().unwrap_or(own);
+    let others = OTHER_LANGUAGES.iter().filter(|other| **other != own);
+    let mut spoken: Vec<_> = others
+        .filter(|_| chance.random_ratio(1, 6))
+        .copied()
+        .collect();
+    spoken.push(own);
+    spoken.sort_unstable();
+    spoken
+}
+
+const OTHER_LANGUAGES: [&str; 8] = ["ar", "de", "en", "es", "fr", "pl", "tr", "uk"];
+
 fn word(list: &'static str, chance: &mut ChaCha8Rng) -> &'static str {
     let words: Vec<&str> = list.split_whitespace().collect();
     words.choose(chance).expect("no list is empty")

@@ -19,6 +19,8 @@ pub const SOURCE_BYTES_MAX: usize = 64;
 /// A version is a signed 64-bit number for some products.
 pub const VERSION_MAX: u64 = i64::MAX as u64;
 pub const KEYWORD_BYTES_MAX: usize = 256;
+/// Of one field of one document.
+pub const KEYWORDS_MAX: usize = 32;
 pub const TEXT_BYTES_MAX: usize = 4_096;
 pub const FILTER_CLAUSES_MAX: usize = 16;
 pub const FACTORS_MAX: usize = 4;
@@ -86,6 +88,7 @@ impl Schema {
             (Value::Keyword(text), FieldType::Keyword) => {
                 check_bytes(&field.name, text, KEYWORD_BYTES_MAX)
             }
+            (Value::Keywords(all), FieldType::Keyword) => check_keywords(&field.name, all),
             (Value::Keyword(text) | Value::Text(text), FieldType::Stored)
             | (Value::Text(text), FieldType::Text) => {
                 check_bytes(&field.name, text, TEXT_BYTES_MAX)
@@ -96,6 +99,7 @@ impl Schema {
             (Value::Boolean(_), FieldType::Boolean) => Ok(()),
             (
                 Value::Keyword(_)
+                | Value::Keywords(_)
                 | Value::Text(_)
                 | Value::Number(_)
                 | Value::Date(_)
@@ -204,11 +208,13 @@ impl Schema {
                     .into_iter()
                     .try_for_each(|ms| check_date(&range.field, *ms))
             }
-            Clause::Words(words) => {
-                self.expect(&words.field, FieldType::Text)?;
-                check_bytes(&words.field, &words.text, WORDS_BYTES_MAX)
-            }
+            Clause::Words(words) => self.check_words(&words.field, &words.text),
         }
+    }
+
+    fn check_words(&self, field: &str, text: &str) -> Result<(), Error> {
+        self.expect(field, FieldType::Text)?;
+        check_bytes(field, text, WORDS_BYTES_MAX)
     }
 
     fn check_order(&self, order: &Order) -> Result<(), Error> {
@@ -265,6 +271,19 @@ impl Schema {
             Factor::NumberValue(number) => {
                 self.expect(&number.field, FieldType::Number)?;
                 check_number(&number.field, number.missing)
+            }
+            Factor::WordsMatch(asked) => {
+                self.check_words(&asked.field, &asked.text)?;
+                if 0.0 < asked.otherwise
+                    && asked.otherwise <= asked.beginning
+                    && asked.beginning <= 1.0
+                {
+                    Ok(())
+                } else {
+                    Err(Error::Invalid(
+                        "factors of words that are not 0 < otherwise <= beginning <= 1".into(),
+                    ))
+                }
             }
         }
     }
@@ -338,6 +357,21 @@ fn check_bytes(what: &str, text: &str, bytes_max: usize) -> Result<(), Error> {
             "{what} has more than {bytes_max} bytes"
         )))
     }
+}
+
+fn check_keywords(field: &str, all: &[String]) -> Result<(), Error> {
+    if !(1..=KEYWORDS_MAX).contains(&all.len()) {
+        return Err(Error::Invalid(format!(
+            "{field} has a number of keywords that is not 1 to {KEYWORDS_MAX}"
+        )));
+    }
+    for (at, one) in all.iter().enumerate() {
+        check_bytes(field, one, KEYWORD_BYTES_MAX)?;
+        if all[..at].contains(one) {
+            return Err(Error::Invalid(format!("{field} has {one:?} twice")));
+        }
+    }
+    Ok(())
 }
 
 fn check_number(field: &str, number: f64) -> Result<(), Error> {

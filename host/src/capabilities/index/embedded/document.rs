@@ -95,6 +95,15 @@ impl Document {
         &self.values[place]
     }
 
+    /// One, several or none.
+    pub fn keywords(&self, place: usize) -> &[String] {
+        match self.value(place) {
+            Value::Keyword(one) => std::slice::from_ref(one),
+            Value::Keywords(all) => all,
+            _ => &[],
+        }
+    }
+
     /// Whether tantivy would hold the same for both.
     pub fn has_terms_of(&self, schema: &Schema, other: &Self) -> bool {
         let mut kinds = schema.fields().map(|(_, kind)| kind).enumerate();

@@ -41,7 +41,7 @@ impl<'a> Counter<'a> {
     pub fn count(&mut self, document: &'a Document) {
         match self {
             Self::Values { place, counts, .. } => {
-                if let Value::Keyword(value) = document.value(*place) {
+                for value in document.keywords(*place) {
                     *counts.entry(value).or_default() += 1;
                 }
             }

@@ -1,6 +1,7 @@
 //! A query, made ready for the table.
 
 use super::super::geo::{distance_m, gauss};
+use super::super::words::words;
 use super::super::{
     Clause, Factor, Found, GeoPoint, Hit, Order, Position, Query, Schema, Value, Words,
 };
@@ -51,6 +52,12 @@ enum Weight {
     Number {
         place: usize,
         missing: f64,
+    },
+    Words {
+        place: usize,
+        asked: Vec<String>,
+        beginning: f64,
+        otherwise: f64,
     },
 }
 
@@ -123,6 +130,12 @@ impl<'a> Plan<'a> {
                 Factor::NumberValue(number) => Weight::Number {
                     place: place(&number.field),
                     missing: number.missing,
+                },
+                Factor::WordsMatch(asked) => Weight::Words {
+                    place: place(&asked.field),
+                    asked: words(&asked.text),
+                    beginning: asked.beginning,
+                    otherwise: asked.otherwise,
                 },
             })
             .collect();
@@ -199,7 +212,7 @@ impl<'a> Plan<'a> {
 
     fn score(&self, document: &Document) -> f64 {
         let factors = self.factors.iter();
-        factors.map(|factor| factor.of(document)).product()
+        factors.fold(1.0, |score, factor| factor.times(score, document))
     }
 
     fn hit(&self, schema: &Schema, document: &Document) -> Hit {
@@ -219,7 +232,8 @@ impl Test<'_> {
     fn holds(&self, document: &Document) -> bool {
         match *self {
             Self::Keyword { place, values } => {
-                matches!(document.value(place), Value::Keyword(held) if values.contains(held))
+                let held = document.keywords(place);
+                held.iter().any(|held| values.contains(held))
             }
             Self::Flag { place, value } => *document.value(place) == Value::Boolean(value),
             Self::Near {
@@ -235,20 +249,45 @@ impl Test<'_> {
 }
 
 impl Weight {
-    fn of(&self, document: &Document) -> f64 {
-        match *self {
+    /// The score with this factor. Word by word, as OpenSearch does: a product is rounded at each step.
+    fn times(&self, score: f64, document: &Document) -> f64 {
+        match self {
             Self::Gauss {
                 place,
                 origin,
                 scale_m,
                 decay,
             } => {
-                distance_from(document, place, origin).map_or(1.0, |far| gauss(far, scale_m, decay))
+                let far = distance_from(document, *place, *origin);
+                score * far.map_or(1.0, |far| gauss(far, *scale_m, *decay))
             }
-            Self::Number { place, missing } => match *document.value(place) {
-                Value::Number(number) => number,
-                _ => missing,
+            Self::Number { place, missing } => match *document.value(*place) {
+                Value::Number(number) => score * number,
+                _ => score * *missing,
             },
+            Self::Words {
+                place,
+                asked,
+                beginning,
+                otherwise,
+            } => {
+                let held = match document.value(*place) {
+                    Value::Text(text) => words(text),
+                    _ => Vec::new(),
+                };
+                let last = asked.len().saturating_sub(1);
+                let begins = |word: &str| held.iter().any(|held| held.starts_with(word));
+                let words = asked.iter().enumerate();
+                words.fold(score, |score, (at, word)| {
+                    if held.contains(word) {
+                        score
+                    } else if at == last && begins(word) {
+                        score * beginning
+                    } else {
+                        score * otherwise
+                    }
+                })
+            }
         }
     }
 }

@@ -28,6 +28,9 @@ const WRITER_MEMORY_BYTES: usize = 32 << 20;
 const CELLS_MAX: usize = 4_096;
 /// Cells with their keywords: more of them, and they narrow apart.
 const PAIRS_MAX: usize = 4_096;
+/// Up to so many terms are looked up one by one. A set of terms is quicker for more, but costs
+/// a third of a millisecond before the first is found.
+const UNION_MAX: usize = 512;
 const WORDS: &str = "words";
 const ROW: &str = "row";
 
@@ -83,47 +86,35 @@ impl Terms {
         Ok((terms, Writer(writer)))
     }
 
-    /// A query for a superset of the documents that the plan wants; none if no term narrows it.
+    /// A query for a superset of the documents that the plan wants; none if no term narrows it. Of the
+    /// plan's tests, that with the fewest documents is enough: the table holds all of them.
     pub fn narrowing(&self, plan: &Plan) -> Option<Box<dyn Query>> {
-        let mut parts: Vec<Box<dyn Query>> = Vec::new();
-        // Of the first keyword: with these, a cell has fewer documents.
-        let keywords = plan.tests.iter().find_map(|test| match test {
+        let tests = plan.tests.iter();
+        let keywords = tests.clone().find_map(|test| match test {
             Test::Keyword { place, values } => Some(keyword_terms(*place, values)),
             Test::Flag { .. } | Test::Near { .. } | Test::Dates { .. } => None,
         });
-        for test in &plan.tests {
-            match test {
-                Test::Keyword { place, values } => {
-                    parts.push(self.any(keyword_terms(*place, values)));
-                }
-                Test::Flag { place, value } => {
-                    parts.push(self.any(vec![flag_term(*place, *value)]));
-                }
-                Test::Near {
-                    place,
-                    center,
-                    radius_m,
-                } => {
-                    let Some(cells) = cells_around(*center, *radius_m, CELLS_MAX) else {
-                        continue;
-                    };
-                    let cells = cells.into_iter().map(|cell| cell_term(*place, cell));
-                    parts.push(
-                        self.any(match &keywords {
-                            Some(keywords) if keywords.len() * cells.len() <= PAIRS_MAX => cells
-                                .flat_map(|cell| {
-                                    keywords
-                                        .iter()
-                                        .map(move |keyword| format!("{keyword}{cell}"))
-                                })
-                                .collect(),
-                            Some(_) | None => cells.collect(),
-                        }),
-                    );
-                }
-                Test::Dates { .. } => {}
+        let cells = tests.clone().find_map(|test| match test {
+            Test::Near {
+                place,
+                center,
+                radius_m,
+            } => cells_around(*center, *radius_m, CELLS_MAX).map(|cells| cell_terms(*place, cells)),
+            Test::Keyword { .. } | Test::Flag { .. } | Test::Dates { .. } => None,
+        });
+        let flag = tests.clone().find_map(|test| match test {
+            Test::Flag { place, value } => Some(vec![flag_term(*place, *value)]),
+            Test::Keyword { .. } | Test::Near { .. } | Test::Dates { .. } => None,
+        });
+        let mut parts: Vec<Box<dyn Query>> = match (keywords, cells) {
+            (Some(keywords), Some(cells)) if keywords.len() * cells.len() <= PAIRS_MAX => {
+                vec![self.any(pairs(&keywords, &cells))]
             }
-        }
+            (keywords, cells) => {
+                let both = [keywords, cells].into_iter().flatten();
+                both.map(|terms| self.any(terms)).collect()
+            }
+        };
         for (place, asked) in &plan.words {
             let field = self.text(*place);
             let words = words(&asked.text);
@@ -143,6 +134,10 @@ impl Terms {
                 });
             }
         }
+        // Nearly all documents have it: only where nothing else narrows.
+        if parts.is_empty() {
+            parts.extend(flag.map(|flag| self.any(flag)));
+        }
         let parts: Vec<_> = parts.into_iter().map(|part| (Occur::Must, part)).collect();
         (!parts.is_empty()).then(|| boxed(BooleanQuery::new(parts)))
     }
@@ -152,12 +147,17 @@ impl Terms {
     }
 
     fn any(&self, terms: Vec<String>) -> Box<dyn Query> {
-        let mut terms = terms
-            .iter()
-            .map(|term| Term::from_field_text(self.exact, term));
-        match (terms.next(), terms.len()) {
-            (Some(only), 0) => boxed(TermQuery::new(only, IndexRecordOption::Basic)),
-            (first, _) => boxed(TermSetQuery::new(first.into_iter().chain(terms))),
+        let terms = terms.iter();
+        let terms = terms.map(|term| Term::from_field_text(self.exact, term));
+        if terms.len() > UNION_MAX {
+            return boxed(TermSetQuery::new(terms));
+        }
+        let mut each: Vec<_> = terms
+            .map(|term| boxed(TermQuery::new(term, IndexRecordOption::Basic)))
+            .collect();
+        match each.len() {
+            1 => each.remove(0),
+            _ => boxed(BooleanQuery::union(each)),
         }
     }
 
@@ -168,8 +168,8 @@ impl Terms {
         let mut cells = Vec::new();
         for (place, (_, kind)) in schema.fields().enumerate() {
             match (kind, document.value(place)) {
-                (FieldType::Keyword, Value::Keyword(value)) => {
-                    keywords.push(keyword_term(place, value));
+                (FieldType::Keyword, Value::Keyword(_) | Value::Keywords(_)) => {
+                    keywords.extend(keyword_terms(place, document.keywords(place)));
                 }
                 (FieldType::GeoPoint, Value::Geo(point)) => {
                     cells.push(cell_term(place, Cell::of(*point)));
@@ -187,10 +187,8 @@ impl Terms {
         for term in keywords.iter().chain(&cells) {
             terms.add_text(self.exact, term);
         }
-        for keyword in &keywords {
-            for cell in &cells {
-                terms.add_text(self.exact, format!("{keyword}{cell}"));
-            }
+        for pair in pairs(&keywords, &cells) {
+            terms.add_text(self.exact, pair);
         }
         terms
     }
@@ -243,6 +241,19 @@ fn flag_term(place: usize, value: bool) -> String {
 
 fn cell_term(place: usize, cell: Cell) -> String {
     format!("{place}@{},{}", cell.lat, cell.lon)
+}
+
+fn cell_terms(place: usize, cells: Vec<Cell>) -> Vec<String> {
+    let terms = cells.into_iter().map(|cell| cell_term(place, cell));
+    terms.collect()
+}
+
+/// Each keyword with each cell.
+fn pairs(keywords: &[String], cells: &[String]) -> Vec<String> {
+    let pairs = keywords
+        .iter()
+        .flat_map(|keyword| cells.iter().map(move |cell| format!("{keyword}{cell}")));
+    pairs.collect()
 }
 
 /// Collects the rows of all that match.

@@ -63,6 +63,7 @@ fn property(kind: FieldType) -> Json {
 pub fn json_of(value: &Value) -> Option<Json> {
     match value {
         Value::Keyword(text) | Value::Text(text) => Some(json!(text)),
+        Value::Keywords(all) => Some(json!(all)),
         Value::Number(number) => Some(json!(number)),
         Value::Date(ms) => Some(json!(ms)),
         Value::Geo(point) => Some(json!({ "lat": point.lat, "lon": point.lon })),
@@ -107,9 +108,21 @@ pub fn point_of(json: &Json) -> Option<GeoPoint> {
     })
 }
 
+fn keyword_of(json: &Json) -> Option<Value> {
+    let text = |json: &Json| json.as_str().map(str::to_owned);
+    match json {
+        Json::Array(all) => all
+            .iter()
+            .map(text)
+            .collect::<Option<_>>()
+            .map(Value::Keywords),
+        one => text(one).map(Value::Keyword),
+    }
+}
+
 fn value_of(kind: FieldType, json: &Json) -> Option<Value> {
     match kind {
-        FieldType::Keyword => Some(Value::Keyword(json.as_str()?.to_owned())),
+        FieldType::Keyword => keyword_of(json),
         FieldType::Text | FieldType::Stored => Some(Value::Text(json.as_str()?.to_owned())),
         FieldType::Number => Some(Value::Number(json.as_f64()?)),
         FieldType::Date => Some(Value::Date(json.as_i64()?)),

@@ -35,7 +35,7 @@ pub fn body(query: &Query) -> Json {
         }
     };
     let filter = json!({ "bool": { "filter": filter } });
-    let functions: Vec<_> = query.score.iter().map(function).collect();
+    let functions: Vec<_> = query.score.iter().flat_map(functions).collect();
     let scored = if functions.is_empty() {
         json!({ "constant_score": { "filter": filter, "boost": 1.0 } })
     } else {
@@ -110,9 +110,9 @@ fn similar(field: &str, word: &str) -> Json {
     })
 }
 
-fn function(factor: &Factor) -> Json {
+fn functions(factor: &Factor) -> Vec<Json> {
     match factor {
-        Factor::Gauss(gauss) => json!({
+        Factor::Gauss(gauss) => vec![json!({
             "gauss": {
                 &gauss.field: {
                     "origin": { "lat": gauss.origin.lat, "lon": gauss.origin.lon },
@@ -120,10 +120,30 @@ fn function(factor: &Factor) -> Json {
                     "decay": gauss.decay,
                 },
             },
-        }),
-        Factor::NumberValue(number) => json!({
+        })],
+        Factor::NumberValue(number) => vec![json!({
             "field_value_factor": { "field": number.field, "missing": number.missing },
-        }),
+        })],
+        // A word that is there costs nothing: no function matches, and that counts as 1.
+        Factor::WordsMatch(asked) => {
+            let words = words(&asked.text);
+            let field = layout::words_of(&asked.field);
+            let holds = |kind: &str, word: &str| json!({ kind: { &field: word } });
+            let without = |kind: &str, word: &str| json!({ "must_not": [holds(kind, word)] });
+            let weighted = |clauses: Json, weight: f64| json!({ "filter": { "bool": clauses }, "weight": weight });
+            let Some((last, whole)) = words.split_last() else {
+                return Vec::new();
+            };
+            let mut functions: Vec<_> = whole
+                .iter()
+                .map(|word| weighted(without("term", word), asked.otherwise))
+                .collect();
+            let mut only_begins = without("term", last);
+            only_begins["filter"] = json!([holds("prefix", last)]);
+            functions.push(weighted(only_begins, asked.beginning));
+            functions.push(weighted(without("prefix", last), asked.otherwise));
+            functions
+        }
     }
 }
 
