@@ -105,7 +105,8 @@ impl Hashes {
         let mut connection = redis.get_multiplexed_async_connection().await?;
         let all: Vec<String> = connection.keys("*").await?;
         let last_id = id(PRACTITIONERS - 1).to_string();
-        let pattern = all.iter().find(|key| key.contains(&last_id));
+        let is_of_last = |key: &&String| key.contains(&last_id) && key.ends_with(":days");
+        let pattern = all.iter().find(is_of_last);
         let pattern = pattern.context("the host has filled nothing")?;
         let keys: Vec<_> = (0..PRACTITIONERS)
             .map(|number| pattern.replace(&last_id, &id(number).to_string()))

@@ -52,11 +52,10 @@ pub struct Engines {
 /// The engines, each with a thread that ticks its epoch for as long as it lives. Compiled code is
 /// kept in `cache_folder`.
 pub fn start(cache_folder: &Path) -> wasmtime::Result<Engines> {
-    let cache_folder = std::path::absolute(cache_folder)?;
     Ok(Engines {
-        plain: engine(&cache_folder, INSTANCES_MAX, false)?,
+        plain: engine(cache_folder, INSTANCES_MAX, false)?,
         fuelled: Arc::default(),
-        cache_folder,
+        cache_folder: cache_folder.to_owned(),
     })
 }
 
@@ -97,21 +96,30 @@ fn engine(cache_folder: &Path, instances_max: u32, fuelled: bool) -> wasmtime::R
         .async_stack_keep_resident(STACK_KEEP_RESIDENT_BYTES)
         .pagemap_scan(Enabled::Auto);
 
-    let mut cache = CacheConfig::new();
-    cache.with_directory(cache_folder);
+    let mut config = config(pool, cache_folder)?;
+    config.consume_fuel(fuelled);
+    ticking(&config, "epoch")
+}
 
+/// What all engines here have in common. Compiled code is kept in the folder.
+pub fn config(pool: PoolingAllocationConfig, cache_folder: &Path) -> wasmtime::Result<Config> {
+    let mut cache = CacheConfig::new();
+    cache.with_directory(std::path::absolute(cache_folder)?);
     let mut config = Config::new();
     config
         .wasm_component_model_async(true)
         .epoch_interruption(true)
-        .consume_fuel(fuelled)
         .allocation_strategy(InstanceAllocationStrategy::Pooling(pool))
         .cache(Some(Cache::new(cache)?));
-    let engine = Engine::new(&config)?;
+    Ok(config)
+}
 
+/// An engine whose epoch a thread of this name ticks for as long as somebody has it.
+pub fn ticking(config: &Config, thread: &str) -> wasmtime::Result<Engine> {
+    let engine = Engine::new(config)?;
     let ticked = engine.weak();
     std::thread::Builder::new()
-        .name("epoch".into())
+        .name(thread.into())
         .spawn(move || {
             while let Some(engine) = ticked.upgrade() {
                 engine.increment_epoch();

@@ -8,8 +8,8 @@ use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 use wasmtime::component::{Component, InstancePre, Linker};
 use wasmtime::{
-    Cache, CacheConfig, Config, Enabled, Engine, InstanceAllocationStrategy,
-    PoolConcurrencyLimitError, PoolingAllocationConfig, ResourceLimiter, Store, Trap,
+    Enabled, Engine, PoolConcurrencyLimitError, PoolingAllocationConfig, ResourceLimiter, Store,
+    Trap,
 };
 use wasmtime_wasi::random::Deterministic;
 use wasmtime_wasi::{HostMonotonicClock, HostWallClock, WasiCtx};
@@ -19,6 +19,7 @@ use super::limits::{
     shortened,
 };
 use crate::binary;
+use crate::runtime::engine;
 
 /// What a renderer may import: what programs need to start. Each of it gives nothing here: no
 /// variables, no files, a clock that stands still, chance that is always the same. So the same template
@@ -30,7 +31,6 @@ const WASI: [&str; 5] = [
     "wasi:io/",
     "wasi:random/",
 ];
-const EPOCH_TICK: Duration = Duration::from_millis(1);
 /// Core modules in one component, with those that `wit-component` adds.
 const CORE_INSTANCES_MAX: u32 = 50;
 const MEMORIES_MAX: u32 = 4;
@@ -59,7 +59,7 @@ pub enum Fault {
 impl Bench {
     /// Compiled code is kept in the folder.
     pub fn new(cache_folder: &Path) -> wasmtime::Result<Self> {
-        let engine = engine(cache_folder)?;
+        let engine = make_engine(cache_folder)?;
         let linker = praxis_wasi::linker(&engine)?;
         Ok(Self { engine, linker })
     }
@@ -216,7 +216,7 @@ impl HostMonotonicClock for Standing {
     }
 }
 
-fn engine(cache_folder: &Path) -> wasmtime::Result<Engine> {
+fn make_engine(cache_folder: &Path) -> wasmtime::Result<Engine> {
     let instances = u32::try_from(CALLS_AT_ONCE_MAX)?;
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(instances)
@@ -236,29 +236,10 @@ fn engine(cache_folder: &Path) -> wasmtime::Result<Engine> {
         .async_stack_keep_resident(STACK_KEEP_RESIDENT_BYTES)
         .pagemap_scan(Enabled::Auto);
 
-    let mut cache = CacheConfig::new();
-    cache.with_directory(std::path::absolute(cache_folder)?);
-
-    let mut config = Config::new();
+    let mut config = engine::config(pool, cache_folder)?;
     config
-        .wasm_component_model_async(true)
-        .epoch_interruption(true)
         .consume_fuel(true)
         // A strange component takes one processor while it is compiled, and leaves the others.
-        .parallel_compilation(false)
-        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool))
-        .cache(Some(Cache::new(cache)?));
-    let engine = Engine::new(&config)?;
-
-    let ticked = engine.weak();
-    std::thread::Builder::new()
-        .name("template-epoch".into())
-        .spawn(move || {
-            while let Some(engine) = ticked.upgrade() {
-                engine.increment_epoch();
-                drop(engine);
-                std::thread::sleep(EPOCH_TICK);
-            }
-        })?;
-    Ok(engine)
+        .parallel_compilation(false);
+    engine::ticking(&config, "template-epoch")
 }
