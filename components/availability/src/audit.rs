@@ -59,7 +59,7 @@ pub type Hours = BTreeMap<Date, Mask>;
 
 /// Why a page can't be looked at.
 #[derive(Debug)]
-pub enum Failed {
+enum Failed {
     Cache(cache::Error),
     Database(database::Error),
 }

@@ -17,7 +17,7 @@ use praxis_platform::snapshot::Snapshot;
 use spin_sdk::http::StatusCode;
 use uuid::Uuid;
 
-use crate::audit::{Failed, lapsing};
+use crate::audit::lapsing;
 use crate::bitmap::generations::{begin, hashes, load, remove, shown, state, sweep, switch};
 
 /// 409 where the generations are not what the request takes them for; 503 while Redis or the database is

@@ -2,7 +2,7 @@
 
 use praxis_domain::audit::Store;
 use praxis_domain::audit::document::NEXT_SLOT;
-use praxis_platform::database::{self, Database};
+use praxis_platform::database::Database;
 use praxis_platform::index::documents::{Change, Content};
 use praxis_platform::index::generations::{self, begin, load, look, remove, scan, switch};
 use praxis_platform::problem::Problem;

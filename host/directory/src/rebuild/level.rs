@@ -53,7 +53,7 @@ impl Rebuild<'_> {
                 left.map_or_else(|| "unknown".to_owned(), |left| left.to_string()),
             );
             if let Some(left) = left {
-                let bar = shown.get_or_insert_with(|| bar(left, "handled again"));
+                let bar = shown.get_or_insert_with(|| bar(left, "handled"));
                 bar.set_position(bar.length().unwrap_or(left).saturating_sub(left));
             }
             tokio::time::sleep(LOOK_EVERY).await;
