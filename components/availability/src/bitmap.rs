@@ -158,7 +158,7 @@ pub async fn fill(
     snapshot: &Snapshot,
     days: &[Day],
 ) -> Result<(), Error> {
-    let mut arguments = head(snapshot);
+    let mut arguments = head(snapshot).to_vec();
     for day in days {
         arguments.push(bitmap::field(day.date));
         arguments.push(bitmap::encode(day, snapshot.version));
@@ -206,7 +206,7 @@ async fn start_anew(
     snapshot: &Snapshot,
     which: &str,
 ) -> Result<(), Error> {
-    let mut arguments = head(snapshot);
+    let mut arguments = head(snapshot).to_vec();
     arguments.push(which.to_owned());
     let keys = days::keys(cache, practitioner);
     let said = cache.said(&RESET, &keys, &arguments).await?;
@@ -235,14 +235,14 @@ pub async fn heal(
     Ok(said.split(' ').next() == Some("healed"))
 }
 
-fn head(snapshot: &Snapshot) -> Vec<String> {
+fn head(snapshot: &Snapshot) -> [String; 4] {
     let zone = if snapshot.active {
         snapshot.zone().name()
     } else {
         // Not active: nothing of theirs is answered from here.
         ""
     };
-    vec![
+    [
         snapshot.version.to_string(),
         zone.to_owned(),
         bitmap::encode_terms(snapshot.schedule.terms),

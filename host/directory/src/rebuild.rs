@@ -1,6 +1,7 @@
 //! `praxis rebuild`: the index of the search, or the bitmap, made anew beside the one that answers, and put
 //! in its place.
 
+mod answers;
 mod compare;
 mod level;
 mod remote;
@@ -16,6 +17,7 @@ use reqwest::Method;
 use serde::Deserialize;
 use serde_json::json;
 
+use self::answers::{Beside, Done, Generation, Pages, Range, Role, State, numbered, page, ranges};
 use self::compare::Findings;
 use self::remote::Remote;
 
@@ -82,45 +84,6 @@ enum Source {
     /// The events of the last days, as long as the topics are kept.
     Log,
 }
-
-#[derive(Debug, Clone, Copy, Deserialize)]
-struct State {
-    current: u64,
-    beside: Option<Beside>,
-}
-
-#[derive(Debug, Clone, Copy, Deserialize)]
-struct Beside {
-    generation: u64,
-    role: Role,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum Role {
-    Building,
-    Previous,
-}
-
-#[derive(Debug, Deserialize)]
-struct Generation {
-    generation: u64,
-}
-
-#[derive(Debug, Deserialize)]
-struct Pages {
-    total: u64,
-    ends: Vec<String>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Done {
-    done: u64,
-    next_cursor: Option<String>,
-}
-
-/// A page: behind whom, and up to whom.
-type Range = (Option<String>, Option<String>);
 
 pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let rebuild = Rebuild {
@@ -376,24 +339,6 @@ impl Rebuild<'_> {
     fn path(&self, rest: &str) -> String {
         format!("/v1/ops/rebuilds/{}{rest}", self.arguments.what)
     }
-}
-
-/// All ids, page by page.
-fn ranges(ends: Vec<String>) -> Vec<Range> {
-    let after = std::iter::once(None).chain(ends.iter().cloned().map(Some));
-    let until = ends.iter().cloned().map(Some).chain([None]);
-    after.zip(until).collect()
-}
-
-fn numbered(generation: u64) -> [(&'static str, String); 1] {
-    [("generation", generation.to_string())]
-}
-
-fn page(generation: u64, after: Option<&str>, until: Option<&str>) -> Vec<(&'static str, String)> {
-    let mut query = numbered(generation).to_vec();
-    query.extend(after.map(|after| ("after", after.to_owned())));
-    query.extend(until.map(|until| ("until", until.to_owned())));
-    query
 }
 
 fn bar(total: u64, verb: &'static str) -> ProgressBar {

@@ -1,10 +1,13 @@
 //! The generations of the hashes: a whole one is made beside the one that answers.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use jiff::civil::Date;
 use praxis_domain::audit::bitmap::Hash;
 use praxis_domain::bitmap::{self, GENERATION_FIRST};
+use praxis_domain::{calendar, terms};
 use praxis_platform::cache::{Cache, Error, Script};
 use praxis_platform::clock;
 use praxis_platform::problem::Problem;
@@ -98,20 +101,18 @@ pub async fn load(
     snapshots: &[(Uuid, &Snapshot)],
 ) -> Result<bool, Error> {
     let now = clock::now();
-    for some in snapshots.chunks(HASHES_PER_SCRIPT) {
+    let (first, last) = terms::dates_of_anybody(now);
+    // Written once for all of them.
+    let names: BTreeMap<Date, String> = calendar::dates(first, last)
+        .map(|date| (date, bitmap::field(date)))
+        .collect();
+    // Of nobody, too, it is asked whether it is this one.
+    let nobody = snapshots.is_empty().then_some(snapshots);
+    for some in snapshots.chunks(HASHES_PER_SCRIPT).chain(nobody) {
         let mut arguments = vec![generation.to_string(), HASH_TTL_SECONDS.to_string()];
         for (practitioner, snapshot) in some {
             arguments.push(bitmap::key_of(cache.prefix(), *practitioner, generation));
-            let mut list = head(snapshot);
-            // Of all that are in the list.
-            list.pop();
-            if snapshot.active {
-                let (first, last) = snapshot.schedule.terms.dates_anywhere(now);
-                for day in snapshot.days(first, last) {
-                    list.push(bitmap::field(day.date));
-                    list.push(bitmap::encode(&day, snapshot.version));
-                }
-            }
+            let list = list(snapshot, &names, now);
             arguments.push(serde_json::to_string(&list).expect("texts are JSON"));
         }
         if cache.said(&LOAD, &[key(cache)], &arguments).await? != "loaded" {
@@ -119,6 +120,26 @@ pub async fn load(
         }
     }
     Ok(true)
+}
+
+/// As `LOAD` takes it.
+fn list<'a>(
+    snapshot: &Snapshot,
+    names: &'a BTreeMap<Date, String>,
+    now: Timestamp,
+) -> Vec<Cow<'a, str>> {
+    let [version, zone, terms, _time_to_live] = head(snapshot);
+    let mut list: Vec<Cow<'a, str>> = [version, zone, terms].map(Cow::Owned).into();
+    if snapshot.active {
+        let (first, last) = snapshot.schedule.terms.dates_anywhere(now);
+        for day in snapshot.days(first, last) {
+            if let Some(name) = names.get(&day.date) {
+                list.push(Cow::Borrowed(name));
+                list.push(Cow::Owned(bitmap::encode(&day, snapshot.version)));
+            }
+        }
+    }
+    list
 }
 
 /// All that a generation has of each of them.

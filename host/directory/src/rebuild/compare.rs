@@ -8,7 +8,8 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use indicatif::ProgressBar;
 use serde::Deserialize;
 
-use super::{Range, Rebuild, bar, page};
+use super::answers::{Range, page};
+use super::{Rebuild, bar};
 
 /// Looks at those that are behind: who is seen at the same version each time does not get on.
 const LOOKS_MAX: u32 = 5;
