@@ -107,3 +107,45 @@ fn left(marks: &BTreeMap<(String, u32), u64>, consumers: &[Consumer]) -> u64 {
     });
     each.sum()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn partition(partition: u32, committed: Option<u64>, lag: Option<u64>) -> Consumer {
+        Consumer {
+            group: "praxis.search".into(),
+            topic: "events".into(),
+            partition,
+            committed,
+            end: None,
+            lag,
+        }
+    }
+
+    #[test]
+    fn what_came_after_the_marks_is_not_waited_for() {
+        let marks = [(("events".to_owned(), 0), 7), (("events".to_owned(), 1), 5)];
+        let marks = BTreeMap::from(marks);
+        let now = |first, second| {
+            left(
+                &marks,
+                &[
+                    partition(0, Some(first), Some(9)),
+                    partition(1, Some(second), Some(9)),
+                ],
+            )
+        };
+        assert_eq!(now(4, 5), 3);
+        assert_eq!(now(7, 3), 2);
+        assert_eq!(now(8, 5), 0);
+        // Nothing is left at all, wherever that is.
+        let none = [
+            partition(0, Some(0), Some(0)),
+            partition(1, Some(5), Some(1)),
+        ];
+        assert_eq!(left(&marks, &none), 0);
+        // What is not known is not done.
+        assert_eq!(left(&marks, &[partition(1, Some(5), None)]), 1);
+    }
+}
