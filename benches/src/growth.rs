@@ -262,7 +262,8 @@ fn audit(place: &Place, url: &str, token: &str) -> anyhow::Result<Audit> {
     })
 }
 
-async fn operator(url: &str) -> anyhow::Result<String> {
+/// A token of an operator.
+pub async fn operator(url: &str) -> anyhow::Result<String> {
     let answer = reqwest::Client::new()
         .post(format!("{url}/dev/token"))
         .json(&json!({ "sub": "growth", "roles": ["operator"] }))
@@ -297,7 +298,8 @@ async fn until_level(url: &str, token: &str) -> anyhow::Result<()> {
     }
 }
 
-fn run(command: &mut Command) -> anyhow::Result<()> {
+/// Runs it to its end.
+pub fn run(command: &mut Command) -> anyhow::Result<()> {
     let status = command
         .status()
         .with_context(|| format!("could not run {command:?}"))?;

@@ -21,6 +21,7 @@ mod looks;
 mod many;
 mod native;
 mod place;
+mod rebuild;
 mod select;
 mod start;
 mod templates;
@@ -111,6 +112,8 @@ enum Contestant {
     Bare(bare::Arguments),
     /// How all grows with the directory.
     Growth(growth::Arguments),
+    /// How long it takes to make the index and the bitmap anew.
+    Rebuild(rebuild::Arguments),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -125,6 +128,10 @@ fn main() -> anyhow::Result<()> {
             Some(Contestant::Growth(arguments)) => {
                 let place = Place::find(cli.host.as_deref())?;
                 growth::measure(&arguments, &place).await
+            }
+            Some(Contestant::Rebuild(arguments)) => {
+                let place = Place::find(cli.host.as_deref())?;
+                rebuild::measure(&arguments, &place).await
             }
             None => measure(&cli).await,
         }

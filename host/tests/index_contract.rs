@@ -7,6 +7,8 @@ mod tools;
 
 #[path = "index_contract/directory.rs"]
 mod directory;
+#[path = "index_contract/generations.rs"]
+mod generations;
 #[path = "index_contract/names.rs"]
 mod names;
 #[path = "index_contract/order.rs"]
@@ -26,3 +28,5 @@ mod agreement;
 mod on_embedded;
 #[path = "index_contract/on_opensearch.rs"]
 mod on_opensearch;
+#[path = "index_contract/restarts.rs"]
+mod restarts;

@@ -55,7 +55,7 @@ where status = 'held'
 group by practitioner_id, local_date
 ";
 
-type Hours = BTreeMap<Date, Mask>;
+pub type Hours = BTreeMap<Date, Mask>;
 
 /// Why a page can't be looked at.
 #[derive(Debug)]
@@ -136,7 +136,7 @@ async fn page(database: &Database, asked: &Asked, after: Option<Uuid>) -> Result
     Ok(report)
 }
 
-async fn lapsing(
+pub async fn lapsing(
     database: &Database,
     ids: &[String],
 ) -> Result<BTreeMap<String, Hours>, database::Error> {

@@ -1,4 +1,8 @@
-//! The cache of days: read in one round trip, written only by what is newer.
+//! The cache of days: read in one round trip, written only by what is newer, and in both generations
+//! where there are two.
+
+pub mod generations;
+mod scripts;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -7,10 +11,13 @@ use praxis_domain::bitmap;
 use praxis_domain::calendar::Day;
 use praxis_domain::terms::Terms;
 use praxis_domain::zone::Zone;
-use praxis_platform::cache::{Cache, Error, Script};
+use praxis_platform::cache::{Cache, Error};
 use praxis_platform::clock;
+use praxis_platform::days;
 use praxis_platform::snapshot::Snapshot;
 use uuid::Uuid;
+
+use scripts::{APPLY, CLAIM, FILL, HEAL, RELEASE, RESET};
 
 /// A hash lives this long and is then loaded anew, which also drops the days that are over.
 const HASH_TTL_SECONDS: i64 = 7 * 24 * 60 * 60;
@@ -42,7 +49,8 @@ pub enum Answer {
 pub enum Applied {
     /// It was the next one, or known already.
     UpToDate,
-    /// Events are missing before it, or all of them: load the practitioner from the database.
+    /// Events are missing before it, or all of them, in one generation at least: load the practitioner
+    /// from the database, and `catch_up`.
     Gap,
 }
 
@@ -63,122 +71,6 @@ pub enum Claim {
     /// Somebody looked just now: there is no such practitioner.
     NobodyThere,
 }
-
-/// ARGV: a token, its time to live. Says who has the claim.
-const CLAIM: Script = Script(
-    "
-    local held = redis.call('GET', KEYS[1])
-    if held then
-        return held
-    end
-    redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
-    return ARGV[1]
-    ",
-);
-
-/// ARGV: the token, what to leave in its place (empty: nothing), for how long. Of a claim that has
-/// run out nothing is touched: it may be another's.
-const RELEASE: Script = Script(
-    "
-    if redis.call('GET', KEYS[1]) ~= ARGV[1] then
-        return 'lost'
-    end
-    if ARGV[2] == '' then
-        redis.call('DEL', KEYS[1])
-    else
-        redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
-    end
-    return 'released'
-    ",
-);
-
-/// ARGV: the snapshot's version, the zone, the terms, the time to live, then pairs of date and
-/// `version,open,booked`. Fills the dates that are missing or older.
-const FILL: Script = Script(
-    "
-    local held = redis.call('HGET', KEYS[1], 'v')
-    if held and tonumber(ARGV[1]) < tonumber(held) then
-        return 'stale'
-    end
-    if not held then
-        redis.call('HSET', KEYS[1], 'v', ARGV[1], 'zone', ARGV[2])
-        redis.call('EXPIRE', KEYS[1], ARGV[4])
-    elseif redis.call('HGET', KEYS[1], 'zone') ~= ARGV[2] then
-        -- An event on its way has moved the practitioner: it starts the hash anew.
-        return 'stale'
-    end
-    redis.call('HSET', KEYS[1], 'terms', ARGV[3])
-    for i = 5, #ARGV, 2 do
-        local day = redis.call('HGET', KEYS[1], ARGV[i])
-        if not day or tonumber(string.match(day, '^%d+')) < tonumber(ARGV[1]) then
-            redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1])
-        end
-    end
-    return 'filled'
-    ",
-);
-
-/// ARGV: the event's version, then triples of date, hour bit and `1` booked or `0` free.
-const APPLY: Script = Script(
-    "
-    local held = redis.call('HGET', KEYS[1], 'v')
-    local version = tonumber(ARGV[1])
-    if not held or version > tonumber(held) + 1 then
-        return 'gap'
-    end
-    if version <= tonumber(held) then
-        return 'stale'
-    end
-    for i = 2, #ARGV, 3 do
-        local day = redis.call('HGET', KEYS[1], ARGV[i])
-        if day then
-            local loaded, open, booked = string.match(day, '^(%d+),(%d+),(%d+)$')
-            -- Equal: one event may change two hours of a date, and twice is once.
-            if tonumber(loaded) <= version then
-                local hour = tonumber(ARGV[i + 1])
-                if ARGV[i + 2] == '1' then
-                    booked = bit.bor(tonumber(booked), hour)
-                else
-                    booked = bit.band(tonumber(booked), bit.bnot(hour))
-                end
-                redis.call('HSET', KEYS[1], ARGV[i], ARGV[1] .. ',' .. open .. ',' .. booked)
-            end
-        end
-    end
-    redis.call('HSET', KEYS[1], 'v', ARGV[1])
-    return 'applied'
-    ",
-);
-
-/// ARGV: the snapshot's version, the zone, the terms, the time to live. Forgets every date that is older:
-/// they are loaded when somebody asks.
-const RESET: Script = Script(
-    "
-    local held = redis.call('HGET', KEYS[1], 'v')
-    if held and tonumber(ARGV[1]) < tonumber(held) then
-        return 'stale'
-    end
-    redis.call('DEL', KEYS[1])
-    redis.call('HSET', KEYS[1], 'v', ARGV[1], 'zone', ARGV[2], 'terms', ARGV[3])
-    redis.call('EXPIRE', KEYS[1], ARGV[4])
-    return 'reset'
-    ",
-);
-
-/// ARGV: the version that was seen (empty: none), the snapshot's version, the zone, the terms, the time
-/// to live. Not a mere DEL: whoever loaded an older snapshot meanwhile would find nothing newer there, and
-/// put it back.
-const HEAL: Script = Script(
-    "
-    if (redis.call('HGET', KEYS[1], 'v') or '') ~= ARGV[1] then
-        return 'changed'
-    end
-    redis.call('DEL', KEYS[1])
-    redis.call('HSET', KEYS[1], 'v', ARGV[2], 'zone', ARGV[3], 'terms', ARGV[4])
-    redis.call('EXPIRE', KEYS[1], ARGV[5])
-    return 'healed'
-    ",
-);
 
 /// The days of a practitioner that can be booked at `now`, as far as the cache has them all. How far
 /// ahead that is stands beside them.
@@ -216,8 +108,8 @@ pub async fn hash(cache: &Cache, practitioner: Uuid, dates: &[Date]) -> Result<H
         .map(str::to_owned)
         .to_vec();
     fields.extend(dates.iter().map(|date| bitmap::field(*date)));
-    let key = bitmap::key(cache.prefix(), practitioner);
-    let mut values = cache.fields(&key, &fields).await?.into_iter();
+    let values = days::fields(cache, practitioner, &fields).await?;
+    let mut values = values.into_iter();
     Ok(Hash {
         version: values.next().flatten(),
         zone: values.next().flatten(),
@@ -228,8 +120,8 @@ pub async fn hash(cache: &Cache, practitioner: Uuid, dates: &[Date]) -> Result<H
 
 /// The stream version up to which the cache is right; none where nothing is loaded.
 pub async fn version(cache: &Cache, practitioner: Uuid) -> Result<Option<String>, Error> {
-    let key = bitmap::key(cache.prefix(), practitioner);
-    let mut values = cache.fields(&key, &[bitmap::VERSION.to_owned()]).await?;
+    let version = [bitmap::VERSION.to_owned()];
+    let mut values = days::fields(cache, practitioner, &version).await?;
     Ok(values.pop().flatten())
 }
 
@@ -238,7 +130,7 @@ pub async fn claim(cache: &Cache, practitioner: Uuid) -> Result<Claim, Error> {
     let token = clock::new_id().to_string();
     let key = bitmap::claim_key(cache.prefix(), practitioner);
     let arguments = [token.clone(), CLAIM_TTL_MS.to_string()];
-    Ok(match cache.run(&CLAIM, &key, &arguments).await? {
+    Ok(match cache.said(&CLAIM, &[key], &arguments).await? {
         held if held == token => Claim::Ours(token),
         held if held == NOBODY => Claim::NobodyThere,
         _ => Claim::Others,
@@ -255,7 +147,7 @@ pub async fn release(
     let left = if is_there { "" } else { NOBODY };
     let key = bitmap::claim_key(cache.prefix(), practitioner);
     let arguments = [token.to_owned(), left.to_owned(), NOBODY_TTL_MS.to_string()];
-    cache.run(&RELEASE, &key, &arguments).await?;
+    cache.said(&RELEASE, &[key], &arguments).await?;
     Ok(())
 }
 
@@ -266,13 +158,13 @@ pub async fn fill(
     snapshot: &Snapshot,
     days: &[Day],
 ) -> Result<(), Error> {
-    let mut arguments = head(snapshot);
+    let mut arguments = head(snapshot).to_vec();
     for day in days {
         arguments.push(bitmap::field(day.date));
         arguments.push(bitmap::encode(day, snapshot.version));
     }
-    let key = bitmap::key(cache.prefix(), practitioner);
-    cache.run(&FILL, &key, &arguments).await?;
+    let keys = days::keys(cache, practitioner);
+    cache.said(&FILL, &keys, &arguments).await?;
     Ok(())
 }
 
@@ -289,17 +181,42 @@ pub async fn apply(
         arguments.push((1_u32 << change.hour).to_string());
         arguments.push(if change.booked { "1" } else { "0" }.to_owned());
     }
-    let key = bitmap::key(cache.prefix(), practitioner);
-    Ok(match cache.run(&APPLY, &key, &arguments).await?.as_str() {
-        "gap" => Applied::Gap,
-        _ => Applied::UpToDate,
+    let keys = days::keys(cache, practitioner);
+    let said = cache.said(&APPLY, &keys, &arguments).await?;
+    let has_gap = said.split(' ').any(|word| word == "gap");
+    Ok(match has_gap {
+        true => Applied::Gap,
+        false => Applied::UpToDate,
     })
 }
 
 /// Starts a practitioner anew at a snapshot: its days are loaded when somebody asks.
 pub async fn reset(cache: &Cache, practitioner: Uuid, snapshot: &Snapshot) -> Result<(), Error> {
-    let key = bitmap::key(cache.prefix(), practitioner);
-    cache.run(&RESET, &key, &head(snapshot)).await?;
+    start_anew(cache, practitioner, snapshot, "").await
+}
+
+/// As `reset`, in those generations only that are behind the snapshot.
+pub async fn catch_up(cache: &Cache, practitioner: Uuid, snapshot: &Snapshot) -> Result<(), Error> {
+    start_anew(cache, practitioner, snapshot, "older").await
+}
+
+async fn start_anew(
+    cache: &Cache,
+    practitioner: Uuid,
+    snapshot: &Snapshot,
+    which: &str,
+) -> Result<(), Error> {
+    let mut arguments = head(snapshot).to_vec();
+    arguments.push(which.to_owned());
+    let keys = days::keys(cache, practitioner);
+    let said = cache.said(&RESET, &keys, &arguments).await?;
+    // What is being built is to have its days before anybody asks.
+    let words: Vec<_> = said.split(' ').collect();
+    if let [_, "building", generation, _] = words[..]
+        && let Ok(generation) = generation.parse()
+    {
+        generations::load(cache, generation, &[(practitioner, snapshot)]).await?;
+    }
     Ok(())
 }
 
@@ -311,20 +228,21 @@ pub async fn heal(
     seen: Option<&str>,
     snapshot: &Snapshot,
 ) -> Result<bool, Error> {
-    let key = bitmap::key(cache.prefix(), practitioner);
+    let keys = days::keys(cache, practitioner);
     let mut arguments = vec![seen.unwrap_or_default().to_owned()];
     arguments.extend(head(snapshot));
-    Ok(cache.run(&HEAL, &key, &arguments).await? == "healed")
+    let said = cache.said(&HEAL, &keys, &arguments).await?;
+    Ok(said.split(' ').next() == Some("healed"))
 }
 
-fn head(snapshot: &Snapshot) -> Vec<String> {
+fn head(snapshot: &Snapshot) -> [String; 4] {
     let zone = if snapshot.active {
         snapshot.zone().name()
     } else {
         // Not active: nothing of theirs is answered from here.
         ""
     };
-    vec![
+    [
         snapshot.version.to_string(),
         zone.to_owned(),
         bitmap::encode_terms(snapshot.schedule.terms),

@@ -6,6 +6,7 @@ mod bitmap;
 mod explain;
 mod load;
 mod next_slot;
+mod rebuild;
 mod stream;
 mod updates;
 
@@ -36,6 +37,9 @@ async fn route(request: Request) -> Result<Answer, Problem> {
             return stream::get(&request, request::id(id)?).await;
         }
         (["v1", "ops", "audits", "availability"], _) => audit::answer(&request).await,
+        (["v1", "ops", "rebuilds", "availability", rest @ ..], _) => {
+            rebuild::answer(&request, rest).await
+        }
         (
             ["v1", "practitioners", _, "availability"]
             | [

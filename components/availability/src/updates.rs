@@ -110,7 +110,7 @@ async fn apply(
     let cache = Cache::open().await?;
     match bitmap::apply(&cache, practitioner, stream_version, changes).await? {
         Applied::UpToDate => Ok(()),
-        Applied::Gap => bitmap::reset(&cache, practitioner, snapshot).await,
+        Applied::Gap => bitmap::catch_up(&cache, practitioner, snapshot).await,
     }
 }
 

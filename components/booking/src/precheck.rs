@@ -5,6 +5,7 @@ use praxis_domain::bitmap;
 use praxis_domain::slot::Slot;
 use praxis_domain::zone::Zone;
 use praxis_platform::cache::{Cache, Error};
+use praxis_platform::days;
 use uuid::Uuid;
 
 /// Whether the bitmap has the slot as booked. Not loaded, or not reached: no.
@@ -28,9 +29,8 @@ async fn look(practitioner: Uuid, slot_start: Timestamp) -> Result<bool, Error> 
     ];
     let mut fields = vec![bitmap::ZONE.to_owned()];
     fields.extend(dates.iter().map(|date| bitmap::field(*date)));
-    let key = bitmap::key(cache.prefix(), practitioner);
-    let values = cache.fields(&key, &fields).await?;
-    let [Some(zone), days @ ..] = values.as_slice() else {
+    let values = days::fields(&cache, practitioner, &fields).await?;
+    let [Some(zone), of_days @ ..] = values.as_slice() else {
         return Ok(false);
     };
     let Some(slot) = slot_of(zone, slot_start) else {
@@ -38,7 +38,7 @@ async fn look(practitioner: Uuid, slot_start: Timestamp) -> Result<bool, Error> 
     };
     let day = dates
         .iter()
-        .zip(days)
+        .zip(of_days)
         .find(|(date, _)| **date == slot.date());
     let day = day.and_then(|(date, value)| bitmap::decode(*date, value.as_deref()?));
     Ok(day.is_some_and(|day| day.booked.contains(slot.hour())))

@@ -17,12 +17,30 @@ pub const ZONE: &str = "zone";
 /// The field that holds how soon and how far ahead the practitioner can be booked.
 pub const TERMS: &str = "terms";
 
-/// The hash's key. The braces keep a practitioner on one node of a cluster.
+/// The generation that the hashes begin with.
+pub const GENERATION_FIRST: u64 = 1;
+
+/// The key of the hash in the first generation.
 pub fn key(prefix: &str, practitioner: Uuid) -> String {
     format!("{prefix}:{{{practitioner}}}:days")
 }
 
-/// The key of the turn to load a practitioner, on the same node.
+/// The key of the hash in any generation.
+pub fn key_of(prefix: &str, practitioner: Uuid, generation: u64) -> String {
+    let first = key(prefix, practitioner);
+    match generation {
+        GENERATION_FIRST => first,
+        later => format!("{first}:{later}"),
+    }
+}
+
+/// The key of the hash that says which generations there are: `current`, and perhaps `beside` with its
+/// `role`. Nothing: the first one answers.
+pub fn generations_key(prefix: &str) -> String {
+    format!("{prefix}:generations")
+}
+
+/// The key of the turn to load a practitioner.
 pub fn claim_key(prefix: &str, practitioner: Uuid) -> String {
     format!("{prefix}:{{{practitioner}}}:loading")
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::Date;
 
-use crate::mask::{HOURS_PER_DAY, Mask};
+use crate::mask::Mask;
 use crate::slot::Slot;
 use crate::terms::Terms;
 use crate::zone::Zone;
@@ -69,7 +69,10 @@ impl Schedule {
     /// The hours that can be booked on a date, if nobody has booked yet, and as far as the clock
     /// allows it (`terms`).
     pub fn open(&self, date: Date) -> Mask {
-        self.said(date) & existing(date, &self.zone)
+        // Only of those: a zone is asked for each.
+        let said = self.said(date).hours();
+        said.filter(|hour| exists(date, *hour, &self.zone))
+            .collect()
     }
 
     /// What closes an hour that the week of its date has.
@@ -126,11 +129,9 @@ fn monday_first(date: Date) -> usize {
     usize::try_from(date.weekday().to_monday_zero_offset()).expect("an offset is 0 to 6")
 }
 
-/// The hours that a date has: all but those that daylight saving skips.
-fn existing(date: Date, zone: &Zone) -> Mask {
-    (0..HOURS_PER_DAY)
-        .filter(|hour| Slot::at(date, *hour, zone).is_some())
-        .collect()
+/// Daylight saving skips hours.
+fn exists(date: Date, hour: u8, zone: &Zone) -> bool {
+    Slot::at(date, hour, zone).is_some()
 }
 
 #[cfg(test)]

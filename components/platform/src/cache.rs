@@ -23,8 +23,8 @@ pub struct Cache {
     prefix: String,
 }
 
-/// A Lua script, which runs as one step.
-pub struct Script(pub &'static str);
+/// A Lua script, which runs as one step; its parts one after the other.
+pub struct Script(pub &'static [&'static str]);
 
 impl Cache {
     pub async fn open() -> Result<Self, Error> {
@@ -39,43 +39,48 @@ impl Cache {
         &self.prefix
     }
 
-    /// The fields of a hash, in order, in one round trip; none for each that is not there.
-    pub async fn fields(&self, key: &str, fields: &[String]) -> Result<Vec<Option<String>>, Error> {
-        let arguments = std::iter::once(key).chain(fields.iter().map(String::as_str));
-        let values = self.execute("HMGET", arguments.map(text).collect()).await?;
-        if values.len() != fields.len() {
-            let detail = format!("HMGET gave {} of {} values", values.len(), fields.len());
-            return Err(Error::Broken(detail));
-        }
-        Ok(values.into_iter().map(into_text).collect())
-    }
-
-    /// Runs a script on one key and gives its answer, a status or a text.
+    /// Runs a script and gives its answer, lists in lists as one list; none for each nil.
     pub async fn run(
         &self,
         script: &Script,
-        key: &str,
+        keys: &[String],
         arguments: &[String],
-    ) -> Result<String, Error> {
-        let digest = sha1_smol::Sha1::from(script.0).digest().to_string();
+    ) -> Result<Vec<Option<String>>, Error> {
+        let source = script.0.concat();
+        let digest = sha1_smol::Sha1::from(&source).digest().to_string();
+        let count = keys.len().to_string();
         let with = |first: &str| {
-            let head = [text(first), text("1"), text(key)];
-            head.into_iter()
-                .chain(arguments.iter().map(|argument| text(argument)))
-                .collect()
+            let head = [text(first), text(&count)].into_iter();
+            let rest = keys.iter().chain(arguments).map(|argument| text(argument));
+            head.chain(rest).collect()
         };
         let answer = match self.execute("EVALSHA", with(&digest)).await {
             // The server was restarted, or has never seen it.
             Err(Error::Broken(cause)) if cause.to_uppercase().contains("NOSCRIPT") => {
-                self.execute("EVAL", with(script.0)).await?
+                self.execute("EVAL", with(&source)).await?
             }
             answer => answer?,
         };
-        answer
-            .into_iter()
-            .next()
-            .and_then(into_text)
-            .ok_or_else(|| Error::Broken("the script gave no answer".into()))
+        Ok(answer.into_iter().map(into_text).collect())
+    }
+
+    /// As `run`, of a script that says one word or sentence.
+    pub async fn said(
+        &self,
+        script: &Script,
+        keys: &[String],
+        arguments: &[String],
+    ) -> Result<String, Error> {
+        let answer = self.run(script, keys, arguments).await?;
+        let first = answer.into_iter().next().flatten();
+        first.ok_or_else(|| Error::Broken("the script gave no answer".into()))
+    }
+
+    /// Takes keys away; not all need to be there.
+    pub async fn unlink(&self, keys: &[String]) -> Result<(), Error> {
+        let keys = keys.iter().map(|key| text(key)).collect();
+        self.execute("UNLINK", keys).await?;
+        Ok(())
     }
 
     async fn execute(

@@ -59,6 +59,7 @@ impl From<index::Error> for Failure {
     fn from(error: index::Error) -> Self {
         match error {
             index::Error::Unavailable => Self::Retry("the index is unavailable".into()),
+            index::Error::Conflict(which) => Self::Retry(which),
             index::Error::NotGranted(name) => {
                 Self::Reject(format!("the index {name} is not granted"))
             }

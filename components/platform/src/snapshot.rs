@@ -14,7 +14,7 @@ use praxis_domain::zone::Zone;
 use serde::Deserialize;
 use uuid::Uuid;
 
-use crate::database::{self, Database, Row};
+use crate::database::{self, Database, ParameterValue, Row};
 
 /// $1 practitioner; $2 and $3 the first and the last local date. No row: there is none of this id.
 pub const SNAPSHOT: &str = "
@@ -67,6 +67,9 @@ from practitioners p
 where p.id = $1::uuid
 ";
 
+/// How `SNAPSHOT` names its one practitioner.
+const ONE: &str = "where p.id = $1::uuid";
+
 /// What is known of a practitioner's time between two local dates.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Snapshot {
@@ -98,6 +101,39 @@ impl Snapshot {
         ];
         let row = database.row(SNAPSHOT, parameters).await?;
         row.as_ref().map(read).transpose()
+    }
+
+    /// Loads the practitioners of a range of ids, those behind `after` and up to `until`, `limit` of them at
+    /// most: each at one moment, and all of them in one statement.
+    pub async fn load_range(
+        database: &Database,
+        (after, until): (Option<Uuid>, Option<Uuid>),
+        limit: u32,
+        (from, to): (Date, Date),
+    ) -> Result<Vec<(Uuid, Self)>, database::Error> {
+        // One text, so that nobody is read in two ways. Not "or $1 is null": a plan for both is a walk
+        // from the first id on.
+        let behind = if after.is_some() {
+            "p.id > $1::uuid"
+        } else {
+            "$1::uuid is null"
+        };
+        let statement = SNAPSHOT
+            .replacen("select\n", "select\n    p.id::text as id,\n", 1)
+            .replace(
+                ONE,
+                &format!("where {behind}\n    and p.id <= $4::uuid\norder by p.id\nlimit $5::int"),
+            );
+        let parameters = vec![
+            database::optional(after, database::uuid),
+            database::date(from),
+            database::date(to),
+            database::uuid(until.unwrap_or(Uuid::max())),
+            ParameterValue::Int32(i32::try_from(limit).unwrap_or(i32::MAX)),
+        ];
+        let rows = database.rows(&statement, parameters).await?;
+        let rows = rows.iter().map(|row| Ok((row.parse("id")?, read(row)?)));
+        rows.collect()
     }
 
     /// Loads every day that can be booked at `now`, wherever the practitioner is.

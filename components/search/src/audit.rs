@@ -9,7 +9,7 @@ use praxis_platform::audit::{Asked, Looked, Range, Report, next_page, note_behin
 use praxis_platform::database::{self, Database, ParameterValue, Row};
 use praxis_platform::events::{Delivery, Failure};
 use praxis_platform::index::documents::{
-    Content, Replaced, Replacement, SourceVersion, replace, scan,
+    Content, Document as Held, Replaced, Replacement, SourceVersion, replace, scan,
 };
 use praxis_platform::index::{self, GeoPoint, Value};
 use praxis_platform::problem::Problem;
@@ -27,15 +27,15 @@ const COMPONENT: &str = "search";
 
 /// Why a page can't be looked at.
 #[derive(Debug)]
-enum Failed {
+pub enum Failed {
     Index(index::Error),
     Database(database::Error),
 }
 
 /// What a document is healed with: what it was, and what it should be.
-struct Truth {
-    seen: Option<Content>,
-    expected: Option<Content>,
+pub struct Truth {
+    pub seen: Option<Content>,
+    pub expected: Option<Content>,
 }
 
 /// 503 while the index or the database is away.
@@ -60,44 +60,14 @@ pub async fn tick(delivery: &Delivery) -> Result<(), Failure> {
 /// Documents and practitioners side by side, in the order of their ids: the documents were read first.
 async fn page(database: &Database, asked: &Asked) -> Result<Report, Failed> {
     let after = asked.after.as_deref();
-    let limit = asked.limit as usize;
     let held = scan(INDEX.to_owned(), asked.after.clone(), asked.limit).await?;
-    let truths = truths(database, after, asked.limit).await?;
-    // A page that is full says nothing of what is behind its last id.
-    let end_of_held = held.last().filter(|_| held.len() == limit);
-    let end_of_truths = truths.last_key_value().filter(|_| truths.len() == limit);
-    let ends = [
-        end_of_held.map(|document| document.id.clone()),
-        end_of_truths.map(|(id, _)| id.clone()),
-    ];
-    let to = ends.into_iter().flatten().min();
-    let is_on_page = |id: &str| to.as_deref().is_none_or(|to| id <= to);
-    let mut both: BTreeMap<String, Truth> = BTreeMap::new();
-    for document in held {
-        both.insert(
-            document.id,
-            Truth {
-                seen: Some(document.content),
-                expected: None,
-            },
-        );
-    }
-    for (id, expected) in truths {
-        let truth = both.entry(id).or_insert(Truth {
-            seen: None,
-            expected: None,
-        });
-        truth.expected = Some(expected);
-    }
-    let both = both.into_iter().filter(|(id, _)| is_on_page(id));
+    let (both, to) = side_by_side(database, held, after, asked.limit).await?;
     let mut looked: Vec<Looked<Truth>> = both
+        .into_iter()
         .map(|(id, with)| Looked {
             id,
             store: Store::Document,
-            verdict: document::compare(
-                with.seen.as_ref().map(read).as_ref(),
-                with.expected.as_ref().map(read).as_ref(),
-            ),
+            verdict: with.verdict(),
             with,
         })
         .collect();
@@ -118,6 +88,54 @@ async fn page(database: &Database, asked: &Asked) -> Result<Report, Failed> {
     Ok(report)
 }
 
+impl Truth {
+    pub fn verdict(&self) -> Verdict {
+        document::compare(
+            self.seen.as_ref().map(read).as_ref(),
+            self.expected.as_ref().map(read).as_ref(),
+        )
+    }
+}
+
+/// Each document of a scan from `after` on with what it should be, as far as both are known, and up to
+/// which id that is; none: to the end.
+pub async fn side_by_side(
+    database: &Database,
+    held: Vec<Held>,
+    after: Option<&str>,
+    limit: u32,
+) -> Result<(BTreeMap<String, Truth>, Option<String>), Failed> {
+    let truths = truths(database, after, limit).await?;
+    let limit = limit as usize;
+    // A page that is full says nothing of what is behind its last id.
+    let end_of_held = held.last().filter(|_| held.len() == limit);
+    let end_of_truths = truths.last_key_value().filter(|_| truths.len() == limit);
+    let ends = [
+        end_of_held.map(|document| document.id.clone()),
+        end_of_truths.map(|(id, _)| id.clone()),
+    ];
+    let to = ends.into_iter().flatten().min();
+    let mut both: BTreeMap<String, Truth> = BTreeMap::new();
+    for document in held {
+        both.insert(
+            document.id,
+            Truth {
+                seen: Some(document.content),
+                expected: None,
+            },
+        );
+    }
+    for (id, expected) in truths {
+        let truth = both.entry(id).or_insert(Truth {
+            seen: None,
+            expected: None,
+        });
+        truth.expected = Some(expected);
+    }
+    both.retain(|id, _| to.as_ref().is_none_or(|to| id <= to));
+    Ok((both, to))
+}
+
 /// False: it has changed since it was looked at, and the next look says whether it is right.
 async fn heal(id: &str, truth: Truth) -> Result<bool, Failed> {
     let replacement = Replacement {
@@ -130,7 +148,7 @@ async fn heal(id: &str, truth: Truth) -> Result<bool, Failed> {
 }
 
 /// The documents as they should be, of practitioners behind `after`.
-async fn truths(
+pub async fn truths(
     database: &Database,
     after: Option<&str>,
     limit: u32,
@@ -155,19 +173,24 @@ async fn truths(
             extract(epoch from n.next_available_slot)::bigint as next_slot
         from practitioners p
         left join next_slots n on n.practitioner_id = p.id
-        where ($1::uuid is null or p.id > $1::uuid)
-            and ($2::text is null or p.id::text collate \"C\" > $2::text)
+        where $BEHIND
         order by p.id
-        limit $3::int";
+        limit $2::int";
     let id = after.and_then(|after| Uuid::try_parse(after).ok());
-    // A document that is nobody's may have any id.
-    let text = after.filter(|_| id.is_none());
-    let parameters = vec![
-        database::optional(id, database::uuid),
-        database::optional(text, database::text),
-        ParameterValue::Int32(i32::try_from(limit).unwrap_or(i32::MAX)),
-    ];
-    let rows = database.rows(TRUTHS, parameters).await?;
+    // Not all in one, with "or … is null": a plan for all is a walk from the first id on.
+    let behind = match (id, after) {
+        (Some(_), _) => "p.id > $1::uuid",
+        // A document that is nobody's may have any id.
+        (None, Some(_)) => "p.id::text collate \"C\" > $1::text",
+        (None, None) => "$1::text is null",
+    };
+    let after = match id {
+        Some(id) => database::uuid(id),
+        None => database::optional(after, database::text),
+    };
+    let limit = ParameterValue::Int32(i32::try_from(limit).unwrap_or(i32::MAX));
+    let statement = TRUTHS.replace("$BEHIND", behind);
+    let rows = database.rows(&statement, vec![after, limit]).await?;
     rows.iter()
         .map(|row| Ok((row.get("id")?, truth(row)?)))
         .collect()

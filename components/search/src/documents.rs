@@ -2,6 +2,7 @@
 //! their own: the profile, and the next free slot. What is older than what is held is not applied,
 //! so that a redelivery or a replay changes nothing.
 
+use praxis_domain::audit::document::NEXT_SLOT;
 use praxis_domain::event::{self, AVAILABILITY_CHANGED, AVAILABILITY_EVENTS, PRACTITIONER_EVENTS};
 use praxis_platform::database::{self, Database};
 use praxis_platform::events::{self, Delivery, Event, Failure};
@@ -82,33 +83,45 @@ async fn profile_of(event: &Event) -> Result<Change, Failure> {
     let database = Database::open().await?;
     let row = database.row(LOAD, vec![database::uuid(id)]).await?;
     let row = row.ok_or_else(|| Failure::Reject(format!("there is no practitioner {id}")))?;
-    let mut fields = profile::fields(&row)?;
+    Ok(of_profile(
+        id.to_string(),
+        profile::version(row.get("profile_version")?)?,
+        profile::fields(&row)?,
+    ))
+}
+
+/// A profile as the document has it from now on.
+pub fn of_profile(id: String, version: u64, mut fields: Vec<Field>) -> Change {
     // What was taken back.
     for name in profile::OPTIONAL {
         if fields.iter().all(|field| field.name != name) {
             fields.push(field(name, Value::Absent));
         }
     }
-    Ok(Change {
-        id: id.to_string(),
+    Change {
+        id,
         source: PROFILE.to_owned(),
-        version: profile::version(row.get("profile_version")?)?,
+        version,
         fields,
-    })
+    }
 }
 
 fn availability(event: &Event) -> Result<Change, Failure> {
     let news: event::AvailabilityChanged = events::payload(event)?;
-    let next = match news.next_available_slot {
-        Some(slot) => Value::Date(slot.as_millisecond()),
-        None => Value::Absent,
-    };
-    Ok(Change {
-        id: news.practitioner_id.to_string(),
+    let next = news.next_available_slot;
+    let next = next.map(|slot| Value::Date(slot.as_millisecond()));
+    let id = news.practitioner_id.to_string();
+    Ok(of_next_slot(id, event.stream_version, next))
+}
+
+/// The next free slot as the document has it from now on.
+pub fn of_next_slot(id: String, version: u64, next: Option<Value>) -> Change {
+    Change {
+        id,
         source: AVAILABILITY.to_owned(),
-        version: event.stream_version,
-        fields: vec![field("next_available_slot", next)],
-    })
+        version,
+        fields: vec![field(NEXT_SLOT, next.unwrap_or(Value::Absent))],
+    }
 }
 
 pub fn field(name: &str, value: Value) -> Field {

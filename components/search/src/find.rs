@@ -87,6 +87,7 @@ fn refused(error: index::Error, search: &Search) -> Problem {
         index::Error::Invalid(_)
         | index::Error::NotGranted(_)
         | index::Error::BadField(_)
+        | index::Error::Conflict(_)
         | index::Error::Unavailable => error.into(),
     }
 }

@@ -5,6 +5,7 @@ mod documents;
 mod facets;
 mod find;
 mod profile;
+mod rebuild;
 mod specialties;
 
 use praxis_domain::event;
@@ -27,6 +28,9 @@ async fn route(request: Request) -> Result<Response, Problem> {
         (["v1", "practitioners", "search"], Method::GET) => find::get(&request).await,
         (["v1", "specialties"], Method::GET) => specialties::get(&request),
         (["v1", "ops", "audits", "search"], _) => audit::answer(&request).await,
+        (["v1", "ops", "rebuilds", "search", rest @ ..], _) => {
+            rebuild::answer(&request, rest).await
+        }
         (["v1", "practitioners", "search"] | ["v1", "specialties"], _) => {
             Err(Problem::method_not_allowed("GET"))
         }

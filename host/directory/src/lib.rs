@@ -9,6 +9,7 @@ mod demo;
 mod examples;
 mod hours;
 mod import;
+mod rebuild;
 
 pub use examples::examples;
 pub use import::{BadLine, Report, import_ndjson};
@@ -50,6 +51,8 @@ pub enum Command {
     DemoDirectory(demo::Arguments),
     /// Hold the bitmap, the next free slots and the search against the database, and name what differs.
     Audit(audit::Arguments),
+    /// Make the index of the search or the bitmap anew, beside the one that answers, and switch.
+    Rebuild(rebuild::Arguments),
     /// Search, look and book at a steady rate, and say how long it takes.
     Bench(bench::Arguments),
 }
@@ -60,6 +63,7 @@ pub async fn run(command: Command) -> anyhow::Result<()> {
         Command::Import(arguments) => import::run(arguments).await,
         Command::DemoDirectory(arguments) => demo::run(&arguments),
         Command::Audit(arguments) => audit::run(arguments).await,
+        Command::Rebuild(arguments) => rebuild::run(arguments).await,
         Command::Bench(arguments) => bench::run(arguments).await,
     }
 }

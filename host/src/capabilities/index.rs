@@ -20,6 +20,7 @@ use async_trait::async_trait;
 pub use bindings::praxis::index::documents::{
     Change, Content, Document, Outcome, Replaced, Replacement, SourceVersion,
 };
+pub use bindings::praxis::index::generations::{Beside, Role, State as Generations};
 pub use bindings::praxis::index::search::{
     Clause, Counts, DateRange, DatesFacet, Facet, Factor, Flag, Gauss, GeoDistance, Hit,
     NumberValue, Order, Page, Query, Terms, ValueCount, ValuesFacet, Words, WordsMatch,
@@ -68,8 +69,74 @@ pub trait Index: Send + Sync {
         after: Option<&Position>,
     ) -> Result<Found, Error>;
 
+    /// Which generation answers, and which stands beside it. What [`Index::apply`] and
+    /// [`Index::replace`] write, they write to both; all else is of the one that answers. A
+    /// replacement is made in the one beside, too, if the document is there as it was seen.
+    async fn generations(&self, index: &str) -> Result<Generations, Error>;
+
+    /// Begins an empty generation. When this returns, nobody writes any more without writing there.
+    async fn begin(&self, index: &str) -> Result<u64, Error>;
+
+    /// As [`Index::apply`], into the generation that is being built and no other.
+    async fn load(
+        &self,
+        index: &str,
+        generation: u64,
+        changes: &[Change],
+    ) -> Result<Vec<Outcome>, Error>;
+
+    /// As [`Index::scan`], of that generation.
+    async fn scan_of(
+        &self,
+        index: &str,
+        generation: u64,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<Document>, Error>;
+
+    /// The one beside and the one that answers change places, for all at one moment; the latter is
+    /// kept as the previous one.
+    async fn switch(&self, index: &str, generation: u64) -> Result<(), Error>;
+
+    /// Takes away the one beside.
+    async fn remove(&self, index: &str, generation: u64) -> Result<(), Error>;
+
     /// Whether it can answer now.
     async fn health(&self) -> Result<(), Error>;
+}
+
+/// The generation that every index begins with.
+const GENERATION_FIRST: u64 = 1;
+
+/// The number of the next generation, where there is room for one.
+fn next_generation(state: &Generations) -> Result<u64, Error> {
+    let generation = state.current + 1;
+    match state.beside {
+        None => Ok(generation),
+        Some(_) => Err(conflict(generation, "free to begin", state)),
+    }
+}
+
+/// What a generation is called for, and which there are: for errors.
+fn conflict(generation: u64, wanted: &str, state: &Generations) -> Error {
+    Error::Conflict(format!(
+        "generation {generation} is not {wanted}: {}",
+        shown(state)
+    ))
+}
+
+fn shown(state: &Generations) -> String {
+    let current = state.current;
+    match state.beside {
+        None => format!("generation {current} answers, and there is none beside it"),
+        Some(Beside { generation, role }) => {
+            let role = match role {
+                Role::Building => "being built",
+                Role::Previous => "kept as the previous one",
+            };
+            format!("generation {current} answers, and {generation} is {role}")
+        }
+    }
 }
 
 /// What [`Index::search`] found.
@@ -100,6 +167,9 @@ pub enum Error {
     /// Try later.
     #[error("the index is unavailable")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Look which generations there are.
+    #[error("{0}")]
+    Conflict(String),
 }
 
 impl Error {
@@ -191,6 +261,80 @@ impl Indexes {
             facets: found.facets,
             next: found.next.map(|last| last.encode(search)),
         })
+    }
+
+    /// Which generations there are.
+    pub async fn generations(&self, index: &str) -> Result<Generations, Error> {
+        self.schema(index)?;
+        self.product.generations(index).await
+    }
+
+    /// Begins a generation, as [`Index::begin`] does.
+    ///
+    /// # Errors
+    /// `Conflict` where one stands beside the current one already.
+    pub async fn begin(&self, index: &str) -> Result<u64, Error> {
+        self.schema(index)?;
+        let begun = self.product.begin(index).await?;
+        tracing::info!(index, index.generation = begun, "a generation is begun");
+        Ok(begun)
+    }
+
+    /// Fills the generation that is being built.
+    ///
+    /// # Errors
+    /// `Invalid` and `BadField` before anything is applied; `Conflict` where it is not this one that
+    /// is being built.
+    pub async fn load(
+        &self,
+        index: &str,
+        generation: u64,
+        changes: &[Change],
+    ) -> Result<Vec<Outcome>, Error> {
+        self.schema(index)?.check_load(changes)?;
+        self.product.load(index, generation, changes).await
+    }
+
+    /// Documents of one generation by their ids, as [`Index::scan_of`] gives them.
+    ///
+    /// # Errors
+    /// `Conflict` where there is no such generation.
+    pub async fn scan_of(
+        &self,
+        index: &str,
+        generation: u64,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<Document>, Error> {
+        self.schema(index)?;
+        schema::check_scan(after, limit)?;
+        self.product.scan_of(index, generation, after, limit).await
+    }
+
+    /// Lets the generation beside answer, as [`Index::switch`] does.
+    ///
+    /// # Errors
+    /// `Conflict` where it is not this one that stands beside.
+    pub async fn switch(&self, index: &str, generation: u64) -> Result<(), Error> {
+        self.schema(index)?;
+        self.product.switch(index, generation).await?;
+        tracing::info!(
+            index,
+            index.generation = generation,
+            "it answers from now on"
+        );
+        Ok(())
+    }
+
+    /// Takes away the generation beside, as [`Index::remove`] does.
+    ///
+    /// # Errors
+    /// `Conflict` where it is not this one that stands beside.
+    pub async fn remove(&self, index: &str, generation: u64) -> Result<(), Error> {
+        self.schema(index)?;
+        self.product.remove(index, generation).await?;
+        tracing::info!(index, index.generation = generation, "it is gone");
+        Ok(())
     }
 
     /// Whether the product can answer now.

@@ -52,6 +52,7 @@ pub const OFFERS: &[Offer] = &[
         "publishes = [\"…\"]",
     ),
     offer("praxis:index/documents", "0.1.0", TOOL, INDEXES),
+    offer("praxis:index/generations", "0.1.0", TOOL, INDEXES),
     offer("praxis:index/search", "0.1.0", TOOL, INDEXES),
     offer(
         "praxis:delivery/email",

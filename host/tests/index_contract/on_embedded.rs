@@ -7,7 +7,7 @@ use praxis_host::capabilities::index::{Outcome, Replaced, Replacement};
 use tempfile::TempDir;
 
 use crate::shops::*;
-use crate::{names, order, refusals, suite, whole};
+use crate::{generations, names, order, refusals, suite, whole};
 
 fn folder() -> TempDir {
     tempfile::tempdir().unwrap()
@@ -179,6 +179,30 @@ async fn a_document_is_replaced_if_it_is_as_it_was_seen() {
 async fn a_document_is_made_or_removed_by_replacing() {
     let folder = folder();
     whole::a_document_is_made_or_removed_by_replacing(embedded(folder.path())).await;
+}
+
+#[tokio::test]
+async fn one_answers_while_another_is_built() {
+    let folder = folder();
+    generations::one_answers_while_another_is_built(embedded(folder.path())).await;
+}
+
+#[tokio::test]
+async fn a_switch_can_be_undone_and_has_lost_nothing() {
+    let folder = folder();
+    generations::a_switch_can_be_undone_and_has_lost_nothing(embedded(folder.path())).await;
+}
+
+#[tokio::test]
+async fn there_is_one_beside_at_most_and_it_is_named() {
+    let folder = folder();
+    generations::there_is_one_beside_at_most_and_it_is_named(embedded(folder.path())).await;
+}
+
+#[tokio::test]
+async fn a_replacement_goes_into_both() {
+    let folder = folder();
+    generations::a_replacement_goes_into_both(embedded(folder.path())).await;
 }
 
 #[tokio::test]

@@ -2,12 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use praxis_host::capabilities::index::{Error, Indexes, Outcome};
+use praxis_host::capabilities::index::{Error, Indexes, Outcome, Role};
 use praxis_servers::Server;
 use tempfile::TempDir;
 
 use crate::shops::*;
-use crate::{names, order, refusals, suite, whole};
+use crate::{generations, names, order, refusals, suite, whole};
 
 /// The server stops when this is dropped.
 async fn new() -> (Indexes, Server, TempDir) {
@@ -195,6 +195,70 @@ async fn another_host_finds_the_same_documents() {
         .await
         .unwrap();
     assert_eq!(stale, [Outcome::Stale]);
+}
+
+#[tokio::test]
+async fn one_answers_while_another_is_built() {
+    let (indexes, _server, _folder) = new().await;
+    generations::one_answers_while_another_is_built(indexes).await;
+}
+
+#[tokio::test]
+async fn a_switch_can_be_undone_and_has_lost_nothing() {
+    let (indexes, _server, _folder) = new().await;
+    generations::a_switch_can_be_undone_and_has_lost_nothing(indexes).await;
+}
+
+#[tokio::test]
+async fn there_is_one_beside_at_most_and_it_is_named() {
+    let (indexes, _server, _folder) = new().await;
+    generations::there_is_one_beside_at_most_and_it_is_named(indexes).await;
+}
+
+#[tokio::test]
+async fn a_replacement_goes_into_both() {
+    let (indexes, _server, _folder) = new().await;
+    generations::a_replacement_goes_into_both(indexes).await;
+}
+
+#[tokio::test]
+async fn another_host_writes_into_what_is_being_built() {
+    let (indexes, server, _folder) = new().await;
+    let other = opensearch(&server.url());
+    // Both know that there is one.
+    apply(&indexes, &[shop("a", 1, vec![trade("bakery")])]).await;
+    apply(&other, &[shop("b", 1, vec![trade("bakery")])]).await;
+    let built = indexes.begin(SHOPS).await.unwrap();
+    apply(&other, &[shop("c", 1, vec![trade("bakery")])]).await;
+    assert_eq!(generations::held(&indexes, built).await, ["c"]);
+    for (id, host) in [("a", &other), ("b", &indexes)] {
+        generations::load(host, built, id, 1, "bakery").await;
+    }
+    generations::is_conflict(other.begin(SHOPS).await);
+    other.switch(SHOPS, built).await.unwrap();
+    generations::is_conflict(indexes.switch(SHOPS, built).await);
+    apply(&indexes, &[shop("d", 1, vec![trade("bakery")])]).await;
+    assert_eq!(found(&indexes, &all()).await, ["a", "b", "c", "d"]);
+    assert_eq!(found(&other, &all()).await, ["a", "b", "c", "d"]);
+    // The first has no alias to tell of it, and is there no more.
+    indexes.remove(SHOPS, 1).await.unwrap();
+    let third = opensearch(&server.url());
+    assert_eq!(found(&third, &all()).await, ["a", "b", "c", "d"]);
+    assert_eq!(generations::state(&third).await, generations::alone(built));
+}
+
+#[tokio::test]
+async fn a_host_that_can_not_look_does_not_write() {
+    let (indexes, mut server, _folder) = new().await;
+    apply(&indexes, &[shop("a", 1, vec![trade("bakery")])]).await;
+    indexes.begin(SHOPS).await.unwrap();
+    let building = generations::beside(1, 2, Role::Building);
+    assert_eq!(generations::state(&indexes).await, building);
+    server.kill().await;
+    let applied = indexes.apply(SHOPS, &[shop("b", 1, vec![])]).await;
+    assert!(matches!(applied, Err(Error::Unavailable(_))), "{applied:?}");
+    let state = indexes.generations(SHOPS).await;
+    assert!(matches!(state, Err(Error::Unavailable(_))), "{state:?}");
 }
 
 #[tokio::test]

@@ -72,7 +72,7 @@ async fn audit(operator: &Api, method: Method) -> Found {
     found
 }
 
-async fn finds_nothing(operator: &Api) {
+pub async fn finds_nothing(operator: &Api) {
     eventually(SOON, "the audit finds nothing", async || {
         audit(operator, Method::GET).await.nothing()
     })
@@ -116,7 +116,7 @@ async fn set(world: &World, practitioner: &Practitioner, field: &str, value: &st
     let _: i64 = command(world, redis::cmd("HSET").arg(key).arg(field).arg(value)).await;
 }
 
-async fn import<const N: usize>(world: &World, names: [&str; N]) -> [Practitioner; N] {
+pub async fn import<const N: usize>(world: &World, names: [&str; N]) -> [Practitioner; N] {
     let practitioners = names.map(Practitioner::in_berlin);
     world
         .import(&practitioners.iter().collect::<Vec<_>>())

@@ -18,6 +18,7 @@ mod live;
 mod page;
 mod person;
 mod race;
+mod rebuild;
 mod refill;
 mod reminders;
 mod rules;

@@ -7,6 +7,7 @@ wasmtime::component::bindgen!({
         package praxis:host;
         world index {
             import praxis:index/documents@0.1.0;
+            import praxis:index/generations@0.1.0;
             import praxis:index/search@0.1.0;
         }
     ",

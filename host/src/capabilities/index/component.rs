@@ -3,14 +3,21 @@
 use praxis_wasi::State;
 use wasmtime::component::{Accessor, HasData, Linker};
 
-use super::bindings::praxis::index::{documents, search, types};
-use super::{Change, Document, Error, Field, Indexes, Outcome, Page, Query, Replaced, Replacement};
+use super::bindings::praxis::index::{documents, generations, search, types};
+use super::{
+    Change, Document, Error, Field, Generations, Indexes, Outcome, Page, Query, Replaced,
+    Replacement,
+};
 use crate::capabilities::Capability;
 use crate::manifest::Component;
 
 impl Capability for Indexes {
     fn interfaces(&self) -> &'static [&'static str] {
-        &["praxis:index/documents", "praxis:index/search"]
+        &[
+            "praxis:index/documents",
+            "praxis:index/generations",
+            "praxis:index/search",
+        ]
     }
 
     fn is_granted(&self, component: &Component) -> bool {
@@ -23,6 +30,7 @@ impl Capability for Indexes {
         }
         types::add_to_linker::<State, Granted>(linker, part)?;
         documents::add_to_linker::<State, Granted>(linker, part)?;
+        generations::add_to_linker::<State, Granted>(linker, part)?;
         search::add_to_linker::<State, Granted>(linker, part)
     }
 
@@ -95,6 +103,55 @@ impl<T: Send + 'static> documents::HostWithStore<T> for Granted {
     }
 }
 
+impl<T: Send + 'static> generations::HostWithStore<T> for Granted {
+    async fn look(accessor: &Accessor<T, Self>, index: String) -> Result<Generations, Error> {
+        granted(accessor, &index)?.generations(&index).await
+    }
+
+    async fn begin(accessor: &Accessor<T, Self>, index: String) -> Result<u64, Error> {
+        granted(accessor, &index)?.begin(&index).await
+    }
+
+    async fn load(
+        accessor: &Accessor<T, Self>,
+        index: String,
+        generation: u64,
+        changes: Vec<Change>,
+    ) -> Result<Vec<Outcome>, Error> {
+        let indexes = granted(accessor, &index)?;
+        indexes.load(&index, generation, &changes).await
+    }
+
+    async fn scan(
+        accessor: &Accessor<T, Self>,
+        index: String,
+        generation: u64,
+        after: Option<String>,
+        limit: u32,
+    ) -> Result<Vec<Document>, Error> {
+        let indexes = granted(accessor, &index)?;
+        let after = after.as_deref();
+        indexes.scan_of(&index, generation, after, limit).await
+    }
+
+    async fn switch(
+        accessor: &Accessor<T, Self>,
+        index: String,
+        generation: u64,
+    ) -> Result<(), Error> {
+        granted(accessor, &index)?.switch(&index, generation).await
+    }
+
+    async fn remove(
+        accessor: &Accessor<T, Self>,
+        index: String,
+        generation: u64,
+    ) -> Result<(), Error> {
+        let indexes = granted(accessor, &index)?;
+        indexes.remove(&index, generation).await
+    }
+}
+
 impl<T: Send + 'static> search::HostWithStore<T> for Granted {
     async fn run(accessor: &Accessor<T, Self>, index: String, query: Query) -> Result<Page, Error> {
         granted(accessor, &index)?.search(&index, &query).await
@@ -102,6 +159,7 @@ impl<T: Send + 'static> search::HostWithStore<T> for Granted {
 }
 
 impl documents::Host for &mut Part {}
+impl generations::Host for &mut Part {}
 impl search::Host for &mut Part {}
 
 impl types::Host for &mut Part {
@@ -110,6 +168,7 @@ impl types::Host for &mut Part {
             Error::NotGranted(index) => types::Error::NotGranted(index),
             Error::BadField(field) => types::Error::BadField(field),
             Error::Invalid(why) => types::Error::Invalid(why),
+            Error::Conflict(which) => types::Error::Conflict(which),
             Error::Unavailable(source) => {
                 let error = anyhow::Error::from_boxed(source);
                 tracing::warn!(error = format!("{error:#}"), "the index is unavailable");

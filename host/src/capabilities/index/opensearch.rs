@@ -1,8 +1,10 @@
 //! The index in OpenSearch.
 
 mod facets;
+mod generations;
 mod layout;
 mod query;
+mod reply;
 mod scan;
 mod write;
 
@@ -15,7 +17,6 @@ use async_trait::async_trait;
 use opensearch::auth::Credentials;
 use opensearch::cluster::ClusterHealthParts;
 use opensearch::http::StatusCode;
-use opensearch::http::response::Response;
 use opensearch::http::transport::{SingleNodeConnectionPool, TransportBuilder};
 use opensearch::indices::{IndicesCreateParts, IndicesPutMappingParts};
 use opensearch::{GetParts, OpenSearch, SearchParts};
@@ -23,9 +24,11 @@ use serde_json::{Value as Json, json};
 use url::Url;
 
 use super::{
-    Change, Document, Error, Field, Found, Index, Outcome, Position, Query, Replaced, Replacement,
-    Schema,
+    Beside, Change, Document, Error, Field, Found, Generations, Index, Outcome, Position, Query,
+    Replaced, Replacement, Role, Schema, conflict,
 };
+use generations::{Knowledge, index_of};
+use reply::{answer, sound};
 
 const READ_TIMEOUT_MS: u64 = 3_000;
 const WRITE_TIMEOUT_MS: u64 = 10_000;
@@ -40,6 +43,7 @@ pub struct Opensearch {
     schemas: BTreeMap<String, Schema>,
     /// All indexes are known to be there.
     prepared: AtomicBool,
+    knowledge: Knowledge,
 }
 
 impl Opensearch {
@@ -69,6 +73,7 @@ impl Opensearch {
             prefix: prefix.to_owned(),
             schemas: schemas.clone(),
             prepared: AtomicBool::new(false),
+            knowledge: Knowledge::default(),
         })
     }
 
@@ -80,28 +85,57 @@ impl Opensearch {
         }
         for (index, schema) in &self.schemas {
             let name = self.name(index);
-            let indices = self.client.indices();
-            let created = indices
-                .create(IndicesCreateParts::Index(&name))
-                .body(layout::index(schema))
-                .send()
-                .await
-                .map_err(Error::unavailable)?;
-            if created.status_code() == StatusCode::BAD_REQUEST {
+            let listed = generations::listed(&self.client, &name).await?;
+            let state = generations::state(&name, &listed)?;
+            let beside = state.beside.map(|beside| beside.generation);
+            for generation in std::iter::once(state.current).chain(beside) {
+                let index = index_of(&name, generation);
+                if !listed.contains_key(&index) && self.create(&index, schema).await? {
+                    continue;
+                }
                 // It is there already: then this adds what is new, or says what does not fit.
-                let added = indices
-                    .put_mapping(IndicesPutMappingParts::Index(&[&name]))
+                let added = self
+                    .client
+                    .indices()
+                    .put_mapping(IndicesPutMappingParts::Index(&[&index]))
                     .body(layout::mapping(schema))
                     .send()
                     .await
                     .map_err(Error::unavailable)?;
                 answer(added).await?;
-            } else {
-                answer(created).await?;
             }
         }
         self.prepared.store(true, Ordering::Release);
         Ok(())
+    }
+
+    /// False: another was faster.
+    async fn create(&self, index: &str, schema: &Schema) -> Result<bool, Error> {
+        let created = self
+            .client
+            .indices()
+            .create(IndicesCreateParts::Index(index))
+            .body(layout::index(schema))
+            .send()
+            .await
+            .map_err(Error::unavailable)?;
+        if created.status_code() == StatusCode::BAD_REQUEST {
+            return Ok(false);
+        }
+        answer(created).await?;
+        Ok(true)
+    }
+
+    /// The generations of an index that is there.
+    async fn known(&self, index: &str) -> Result<generations::Known, Error> {
+        self.prepare().await?;
+        self.knowledge.of(&self.client, &self.name(index)).await
+    }
+
+    /// The one that answers.
+    async fn current(&self, index: &str) -> Result<String, Error> {
+        let known = self.known(index).await?;
+        Ok(index_of(&self.name(index), known.state.current))
     }
 
     fn name(&self, index: &str) -> String {
@@ -133,17 +167,25 @@ impl Opensearch {
 #[async_trait]
 impl Index for Opensearch {
     async fn apply(&self, index: &str, changes: &[Change]) -> Result<Vec<Outcome>, Error> {
-        self.prepare().await?;
         let schema = self.schema(index)?;
-        write::apply(&self.client, &self.name(index), schema, changes).await
+        let known = self.known(index).await?;
+        let into = async |generation| {
+            let name = index_of(&self.name(index), generation);
+            write::apply(&self.client, &name, schema, changes, &known).await
+        };
+        let Some(Beside { generation, .. }) = known.state.beside else {
+            return into(known.state.current).await;
+        };
+        let both = futures::try_join!(into(known.state.current), into(generation));
+        both.map(|(outcomes, _)| outcomes)
     }
 
     async fn get(&self, index: &str, id: &str) -> Result<Option<Vec<Field>>, Error> {
-        self.prepare().await?;
         let schema = self.schema(index)?;
+        let name = self.current(index).await?;
         let response = self
             .client
-            .get(GetParts::IndexId(&self.name(index), id))
+            .get(GetParts::IndexId(&name, id))
             .request_timeout(Duration::from_millis(READ_TIMEOUT_MS))
             .send()
             .await
@@ -161,15 +203,23 @@ impl Index for Opensearch {
         after: Option<&str>,
         limit: u32,
     ) -> Result<Vec<Document>, Error> {
-        self.prepare().await?;
         let schema = self.schema(index)?;
-        scan::scan(&self.client, &self.name(index), schema, after, limit).await
+        let name = self.current(index).await?;
+        scan::scan(&self.client, &name, schema, after, limit).await
     }
 
     async fn replace(&self, index: &str, replacement: &Replacement) -> Result<Replaced, Error> {
-        self.prepare().await?;
         let schema = self.schema(index)?;
-        write::replace(&self.client, &self.name(index), schema, replacement).await
+        let known = self.known(index).await?;
+        let within = async |generation| {
+            let name = index_of(&self.name(index), generation);
+            write::replace(&self.client, &name, schema, replacement, &known).await
+        };
+        let replaced = within(known.state.current).await?;
+        if let Some(Beside { generation, .. }) = known.state.beside {
+            within(generation).await?;
+        }
+        Ok(replaced)
     }
 
     async fn search(
@@ -178,9 +228,8 @@ impl Index for Opensearch {
         query: &Query,
         after: Option<&Position>,
     ) -> Result<Found, Error> {
-        self.prepare().await?;
         let schema = self.schema(index)?;
-        let name = self.name(index);
+        let name = self.current(index).await?;
         let limit = query.limit as usize;
         // One more tells whether there is more; another makes up for a server that repeats the
         // hit at the cursor.
@@ -234,9 +283,73 @@ impl Index for Opensearch {
         })
     }
 
-    async fn health(&self) -> Result<(), Error> {
+    async fn generations(&self, index: &str) -> Result<Generations, Error> {
         self.prepare().await?;
-        let names: Vec<_> = self.schemas.keys().map(|index| self.name(index)).collect();
+        let name = self.name(index);
+        let known = self.knowledge.look(&self.client, &name).await?;
+        Ok(known.state)
+    }
+
+    async fn begin(&self, index: &str) -> Result<u64, Error> {
+        self.prepare().await?;
+        let (name, schema) = (self.name(index), self.schema(index)?);
+        generations::begin(&self.client, &self.knowledge, &name, schema).await
+    }
+
+    async fn load(
+        &self,
+        index: &str,
+        generation: u64,
+        changes: &[Change],
+    ) -> Result<Vec<Outcome>, Error> {
+        let schema = self.schema(index)?;
+        let known = self.known(index).await?;
+        let building = Beside {
+            generation,
+            role: Role::Building,
+        };
+        if known.state.beside != Some(building) {
+            return Err(conflict(generation, "being built", &known.state));
+        }
+        let name = index_of(&self.name(index), generation);
+        write::apply(&self.client, &name, schema, changes, &known).await
+    }
+
+    async fn scan_of(
+        &self,
+        index: &str,
+        generation: u64,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<Document>, Error> {
+        let schema = self.schema(index)?;
+        let Generations { current, beside } = self.known(index).await?.state;
+        let is_beside = beside.is_some_and(|beside| beside.generation == generation);
+        if generation != current && !is_beside {
+            let state = Generations { current, beside };
+            return Err(conflict(generation, "there", &state));
+        }
+        let name = index_of(&self.name(index), generation);
+        scan::scan(&self.client, &name, schema, after, limit).await
+    }
+
+    async fn switch(&self, index: &str, generation: u64) -> Result<(), Error> {
+        self.prepare().await?;
+        let name = self.name(index);
+        generations::switch(&self.client, &self.knowledge, &name, generation).await
+    }
+
+    async fn remove(&self, index: &str, generation: u64) -> Result<(), Error> {
+        self.prepare().await?;
+        let name = self.name(index);
+        generations::remove(&self.client, &self.knowledge, &name, generation).await
+    }
+
+    async fn health(&self) -> Result<(), Error> {
+        let mut names = Vec::new();
+        for index in self.schemas.keys() {
+            names.push(self.current(index).await?);
+        }
         let names: Vec<_> = names.iter().map(String::as_str).collect();
         let response = self
             .client
@@ -266,26 +379,4 @@ fn credentials(url: &Url) -> anyhow::Result<Option<Credentials>> {
     let user = decode(url.username())?;
     let password = decode(url.password().unwrap_or(""))?;
     Ok(Some(Credentials::Basic(user, password)))
-}
-
-/// The body of a good answer.
-async fn answer(response: Response) -> Result<Json, Error> {
-    let response = sound(response).await?;
-    response.json().await.map_err(Error::unavailable)
-}
-
-/// A good answer.
-async fn sound(response: Response) -> Result<Response, Error> {
-    let status = response.status_code();
-    if status.is_success() {
-        return Ok(response);
-    }
-    let body: Json = response.json().await.map_err(Error::unavailable)?;
-    let error = &body["error"];
-    Err(Error::unavailable(format!(
-        "OpenSearch answered {}: {} {}",
-        status.as_u16(),
-        error["type"].as_str().unwrap_or("no type"),
-        error["reason"].as_str().unwrap_or("no reason"),
-    )))
 }

@@ -10,6 +10,8 @@ use super::{
 use crate::manifest::FieldType;
 
 pub const CHANGES_MAX: usize = 500;
+/// Of a load: 500 documents with two sources each.
+pub const LOAD_MAX: usize = 1_000;
 /// Documents that one scan gives.
 pub const SCAN_MAX: u32 = 500;
 /// Sources of one document that is replaced.
@@ -111,8 +113,17 @@ impl Schema {
     }
 
     pub(super) fn check_changes(&self, changes: &[Change]) -> Result<(), Error> {
-        if changes.len() > CHANGES_MAX {
-            return Err(Error::Invalid(format!("more than {CHANGES_MAX} changes")));
+        self.check_many(changes, CHANGES_MAX)
+    }
+
+    /// As `check_changes`, for a generation that is being built.
+    pub(super) fn check_load(&self, changes: &[Change]) -> Result<(), Error> {
+        self.check_many(changes, LOAD_MAX)
+    }
+
+    fn check_many(&self, changes: &[Change], changes_max: usize) -> Result<(), Error> {
+        if changes.len() > changes_max {
+            return Err(Error::Invalid(format!("more than {changes_max} changes")));
         }
         for change in changes {
             check_id(&change.id)?;

@@ -84,6 +84,11 @@ impl Journal {
         Ok(())
     }
 
+    /// All that was appended outlasts a power cut.
+    pub fn sync(&self) -> std::io::Result<()> {
+        self.file.sync_all()
+    }
+
     /// Writes the journal anew, a line a document, once most of it is history.
     pub fn compact_if_due<I: Iterator<Item = Kept>>(
         &mut self,

@@ -14,6 +14,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::super::words::words;
 use super::super::{Change, Error, Field, Outcome, Replaced, Replacement, Schema};
+use super::generations::Known;
 use super::layout::{self, ID, VERSIONS, json_of, texts, words_of};
 use super::{WRITE_TIMEOUT_MS, answer};
 
@@ -24,6 +25,7 @@ pub async fn apply(
     index: &str,
     schema: &Schema,
     changes: &[Change],
+    known: &Known,
 ) -> Result<Vec<Outcome>, Error> {
     let mut outcomes = vec![Outcome::Stale; changes.len()];
     let mut open: BTreeSet<&str> = changes.iter().map(|change| change.id.as_str()).collect();
@@ -35,6 +37,7 @@ pub async fn apply(
             *outcome = document.merge(schema, change);
         }
         documents.retain(|_, document| document.changed);
+        known.still_counts()?;
         open = write(client, index, &documents).await?;
         if open.is_empty() {
             return Ok(outcomes);
@@ -51,6 +54,7 @@ pub async fn replace(
     index: &str,
     schema: &Schema,
     replacement: &Replacement,
+    known: &Known,
 ) -> Result<Replaced, Error> {
     let id = replacement.id.as_str();
     let held = read(client, index, &BTreeSet::from([id])).await?.remove(id);
@@ -81,6 +85,7 @@ pub async fn replace(
             ..Document::default()
         },
     };
+    known.still_counts()?;
     let conflicts = write(client, index, &BTreeMap::from([(id, document)])).await?;
     Ok(match conflicts.is_empty() {
         true => Replaced::Replaced,

@@ -49,6 +49,8 @@ pub struct Range {
     pub from: u64,
     /// The first offset that is not.
     pub to: u64,
+    /// When the first of these events came about; none if that can't be said.
+    pub begins: Option<DateTime<Utc>>,
 }
 
 /// Why nothing is handled again.
@@ -120,6 +122,7 @@ pub async fn publish(
             partition: extent.partition,
             from,
             to: extent.end,
+            begins: begins(broker, topic, extent.partition, from).await?,
         });
         let replay = Replay {
             group: group.to_owned(),
@@ -134,6 +137,19 @@ pub async fn publish(
     }
     broker.publish(&requests).await?;
     Ok(ranges)
+}
+
+async fn begins(
+    broker: &Arc<dyn Broker>,
+    topic: &str,
+    partition: u32,
+    from: u64,
+) -> Result<Option<DateTime<Utc>>, Error> {
+    let first = broker.read(topic, partition, from, 1).await?;
+    let ms = first
+        .first()
+        .and_then(|first| i64::try_from(first.record.time_ms).ok());
+    Ok(ms.and_then(DateTime::from_timestamp_millis))
 }
 
 #[cfg(test)]

@@ -1,0 +1,246 @@
+//! One generation of one index.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use super::super::{
+    Change, Document as Held, Error, Field, Found, Outcome, Position, Query, Replaced, Replacement,
+    Schema,
+};
+use super::document::Document;
+use super::journal::{Journal, Record};
+use super::query::Plan;
+use super::table::Table;
+use super::terms::{Terms, Writer};
+
+/// One generation of an index.
+pub struct Shelf {
+    schema: Schema,
+    table: RwLock<Table>,
+    terms: Terms,
+    /// Whoever holds this is the only one who changes the index.
+    writing: Mutex<Writing>,
+    /// Terms were written that no search sees yet.
+    dirty: AtomicBool,
+}
+
+/// What the journal has a line for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lines {
+    OfChanges,
+    OfDocuments,
+}
+
+struct Writing {
+    journal: Journal,
+    writer: Writer,
+}
+
+impl Shelf {
+    pub fn open(path: &Path, schema: &Schema) -> anyhow::Result<Self> {
+        let mut table = Table::default();
+        let mut journal = Journal::open(path, |record| match record {
+            Record::Document(document) => {
+                table.put(Document::restored(schema, document));
+            }
+            Record::Change(change) => {
+                if let Some(document) = Document::after(schema, table.by_id(&change.id), &change) {
+                    table.put(document);
+                }
+            }
+            Record::Removed(id) => {
+                table.remove(&id);
+            }
+        })?;
+        journal.compact_if_due(table.len(), || table.kept(schema))?;
+        let (terms, mut writer) = Terms::new(schema)?;
+        for (row, document) in table.iter() {
+            writer.put(&terms, row, schema, document)?;
+        }
+        writer.commit(&terms)?;
+        Ok(Self {
+            schema: schema.clone(),
+            table: RwLock::new(table),
+            terms,
+            writing: Mutex::new(Writing { journal, writer }),
+            dirty: AtomicBool::new(false),
+        })
+    }
+
+    pub fn apply(&self, changes: Vec<Change>) -> Result<Vec<Outcome>, Error> {
+        self.write(changes, Lines::OfChanges)
+    }
+
+    /// As `apply`, for documents that are mostly new.
+    pub fn load(&self, changes: Vec<Change>) -> Result<Vec<Outcome>, Error> {
+        self.write(changes, Lines::OfDocuments)
+    }
+
+    fn write(&self, changes: Vec<Change>, lines: Lines) -> Result<Vec<Outcome>, Error> {
+        let mut writing = self.writing();
+        let mut outcomes = Vec::with_capacity(changes.len());
+        let mut records = Vec::new();
+        let mut staged: HashMap<String, Document> = HashMap::new();
+        for change in changes {
+            let table = self.table();
+            let held = staged.get(&change.id).or_else(|| table.by_id(&change.id));
+            match Document::after(&self.schema, held, &change) {
+                Some(document) => {
+                    staged.insert(change.id.clone(), document);
+                    if lines == Lines::OfChanges {
+                        records.push(Record::Change(change));
+                    }
+                    outcomes.push(Outcome::Applied);
+                }
+                None => outcomes.push(Outcome::Stale),
+            }
+        }
+        if staged.is_empty() {
+            return Ok(outcomes);
+        }
+        if lines == Lines::OfDocuments {
+            let kept = staged.values().map(|document| document.kept(&self.schema));
+            records.extend(kept.map(Record::Document));
+        }
+        writing
+            .journal
+            .append(&records)
+            .map_err(Error::unavailable)?;
+        self.put(&mut writing, staged).map_err(Error::unavailable)?;
+        self.compact(&mut writing)?;
+        Ok(outcomes)
+    }
+
+    /// Whoever asks for words from now on waits for no commit, and a power cut takes nothing of what
+    /// is here now.
+    pub fn settle(&self) -> Result<(), Error> {
+        self.commit_what_is_dirty().map_err(Error::unavailable)?;
+        self.writing().journal.sync().map_err(Error::unavailable)
+    }
+
+    pub fn replace(&self, replacement: &Replacement) -> Result<Replaced, Error> {
+        let mut writing = self.writing();
+        let id = &replacement.id;
+        let held = self
+            .table()
+            .by_id(id)
+            .map(|held| held.content(&self.schema));
+        if held != replacement.seen {
+            return Ok(Replaced::Changed);
+        }
+        let becomes = replacement.becomes.as_ref();
+        let becomes = becomes.map(|content| Document::new_with(&self.schema, id, content));
+        let record = match &becomes {
+            Some(document) => Record::Document(document.kept(&self.schema)),
+            None => Record::Removed(id.clone()),
+        };
+        let appended = writing.journal.append(&[record]);
+        appended.map_err(Error::unavailable)?;
+        match becomes {
+            Some(document) => self
+                .put(&mut writing, HashMap::from([(id.clone(), document)]))
+                .map_err(Error::unavailable)?,
+            None => self.remove(&mut writing, id),
+        }
+        self.compact(&mut writing)?;
+        Ok(Replaced::Replaced)
+    }
+
+    fn compact(&self, writing: &mut Writing) -> Result<(), Error> {
+        let table = self.table();
+        let journal = &mut writing.journal;
+        journal
+            .compact_if_due(table.len(), || table.kept(&self.schema))
+            .map_err(Error::unavailable)
+    }
+
+    fn remove(&self, writing: &mut Writing, id: &str) {
+        if let Some(row) = self.table_to_write().remove(id) {
+            self.dirty.store(true, Ordering::Release);
+            writing.writer.remove(&self.terms, row);
+        }
+    }
+
+    fn put(&self, writing: &mut Writing, staged: HashMap<String, Document>) -> tantivy::Result<()> {
+        let mut changed_terms = Vec::new();
+        {
+            let mut table = self.table_to_write();
+            for document in staged.into_values() {
+                let held = table.by_id(&document.id);
+                let same_terms =
+                    held.is_some_and(|held| held.has_terms_of(&self.schema, &document));
+                let row = table.put(document);
+                if !same_terms {
+                    changed_terms.push(row);
+                }
+            }
+        }
+        let table = self.table();
+        for row in changed_terms {
+            let Some(document) = table.at(row) else {
+                continue;
+            };
+            self.dirty.store(true, Ordering::Release);
+            writing
+                .writer
+                .put(&self.terms, row, &self.schema, document)?;
+        }
+        Ok(())
+    }
+
+    pub fn get(&self, id: &str) -> Option<Vec<Field>> {
+        let table = self.table();
+        table.by_id(id).map(|held| held.fields(&self.schema))
+    }
+
+    pub fn scan(&self, after: Option<&str>, limit: u32) -> Vec<Held> {
+        let table = self.table();
+        let documents = table.behind(after).take(limit as usize);
+        let documents = documents.map(|document| Held {
+            id: document.id.clone(),
+            content: document.content(&self.schema),
+        });
+        documents.collect()
+    }
+
+    pub fn search(&self, query: &Query, after: Option<&Position>) -> Result<Found, Error> {
+        let plan = Plan::new(&self.schema, query);
+        let Some(narrowing) = self.terms.narrowing(&plan) else {
+            let table = self.table();
+            return Ok(plan.run(&self.schema, &table, table.rows(), after));
+        };
+        self.commit_what_is_dirty().map_err(Error::unavailable)?;
+        let rows = self.terms.rows(&narrowing).map_err(Error::unavailable)?;
+        Ok(plan.run(&self.schema, &self.table(), rows, after))
+    }
+
+    /// One commit for all who wait: the first does it, the others find it done.
+    fn commit_what_is_dirty(&self) -> tantivy::Result<()> {
+        if self.dirty.load(Ordering::Acquire) {
+            let mut writing = self.writing();
+            if self.dirty.load(Ordering::Acquire) {
+                writing.writer.commit(&self.terms)?;
+                self.dirty.store(false, Ordering::Release);
+            }
+        }
+        Ok(())
+    }
+
+    fn table(&self) -> RwLockReadGuard<'_, Table> {
+        self.table
+            .read()
+            .expect("no one panics while holding the table")
+    }
+
+    fn table_to_write(&self) -> RwLockWriteGuard<'_, Table> {
+        self.table
+            .write()
+            .expect("no one panics while holding the table")
+    }
+
+    fn writing(&self) -> MutexGuard<'_, Writing> {
+        self.writing.lock().expect("no one panics while writing")
+    }
+}
