@@ -1,14 +1,16 @@
-//! The index inside the host: terms in tantivy, values in a table beside it, both in memory; a
-//! journal on disk makes them again at the next start.
+//! The index inside the host, all of it in memory: the rows of each keyword, flag and cell in bitmaps,
+//! the words of texts in tantivy, values in a table beside them; a journal on disk makes them again at
+//! the next start.
 //!
-//! Terms narrow, the table decides: tantivy finds the documents with the right words and cells,
-//! and everything exact (distances, dates, the score) is read from the table. So a change of a
-//! number or a date costs no commit.
+//! Bitmaps and words narrow, the table decides: everything exact (distances, dates, the score) is
+//! read from it. Bitmaps and table change together, so only a change of words costs a commit, and
+//! only a search for words waits for it.
 
 mod document;
 mod facets;
 mod generations;
 mod journal;
+mod postings;
 mod query;
 mod shelf;
 mod table;

@@ -2,7 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::super::geo::Cell;
 use super::super::{Change, Content, Field, Schema, SourceVersion, Value};
 use crate::manifest::FieldType;
 
@@ -105,19 +104,10 @@ impl Document {
     }
 
     /// Whether tantivy would hold the same for both.
-    pub fn has_terms_of(&self, schema: &Schema, other: &Self) -> bool {
+    pub fn has_words_of(&self, schema: &Schema, other: &Self) -> bool {
         let mut kinds = schema.fields().map(|(_, kind)| kind).enumerate();
-        kinds.all(|(place, kind)| {
-            let (held, now) = (self.value(place), other.value(place));
-            match kind {
-                FieldType::Number | FieldType::Date | FieldType::Stored => true,
-                FieldType::Keyword | FieldType::Text | FieldType::Boolean => held == now,
-                FieldType::GeoPoint => match (held, now) {
-                    (Value::Geo(held), Value::Geo(now)) => Cell::of(*held) == Cell::of(*now),
-                    _ => held == now,
-                },
-            }
-        })
+        kinds
+            .all(|(place, kind)| kind != FieldType::Text || self.value(place) == other.value(place))
     }
 
     fn new(schema: &Schema, id: &str) -> Self {

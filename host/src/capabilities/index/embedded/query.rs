@@ -147,7 +147,7 @@ impl<'a> Plan<'a> {
         &self,
         schema: &Schema,
         table: &Table,
-        rows: Vec<Row>,
+        rows: impl IntoIterator<Item = Row>,
         after: Option<&Position>,
     ) -> Found {
         let order = &self.query.order;
@@ -235,7 +235,9 @@ impl Test<'_> {
                 let held = document.keywords(place);
                 held.iter().any(|held| values.contains(held))
             }
-            Self::Flag { place, value } => *document.value(place) == Value::Boolean(value),
+            Self::Flag { place, value } => {
+                matches!(document.value(place), Value::Boolean(held) if *held == value)
+            }
             Self::Near {
                 place,
                 center,

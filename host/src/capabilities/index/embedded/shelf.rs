@@ -22,7 +22,7 @@ pub struct Shelf {
     terms: Terms,
     /// Whoever holds this is the only one who changes the index.
     writing: Mutex<Writing>,
-    /// Terms were written that no search sees yet.
+    /// Words were written that no search sees yet.
     dirty: AtomicBool,
 }
 
@@ -43,15 +43,15 @@ impl Shelf {
         let mut table = Table::default();
         let mut journal = Journal::open(path, |record| match record {
             Record::Document(document) => {
-                table.put(Document::restored(schema, document));
+                table.put(schema, Document::restored(schema, document));
             }
             Record::Change(change) => {
                 if let Some(document) = Document::after(schema, table.by_id(&change.id), &change) {
-                    table.put(document);
+                    table.put(schema, document);
                 }
             }
             Record::Removed(id) => {
-                table.remove(&id);
+                table.remove(schema, &id);
             }
         })?;
         journal.compact_if_due(table.len(), || table.kept(schema))?;
@@ -157,28 +157,28 @@ impl Shelf {
     }
 
     fn remove(&self, writing: &mut Writing, id: &str) {
-        if let Some(row) = self.table_to_write().remove(id) {
+        if let Some(row) = self.table_to_write().remove(&self.schema, id) {
             self.dirty.store(true, Ordering::Release);
             writing.writer.remove(&self.terms, row);
         }
     }
 
     fn put(&self, writing: &mut Writing, staged: HashMap<String, Document>) -> tantivy::Result<()> {
-        let mut changed_terms = Vec::new();
+        let mut changed_words = Vec::new();
         {
             let mut table = self.table_to_write();
             for document in staged.into_values() {
                 let held = table.by_id(&document.id);
-                let same_terms =
-                    held.is_some_and(|held| held.has_terms_of(&self.schema, &document));
-                let row = table.put(document);
-                if !same_terms {
-                    changed_terms.push(row);
+                let same_words =
+                    held.is_some_and(|held| held.has_words_of(&self.schema, &document));
+                let row = table.put(&self.schema, document);
+                if !same_words {
+                    changed_words.push(row);
                 }
             }
         }
         let table = self.table();
-        for row in changed_terms {
+        for row in changed_words {
             let Some(document) = table.at(row) else {
                 continue;
             };
@@ -207,13 +207,25 @@ impl Shelf {
 
     pub fn search(&self, query: &Query, after: Option<&Position>) -> Result<Found, Error> {
         let plan = Plan::new(&self.schema, query);
-        let Some(narrowing) = self.terms.narrowing(&plan) else {
-            let table = self.table();
-            return Ok(plan.run(&self.schema, &table, table.rows(), after));
+        let with_words = match self.terms.narrowing(&plan) {
+            Some(words) => {
+                self.commit_what_is_dirty().map_err(Error::unavailable)?;
+                Some(self.terms.rows(&words).map_err(Error::unavailable)?)
+            }
+            None => None,
         };
-        self.commit_what_is_dirty().map_err(Error::unavailable)?;
-        let rows = self.terms.rows(&narrowing).map_err(Error::unavailable)?;
-        Ok(plan.run(&self.schema, &self.table(), rows, after))
+        let table = self.table();
+        let narrowed = table.narrowed(&plan.tests);
+        let schema = &self.schema;
+        Ok(match (with_words, narrowed) {
+            (Some(rows), Some(narrowed)) => {
+                let both = rows.into_iter().filter(|row| narrowed.contains(*row));
+                plan.run(schema, &table, both, after)
+            }
+            (Some(rows), None) => plan.run(schema, &table, rows, after),
+            (None, Some(narrowed)) => plan.run(schema, &table, narrowed, after),
+            (None, None) => plan.run(schema, &table, table.rows(), after),
+        })
     }
 
     /// One commit for all who wait: the first does it, the others find it done.

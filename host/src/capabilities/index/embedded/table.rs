@@ -3,8 +3,12 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
+use roaring::RoaringBitmap;
+
 use super::super::Schema;
 use super::document::{Document, Kept};
+use super::postings::Postings;
+use super::query::Test;
 
 /// Where a document stands in the table. It keeps its row for good, and nobody has it after it.
 pub type Row = u32;
@@ -14,6 +18,7 @@ pub struct Table {
     /// None: the document was removed.
     documents: Vec<Option<Document>>,
     rows: BTreeMap<Box<str>, Row>,
+    postings: Postings,
 }
 
 impl Table {
@@ -21,8 +26,14 @@ impl Table {
         self.rows.len()
     }
 
-    pub fn rows(&self) -> Vec<Row> {
-        self.iter().map(|(row, _)| row).collect()
+    pub fn rows(&self) -> impl Iterator<Item = Row> {
+        self.iter().map(|(row, _)| row)
+    }
+
+    /// The rows of all documents that can pass the tests, and perhaps some more; none if nothing
+    /// narrows them.
+    pub fn narrowed(&self, tests: &[Test]) -> Option<RoaringBitmap> {
+        self.postings.narrowed(tests)
     }
 
     /// None: it was removed since somebody found it there.
@@ -51,21 +62,28 @@ impl Table {
     }
 
     /// Takes the document in, in place of the one with the same id.
-    pub fn put(&mut self, document: Document) -> Row {
-        if let Some(row) = self.rows.get(document.id.as_str()) {
-            self.documents[*row as usize] = Some(document);
-            return *row;
-        }
-        let row = self.documents.len() as Row;
-        self.rows.insert(document.id.as_str().into(), row);
-        self.documents.push(Some(document));
+    pub fn put(&mut self, schema: &Schema, document: Document) -> Row {
+        let row = match self.rows.get(document.id.as_str()) {
+            Some(row) => *row,
+            None => {
+                let row = self.documents.len() as Row;
+                self.rows.insert(document.id.as_str().into(), row);
+                self.documents.push(None);
+                row
+            }
+        };
+        let place = &mut self.documents[row as usize];
+        self.postings
+            .change(schema, row, place.as_ref(), Some(&document));
+        *place = Some(document);
         row
     }
 
     /// Where it stood, if it was there.
-    pub fn remove(&mut self, id: &str) -> Option<Row> {
+    pub fn remove(&mut self, schema: &Schema, id: &str) -> Option<Row> {
         let row = self.rows.remove(id)?;
-        self.documents[row as usize] = None;
+        let held = self.documents[row as usize].take();
+        self.postings.change(schema, row, held.as_ref(), None);
         Some(row)
     }
 }
