@@ -86,7 +86,17 @@ function profile(person, labels, title) {
   return h("header", { class: "plate profile" }, title,
     h("p", { class: "field-of" }, labels.get(person.specialty) ?? person.specialty),
     h("p", { class: "where" }, whereabouts(person)),
-    person.rating ? h("p", { class: "rating" }, "Rated", " ", stars(person.rating)) : null);
+    person.rating ? h("p", { class: "rating" }, "Rated", " ", stars(person.rating)) : null,
+    otherPlaces(person));
+}
+
+/** Whoever works at several places can be booked at the others too. */
+function otherPlaces(person) {
+  if (!person.locations?.length) return null;
+  return h("div", { class: "places" },
+    h("p", {}, "Also at"),
+    h("ul", {}, person.locations.map((place) => h("li", {},
+      h("a", { href: `#/practitioner/${encodeURIComponent(place.practitioner_id)}` }, whereabouts(place))))));
 }
 
 function movingNotice(moving) {

@@ -30,8 +30,9 @@ pub struct Arguments {
     /// CSV is UTF-8 with a header. Columns: tenant, name, specialty, practice, address, city,
     /// country (ISO 3166-1 alpha-2), lat, lon, time_zone (IANA; if empty, from the place), rating,
     /// email, phone, locale, subject, hours (`mon-fri 9-12 13-17; sat 9-13`), exceptions
-    /// (`2026-12-24 9-12; 2026-12-25 closed`), active, practitioner_id. Needed are name, specialty,
-    /// country, lat, lon and hours, and tenant unless the token belongs to one.
+    /// (`2026-12-24 9-12; 2026-12-25 closed`), active, practitioner_id, person_id (of who works at
+    /// several places: the same in each of their rows). Needed are name, specialty, country, lat, lon
+    /// and hours, and tenant unless the token belongs to one.
     #[arg(verbatim_doc_comment)]
     file: PathBuf,
     /// Where Praxis runs.
