@@ -3,7 +3,7 @@
 
 use futures::future::join_all;
 use praxis_tests::directory::fresh_id;
-use sqlx::Row as _;
+use sqlx::{PgConnection, Row as _};
 use uuid::Uuid;
 
 use super::clinic::{AT_ONE_PLACE, BY, Clinic, LONDON, Place};
@@ -19,19 +19,34 @@ impl Clinic {
     /// As the component saves it, but for the rest of the profile. False: something came in between.
     pub async fn save(&self, place: Place, person: Option<Uuid>) -> Result<bool, String> {
         let mut change = self.practice.pool.begin().await.unwrap();
-        let ids = vec![place.id.to_string()];
-        let persons: Vec<String> = person.iter().map(Uuid::to_string).collect();
-        let locked = sqlx::query(LOCK)
-            .bind(&ids)
-            .bind(&persons)
-            .fetch_all(&mut *change)
-            .await
-            .map_err(|error| why(&error))?;
-        if locked.iter().any(|row| !row.get::<bool, _>("is_in_turn")) {
-            return Ok(false);
-        }
-        sqlx::query(
-            "with changed as (
+        let saved = try_save(&mut change, place, person).await;
+        let ended = match saved {
+            Ok(true) => change.commit().await,
+            Ok(false) | Err(_) => change.rollback().await,
+        };
+        ended.map_err(|error| why(&error))?;
+        saved
+    }
+}
+
+async fn try_save(
+    change: &mut PgConnection,
+    place: Place,
+    person: Option<Uuid>,
+) -> Result<bool, String> {
+    let ids = vec![place.id.to_string()];
+    let persons: Vec<String> = person.iter().map(Uuid::to_string).collect();
+    let locked = sqlx::query(LOCK)
+        .bind(&ids)
+        .bind(&persons)
+        .fetch_all(&mut *change)
+        .await
+        .map_err(|error| why(&error))?;
+    if locked.iter().any(|row| !row.get::<bool, _>("is_in_turn")) {
+        return Ok(false);
+    }
+    sqlx::query(
+        "with changed as (
                 update practitioners
                 set person_id = $2, version = version + 1, profile_version = version + 1
                 where id = $1
@@ -40,23 +55,21 @@ impl Clinic {
             insert into outbox (topic, key, kind, stream_version, data)
             select 'practitioner-events', id::text, 'PractitionerUpdated', version, '{}'
             from changed",
-        )
-        .bind(place.id)
-        .bind(person)
-        .execute(&mut *change)
+    )
+    .bind(place.id)
+    .bind(person)
+    .execute(&mut *change)
+    .await
+    .map_err(|error| why(&error))?;
+    let followed = sqlx::query(FOLLOW)
+        .bind(&ids)
+        .fetch_one(&mut *change)
         .await
         .map_err(|error| why(&error))?;
-        let followed = sqlx::query(FOLLOW)
-            .bind(&ids)
-            .fetch_one(&mut *change)
-            .await
-            .map_err(|error| why(&error))?;
-        if !followed.get::<bool, _>("is_complete") {
-            return Ok(false);
-        }
-        change.commit().await.map_err(|error| why(&error))?;
-        Ok(true)
+    if !followed.get::<bool, _>("is_complete") {
+        return Ok(false);
     }
+    Ok(true)
 }
 
 #[tokio::test]
