@@ -16,10 +16,11 @@ use crate::flow::free_are;
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
 
 /// One person, in Berlin and in Kolkata, whose clock is half an hour off.
-fn at_two_places() -> (Practitioner, Practitioner) {
+pub fn at_two_places() -> (Practitioner, Practitioner) {
     let person = Some(fresh_id());
     let berlin = Practitioner {
         person,
+        lat: 52.9,
         hours: (0..24).collect(),
         ..Practitioner::in_berlin("Here")
     };
@@ -65,8 +66,8 @@ async fn taken_and_given_back(services: Services) {
     let (there, _) = kolkata.free_slots(&alice).await;
     // Half an hour of it is the first slot there, the other half is before they open.
     let first = here.iter().find(|slot| overlap(slot, &there[0])).unwrap();
-    let both = here.iter().filter(|slot| overlap(slot, &there[1]));
-    let second = both.last().unwrap();
+    let mut both = here.iter().rev().filter(|slot| overlap(slot, &there[1]));
+    let second = both.next().unwrap();
 
     let booked = alice.book(berlin.id, first).await.expect(201);
     free_are(&alice, &kolkata, &apart_from(&there, &[first])).await;
