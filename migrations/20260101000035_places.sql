@@ -128,6 +128,20 @@ begin
 end
 $$;
 
+-- Each change of a person's booking is looked at by the constraint anew, and waits for whoever makes one that
+-- overlaps: without the turn, two could wait for each other.
+create function bookings_claim() returns trigger language plpgsql as $$
+begin
+    perform claim_places(coalesce(new.person_id, old.person_id));
+    return new;
+end
+$$;
+
+create trigger bookings_claimed
+    before update on bookings
+    for each row when (old.person_id is not null or new.person_id is not null)
+    execute function bookings_claim();
+
 create trigger bookings_made_elsewhere
     after insert on bookings
     for each row when (new.person_id is not null)

@@ -1,5 +1,5 @@
 with theirs as materialized (
-    -- A hold that has run out takes nothing any more.
+    -- Also holds that have run out: one may just be extended.
     select b.id, p.person_id
     from practitioners p
     join bookings b on b.practitioner_id = p.id
@@ -7,7 +7,6 @@ with theirs as materialized (
         and b.person_id is distinct from p.person_id
         and b.status in ('held', 'confirmed')
         and b.slot_start > now() - interval '1 hour'
-        and (b.status = 'confirmed' or b.status = 'held' and b.hold_expires_at > now())
 ), free as materialized (
     select b.id
     from bookings b

@@ -8,7 +8,8 @@ use uuid::Uuid;
 
 use super::clinic::{AT_ONE_PLACE, BY, Clinic, LONDON, Place};
 use super::{FREED, TAKEN};
-use crate::practice::{run, why};
+use crate::meeting::meet;
+use crate::practice::{End, Practice, run, why};
 
 const LOCK: &str = include_str!("../../../../components/practitioner/src/lock.sql");
 const FOLLOW: &str = include_str!("../../../../components/practitioner/src/follow.sql");
@@ -126,6 +127,32 @@ async fn bookings_go_with_their_practitioner_and_overlapping_ones_do_not() {
     clinic.practice.cancel(&booked, BY).await.done();
     let told = clinic.practice.announced(kolkata.id).await;
     assert_eq!(told[booked_there..], [TAKEN, FREED, "BookingCreated"]);
+}
+
+/// Who has decided before their practitioner became a place of the person's decides again: they have not the
+/// turn, and wait for nobody who has it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_meets_a_practitioner_who_joins_is_decided_again() {
+    let clinic = Clinic::open(1, 2, 8).await;
+    let (person, [_, _, london]) = clinic.persons[0];
+    assert_eq!(clinic.save(london, None).await, Ok(true));
+    let booked = clinic.book(london, 0, 9).await.done();
+    let joins = async |early: &Practice| {
+        let mut change = early.pool.acquire().await.unwrap();
+        assert_eq!(try_save(&mut change, london, Some(person)).await, Ok(true));
+    };
+    let cancels = async |late: &Practice| late.cancel(&booked, BY).await;
+    let end = meet(&clinic.practice, joins, "commit", cancels).await;
+    assert!(matches!(end, End::NotApplied), "{end:?}");
+    clinic.practice.cancel(&booked, BY).await.done();
+
+    assert_eq!(clinic.save(london, None).await, Ok(true));
+    let wish = clinic.wish(london, 1, 10);
+    let books = async |late: &Practice| late.book_at_once(wish).await;
+    let end = meet(&clinic.practice, joins, "commit", books).await;
+    end.refused_by("40001");
+    clinic.book(london, 1, 10).await.done();
+    clinic.is_in_order().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
