@@ -158,6 +158,26 @@ async fn moves_that_cross_between_places_both_find_the_hour_taken() {
     clinic.is_in_order().await;
 }
 
+/// Both are looked at by the constraint, which waits for the other.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_hold_that_is_extended_or_confirmed_stands_against_a_booking_elsewhere() {
+    let clinic = Clinic::open(1, 2, 8).await;
+    let [berlin, kolkata, _] = clinic.places(0);
+    for round in 0..ROUNDS {
+        let held = clinic.hold(berlin, 0, 9, 60).await.done();
+        let change = async {
+            match round % 2 {
+                0 => clinic.practice.confirm(held.id, BY).await,
+                _ => clinic.practice.extend(&held, 120, 600, BY).await,
+            }
+        };
+        let (changed, elsewhere) = join(change, clinic.book(kolkata, 1, 14)).await;
+        elsewhere.refused_by(AT_ONE_PLACE);
+        clinic.practice.cancel(&changed.done(), BY).await.done();
+    }
+    clinic.is_in_order().await;
+}
+
 #[tokio::test]
 async fn who_is_erased_gives_the_hour_back_everywhere() {
     let clinic = Clinic::open(1, 2, 4).await;
