@@ -1,7 +1,8 @@
 // Drives the page as patients do: with a mouse, with the keyboard alone, and on a phone.
 //
-//     node flow.mjs <base-url> <screenshot-dir>
+//     node flow.mjs <base-url> <screenshot-dir> <practitioner-id>
 //
+// The practitioner works at two places.
 // Needs a running Praxis in development mode with practitioners around Berlin, and Chromium
 // (CHROMIUM, or /usr/bin/chromium). Ends with 1 and the step that failed.
 
@@ -26,9 +27,9 @@ const CHROMIUM_FLAGS = [
   "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ];
 
-const [baseUrl, screenshotDir] = process.argv.slice(2);
-if (!baseUrl || !screenshotDir) {
-  console.error("usage: node flow.mjs <base-url> <screenshot-dir>");
+const [baseUrl, screenshotDir, ofTwoPlaces] = process.argv.slice(2);
+if (!baseUrl || !screenshotDir || !ofTwoPlaces) {
+  console.error("usage: node flow.mjs <base-url> <screenshot-dir> <practitioner-id>");
   process.exit(2);
 }
 // Each run's people are new: nothing that an earlier run left behind is in the way.
@@ -362,6 +363,9 @@ async function onAPhone(page) {
   await fits(page);
   await page.getByRole("button", { name: "Cancel the appointment" }).tap();
   await visible(page.getByText(/Your appointment of .* is cancelled\./).first());
+  step("phone: whoever works at two places is found at both");
+  await goesToTheOtherPlace(page);
+  await fits(page);
   await page.goto("/docs");
   await visible(page.getByRole("heading", { name: /POST \/v1\/bookings$/ }));
   await fits(page);
@@ -419,6 +423,17 @@ async function answered(page) {
   const problem = page.locator("#results .problem");
   if (await problem.count()) throw new Error(`the search failed: ${await problem.innerText()}`);
   await visible(page.locator("#results-title"));
+}
+
+/** Whoever works at several places can be booked at the others: each has a page. */
+async function goesToTheOtherPlace(page) {
+  await page.goto(`/#/practitioner/${ofTwoPlaces}`);
+  await visible(page.getByRole("heading", { level: 1, name: "Dr. Here" }));
+  await visible(page.locator(".hour").first());
+  await accessible(page);
+  await page.locator(".places").getByRole("link", { name: /Praxis am Markt/ }).click();
+  await visible(page.getByRole("heading", { level: 1, name: "Dr. There" }));
+  await visible(page.getByText(/Asia\/Kolkata/).first());
 }
 
 async function openTheFirstFree(page) {

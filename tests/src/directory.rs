@@ -26,6 +26,8 @@ const WEEKDAYS: [&str; 7] = [
 pub struct Practitioner {
     pub id: Uuid,
     pub tenant: String,
+    /// Who works at several places.
+    pub person: Option<Uuid>,
     pub name: String,
     pub lat: f64,
     pub lon: f64,
@@ -43,12 +45,18 @@ impl Practitioner {
     /// In the middle of Berlin, 9 to 17, closed today and tomorrow: no slot begins while a test
     /// runs.
     pub fn in_berlin(name: &str) -> Self {
-        let time_zone = "Europe/Berlin".to_owned();
+        Self::in_zone(name, "Europe/Berlin")
+    }
+
+    /// As `in_berlin`, by another clock.
+    pub fn in_zone(name: &str, time_zone: &str) -> Self {
+        let time_zone = time_zone.to_owned();
         let today = today(&time_zone);
         let id = fresh_id();
         Self {
             id,
             tenant: TENANT.to_owned(),
+            person: None,
             name: format!("Dr. {name}"),
             lat: 52.52,
             lon: 13.405,
@@ -71,6 +79,7 @@ impl Practitioner {
         json!({
             "practitioner_id": self.id,
             "tenant": self.tenant,
+            "person_id": self.person,
             "name": self.name,
             "specialty": SPECIALTY,
             "practice": "Praxis am Markt",

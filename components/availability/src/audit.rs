@@ -7,8 +7,10 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use praxis_domain::audit::{self, Store, Verdict};
 use praxis_domain::calendar;
+use praxis_domain::elsewhere;
 use praxis_domain::mask::Mask;
 use praxis_domain::terms;
+use praxis_domain::zone::Zone;
 use praxis_platform::audit::{Asked, Looked, Range, Report, next_page, note_behind, page_done};
 use praxis_platform::cache::{self, Cache};
 use praxis_platform::clock;
@@ -53,6 +55,19 @@ where status = 'held'
     and hold_expires_at <= now() + interval '1 minute'
     and practitioner_id = any ($1::text[]::uuid[])
 group by practitioner_id, local_date
+";
+
+/// As `LAPSING`: the holds of the same persons at other places, as seconds, and the zone of who is asked
+/// about.
+const LAPSING_ELSEWHERE: &str = "
+select p.id::text as id, p.time_zone, extract(epoch from b.slot_start)::bigint as slot_start
+from practitioners p
+join bookings b on b.person_id = p.person_id
+    and b.practitioner_id <> p.id
+where p.id = any ($1::text[]::uuid[])
+    and p.person_id is not null
+    and b.status = 'held'
+    and b.hold_expires_at <= now() + interval '1 minute'
 ";
 
 pub type Hours = BTreeMap<Date, Mask>;
@@ -140,16 +155,23 @@ pub async fn lapsing(
     database: &Database,
     ids: &[String],
 ) -> Result<BTreeMap<String, Hours>, database::Error> {
-    let ids = ids.iter().cloned().map(Some).collect();
+    let ids = ParameterValue::ArrayStr(ids.iter().cloned().map(Some).collect());
     let mut lapsing: BTreeMap<String, Hours> = BTreeMap::new();
-    for row in database
-        .rows(LAPSING, vec![ParameterValue::ArrayStr(ids)])
-        .await?
-    {
+    for row in database.rows(LAPSING, vec![ids.clone()]).await? {
         let mask = u32::try_from(row.get::<i32>("mask")?).ok();
         let mask = mask.and_then(Mask::from_bits).unwrap_or_default();
         let of = lapsing.entry(row.get("id")?).or_default();
         of.insert(row.parse("local_date")?, mask);
+    }
+    for row in database.rows(LAPSING_ELSEWHERE, vec![ids]).await? {
+        let Ok(zone) = Zone::parse(&row.get::<String>("time_zone")?) else {
+            continue;
+        };
+        let of = lapsing.entry(row.get("id")?).or_default();
+        for slot in elsewhere::slots(row.instant("slot_start")?, &zone) {
+            let mask = of.entry(slot.date()).or_default();
+            *mask = mask.with(slot.hour());
+        }
     }
     Ok(lapsing)
 }

@@ -26,6 +26,19 @@ where b.practitioner_id = $1::uuid
     and b.status in ('held', 'confirmed')
 ";
 
+/// As `HOLDER`: which booking of the person's at another place takes it, the first of two.
+const ELSEWHERE: &str = "
+select b.id::text as booking_id, to_jsonb(b.hold_expires_at) as held_until
+from bookings b
+where b.person_id = (select person_id from practitioners where id = $1::uuid)
+    and b.practitioner_id <> $1::uuid
+    and b.status in ('held', 'confirmed')
+    and slot_hour(b.slot_start) && slot_hour(to_timestamp($2::bigint))
+    and (b.status = 'confirmed' or b.hold_expires_at > now())
+order by b.slot_start
+limit 1
+";
+
 #[derive(Serialize)]
 struct Explained<'a> {
     practitioner_id: Uuid,
@@ -56,11 +69,15 @@ pub async fn get(request: &Request, practitioner: Uuid) -> Result<Response, Prob
         .await?
         .filter(|snapshot| may_ask(&claims, snapshot))
         .ok_or_else(Problem::not_found)?;
-    let holder = holder(&database, practitioner, start).await?;
+    let holder = match holder(&database, practitioner, start).await? {
+        None if snapshot.person.is_some() => elsewhere(&database, practitioner, start).await?,
+        own => own,
+    };
     let why = explain(start, &snapshot.schedule, snapshot.active, holder, now);
     let (booking_id, held_until) = match why {
         Explanation::Booked(id) => (Some(id), None),
         Explanation::Held { id, until } => (Some(id), Some(until)),
+        Explanation::BookedElsewhere { id, until } => (Some(id), until),
         Explanation::Free | Explanation::NotOffered(_) | Explanation::Closed(_) => (None, None),
     };
     let local = snapshot.zone().local(start);
@@ -96,5 +113,20 @@ async fn holder(
     Ok(Some(match row.optional_json("held_until")? {
         Some(until) => Holder::Hold { id, until },
         None => Holder::Booking(id),
+    }))
+}
+
+async fn elsewhere(
+    database: &Database,
+    practitioner: Uuid,
+    start: Timestamp,
+) -> Result<Option<Holder>, database::Error> {
+    let parameters = vec![database::uuid(practitioner), database::seconds(start)];
+    let Some(row) = database.row(ELSEWHERE, parameters).await? else {
+        return Ok(None);
+    };
+    Ok(Some(Holder::Elsewhere {
+        id: row.parse("booking_id")?,
+        until: row.optional_json("held_until")?,
     }))
 }

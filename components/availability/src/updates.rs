@@ -1,6 +1,7 @@
 //! What events and the clock do to the bitmap and to the next free slot.
 
 use jiff::Timestamp;
+use praxis_domain::elsewhere;
 use praxis_domain::event::{self, BookingKind};
 use praxis_platform::cache::{self, Cache};
 use praxis_platform::clock;
@@ -21,6 +22,10 @@ const TICK_SECONDS_MAX: i64 = 30;
 
 pub async fn handle(delivery: &Delivery) -> Result<(), Failure> {
     match (delivery.topic.as_str(), delivery.event.kind.as_str()) {
+        (event::BOOKING_EVENTS, event::HOUR_TAKEN_ELSEWHERE | event::HOUR_FREED_ELSEWHERE) => {
+            let told: event::Elsewhere = events::payload(&delivery.event)?;
+            changed_elsewhere(&told, delivery).await
+        }
         (event::BOOKING_EVENTS, kind) => {
             let kind = BookingKind::parse(kind).ok_or_else(|| events::unexpected(delivery))?;
             let booking: event::Booking = events::payload(&delivery.event)?;
@@ -53,6 +58,26 @@ async fn booking_changed(
     let cached = apply(practitioner, version, &changes, &snapshot).await;
     next_slot::save(&database, practitioner, &snapshot, clock::now(), false).await?;
     // Said last: the index learns of it even while the cache is away.
+    Ok(cached?)
+}
+
+/// An hour may be taken by two bookings at other places, a part by each: whether it is free when one of
+/// them ends, the database says. Where that is ahead of the event, the events up to there follow, and
+/// leave the hour as they found it.
+async fn changed_elsewhere(told: &event::Elsewhere, delivery: &Delivery) -> Result<(), Failure> {
+    let practitioner = told.practitioner_id;
+    let database = open(delivery).await?;
+    let snapshot = load(&database, practitioner).await?;
+    let changes: Vec<_> = elsewhere::slots(told.slot_start, snapshot.zone())
+        .map(|slot| Change {
+            date: slot.date(),
+            hour: slot.hour(),
+            booked: snapshot.is_booked(&slot),
+        })
+        .collect();
+    let version = delivery.event.stream_version;
+    let cached = apply(practitioner, version, &changes, &snapshot).await;
+    next_slot::save(&database, practitioner, &snapshot, clock::now(), false).await?;
     Ok(cached?)
 }
 

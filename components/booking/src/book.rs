@@ -113,6 +113,7 @@ pub async fn hold(request: Request) -> Result<Response, Problem> {
     let held = store::settled(async || {
         let caller = Caller::load(&database, &claims, None).await?;
         let granted = grant(&database, &caller, &body).await?;
+        granted.wanted.make_way(&database).await?;
         let receipt = [const { ParameterValue::DbNull }; 4];
         let parameters = granted.insertion(&database, clock::new_id(), Status::Held, receipt);
         match store::change(&database, sql::BOOK, &parameters).await? {
@@ -190,6 +191,7 @@ pub async fn attempt(
     let practitioner = granted.wanted.practitioner;
     let answer = View::confirmed(id, practitioner, granted.patient, &granted.slot, zone);
     let receipt = once.receipt(&answer);
+    granted.wanted.make_way(database).await?;
     let parameters = granted.insertion(database, id, Status::Confirmed, receipt);
     match store::change(database, sql::BOOK, &parameters).await? {
         Change::Done(_) => Ok(Attempt::Booked(answer)),

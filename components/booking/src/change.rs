@@ -132,6 +132,7 @@ async fn move_to(
     parameters.push(ParameterValue::Int64(wanted.snapshot.profile_version));
     parameters.push(actor.parameter());
     parameters.push(database.trace());
+    wanted.make_way(database).await?;
     match store::change(database, sql::RESCHEDULE, &parameters).await? {
         Change::Done(_) => Ok(Some(answer)),
         Change::SlotTaken => Err(wanted.taken(database).await),

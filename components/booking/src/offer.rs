@@ -11,7 +11,7 @@ use praxis_platform::snapshot::Snapshot;
 use praxis_platform::zones;
 use uuid::Uuid;
 
-use crate::{precheck, refusal};
+use crate::{precheck, refusal, sql, store};
 
 /// A practitioner's time around a slot that somebody wants.
 pub struct Wanted {
@@ -92,6 +92,26 @@ impl Wanted {
         } = &self.snapshot;
         let stands = booking::stands(self.slot_start, schedule, *active);
         stands.map_err(refusal::not_offered)
+    }
+
+    /// Before the slot is taken: holds at other places of the person's that have run out give way, so
+    /// that only what is live refuses it.
+    pub async fn make_way(&self, database: &Database) -> Result<(), database::Error> {
+        if self.snapshot.person.is_none() {
+            return Ok(());
+        }
+        let parameters = vec![
+            database::uuid(self.practitioner),
+            database::seconds(self.slot_start),
+            database.trace(),
+        ];
+        let given_way = async || {
+            database
+                .rows(sql::EXPIRE_ELSEWHERE, parameters.clone())
+                .await
+        };
+        store::retried(given_way).await?;
+        Ok(())
     }
 
     /// Tells the database the rules of the practitioner's zone, which it had not, or otherwise.

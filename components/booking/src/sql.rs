@@ -7,13 +7,15 @@
 //! is still the one that was decided from (`version_unless_changed`).
 //!
 //! Locks are taken in one order: the turn to be made a patient or erased (`turn_of`), the patient (`may_book`), the waitlist entries (by time), the turn to move
-//! (`may_move`), the bookings, the practitioners (by id, where there are several), the receipt. So no
+//! (`may_move`) or of a person's places (`turn_of_places`), the bookings, the practitioners (by id, where there are several), the receipt. So no
 //! two changes wait for each other.
 //!
 //! Each change says who makes it (`changed_by`, see `actor`); a trigger writes it into the history.
 
 /// The gate: its name is what a lost race is known by.
 pub const NO_DOUBLE_BOOK: &str = "idx_no_double_book";
+/// The gate of a person who works at several places.
+pub const AT_ONE_PLACE: &str = "bookings_at_one_place";
 /// The slot is not the first occurrence of a full local hour, as far as the database knows the zone.
 pub const SLOT_ALIGNED: &str = "bookings_slot_aligned";
 /// As many slots are held for the patient as may be.
@@ -63,6 +65,10 @@ pub const EXTEND_HOLD: &str = include_str!("sql/extend_hold.sql");
 
 /// $1 how many at most, $2 the trace or null. One row: how many holds were expired.
 pub const EXPIRE_HOLDS: &str = include_str!("sql/expire_holds.sql");
+
+/// $1 the practitioner, $2 slot start (seconds), $3 the trace or null. Before a slot is taken of somebody who
+/// works at several places: holds at the others that have run out give way to it.
+pub const EXPIRE_ELSEWHERE: &str = include_str!("sql/expire_elsewhere.sql");
 
 /// $1 how many at most. A receipt answers repeated requests for a week; nobody repeats one later.
 /// One row: how many receipts were dropped.

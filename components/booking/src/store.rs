@@ -108,6 +108,9 @@ async fn once(
     changed
         .on_constraint(sql::NO_DOUBLE_BOOK, || Ok(Change::SlotTaken))
         .or_else(|error: database::Error| {
+            Err(error).on_constraint(sql::AT_ONE_PLACE, || Ok(Change::SlotTaken))
+        })
+        .or_else(|error: database::Error| {
             Err(error).on_constraint(sql::RECEIPT_KEY, || Ok(Change::Repeated))
         })
         .or_else(|error: database::Error| {

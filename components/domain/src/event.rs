@@ -26,6 +26,11 @@ pub const BOOKING_RESCHEDULED: &str = "BookingRescheduled";
 pub const HOLD_EXPIRED: &str = "HoldExpired";
 pub const HOLD_OFFERED: &str = "HoldOffered";
 
+/// Of `booking-events` too: somebody who works at several places is booked at another one of them, or
+/// is not any more.
+pub const HOUR_TAKEN_ELSEWHERE: &str = "HourTakenElsewhere";
+pub const HOUR_FREED_ELSEWHERE: &str = "HourFreedElsewhere";
+
 pub const PRACTITIONER_CREATED: &str = "PractitionerCreated";
 pub const PRACTITIONER_UPDATED: &str = "PractitionerUpdated";
 pub const PRACTITIONER_DEACTIVATED: &str = "PractitionerDeactivated";
@@ -107,6 +112,17 @@ pub struct Booking {
     /// Only of `BookingRescheduled`.
     #[serde(flatten)]
     pub previous: Option<Previous>,
+}
+
+/// The payload of `HourTakenElsewhere` and `HourFreedElsewhere`. Key and stream version are those of the
+/// practitioner who is told: the booking is another's, of the same person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Elsewhere {
+    pub schema: u32,
+    pub practitioner_id: Uuid,
+    pub tenant_id: String,
+    pub booking_id: Uuid,
+    pub slot_start: Timestamp,
 }
 
 /// What a rescheduled booking was before.

@@ -12,7 +12,15 @@ use crate::slot::Slot;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Holder {
     Booking(Uuid),
-    Hold { id: Uuid, until: Timestamp },
+    Hold {
+        id: Uuid,
+        until: Timestamp,
+    },
+    /// The person is booked, or held until then, at another place of theirs.
+    Elsewhere {
+        id: Uuid,
+        until: Option<Timestamp>,
+    },
 }
 
 /// What became of a slot that somebody asks about.
@@ -27,6 +35,10 @@ pub enum Explanation {
         id: Uuid,
         until: Timestamp,
     },
+    BookedElsewhere {
+        id: Uuid,
+        until: Option<Timestamp>,
+    },
 }
 
 impl Explanation {
@@ -40,6 +52,7 @@ impl Explanation {
             Self::Closed(Closure::Holiday) => "holiday",
             Self::Booked(_) => "booked",
             Self::Held { .. } => "held",
+            Self::BookedElsewhere { .. } => "booked-elsewhere",
         }
     }
 
@@ -55,6 +68,12 @@ impl Explanation {
             Self::Closed(Closure::Holiday) => "the date is a holiday".to_owned(),
             Self::Booked(_) => "the slot is booked".to_owned(),
             Self::Held { until, .. } => format!("the slot is held until {until}"),
+            Self::BookedElsewhere { until: None, .. } => {
+                "the practitioner is booked at another place then".to_owned()
+            }
+            Self::BookedElsewhere {
+                until: Some(until), ..
+            } => format!("the practitioner is held at another place then, until {until}"),
         }
     }
 }
@@ -73,7 +92,10 @@ pub fn explain(
             Some(Holder::Booking(id)) => Explanation::Booked(id),
             // A hold that has run out takes no slot, whether it is marked yet or not.
             Some(Holder::Hold { id, until }) if until > now => Explanation::Held { id, until },
-            Some(Holder::Hold { .. }) | None => Explanation::Free,
+            Some(Holder::Elsewhere { id, until }) if until.is_none_or(|until| until > now) => {
+                Explanation::BookedElsewhere { id, until }
+            }
+            Some(Holder::Hold { .. } | Holder::Elsewhere { .. }) | None => Explanation::Free,
         },
         Err(refusal) => told_apart(refusal, start, schedule),
     }
@@ -228,5 +250,18 @@ mod tests {
         assert_eq!(reason(slot, Some(Holder::Booking(id))), "booked");
         assert_eq!(reason(slot, hold(at("2026-11-22T12:00:01Z"))), "held");
         assert_eq!(reason(slot, hold(at("2026-11-22T12:00:00Z"))), "free");
+        let elsewhere = |until| Some(Holder::Elsewhere { id, until });
+        let until = |end| elsewhere(Some(at(end)));
+        assert_eq!(reason(slot, elsewhere(None)), "booked-elsewhere");
+        assert_eq!(
+            reason(slot, until("2026-11-22T12:00:01Z")),
+            "booked-elsewhere"
+        );
+        assert_eq!(reason(slot, until("2026-11-22T12:00:00Z")), "free");
+        // What is not offered anyway is told first.
+        assert_eq!(
+            reason("2026-11-23T16:00:00Z", elsewhere(None)),
+            "outside-hours"
+        );
     }
 }

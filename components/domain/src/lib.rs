@@ -11,6 +11,7 @@ pub mod bitmap;
 pub mod booking;
 pub mod calendar;
 pub mod dates;
+pub mod elsewhere;
 pub mod event;
 pub mod explain;
 pub mod hold;

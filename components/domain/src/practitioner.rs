@@ -45,9 +45,10 @@ pub const WEEKDAYS: [&str; DAYS_PER_WEEK] = [
     "sunday",
 ];
 
-const FIELDS: [&str; 25] = [
+const FIELDS: [&str; 26] = [
     "practitioner_id",
     "tenant",
+    "person_id",
     "subject",
     "name",
     "specialty",
@@ -100,6 +101,8 @@ impl Editor {
 pub struct Practitioner {
     pub id: Uuid,
     pub tenant: String,
+    /// Who they are, where they work at several places: one practitioner a place.
+    pub person: Option<Uuid>,
     /// The `sub` of their own token.
     pub subject: Option<String>,
     pub name: String,
@@ -161,6 +164,7 @@ fn read(fields: &mut Fields, id: Option<Uuid>, editor: &Editor) -> Option<Practi
         fields.error("practitioner_id", "must be the id in the address");
     }
     let tenant = tenant(fields, editor);
+    let person = fields.parsed("person_id", "must be a UUID", |text| text.parse().ok());
     let subject = fields.optional_text("subject", Limits::chars(1, SUBJECT_CHARS_MAX));
     let name = fields.text("name", Limits::chars(1, NAME_CHARS_MAX));
     let specialty = specialty(fields);
@@ -191,6 +195,7 @@ fn read(fields: &mut Fields, id: Option<Uuid>, editor: &Editor) -> Option<Practi
     Some(Practitioner {
         id,
         tenant,
+        person,
         subject,
         name,
         specialty,

@@ -28,6 +28,10 @@ pub async fn handle(delivery: Delivery) -> Result<(), Failure> {
 }
 
 async fn of_booking(delivery: &Delivery) -> Result<(), Failure> {
+    // Whoever is booked at one place is told of that, not of their other places.
+    if let event::HOUR_TAKEN_ELSEWHERE | event::HOUR_FREED_ELSEWHERE = &delivery.event.kind[..] {
+        return Ok(());
+    }
     let Some(kind) = BookingKind::parse(&delivery.event.kind) else {
         return Err(events::unexpected(delivery));
     };

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use praxis_domain::calendar::{self, Day};
+use praxis_domain::elsewhere;
 use praxis_domain::mask::Mask;
 use praxis_domain::schedule::{self, Period, Schedule, Span, Spans};
 use praxis_domain::slot::Slot;
@@ -20,7 +21,7 @@ use crate::database::{self, Database, ParameterValue, Row};
 pub const SNAPSHOT: &str = "
 select
     p.version, p.profile_version, p.active, p.tenant_id, p.subject, p.time_zone, p.week,
-    p.lead_minutes, p.horizon_days,
+    p.lead_minutes, p.horizon_days, p.person_id::text as person_id,
     to_jsonb(p.holidays) as holidays,
     (
         select coalesce(
@@ -62,7 +63,18 @@ select
                 and (b.status = 'confirmed' or b.status = 'held' and b.hold_expires_at > now())
             group by b.local_date
         ) as d
-    ) as booked
+    ) as booked,
+    -- What the person has at other places, as seconds: which local hours that takes is not for SQL to
+    -- say. Null for whoever works at one place.
+    case when p.person_id is not null then (
+        select coalesce(jsonb_agg(extract(epoch from b.slot_start)::bigint), '[]')
+        from bookings b
+        where b.person_id = p.person_id
+            and b.practitioner_id <> p.id
+            and b.status in ('held', 'confirmed')
+            and slot_hour(b.slot_start) && tstzrange($2::date - 1, $3::date + 2)
+            and (b.status = 'confirmed' or b.hold_expires_at > now())
+    ) end as elsewhere
 from practitioners p
 where p.id = $1::uuid
 ";
@@ -79,10 +91,12 @@ pub struct Snapshot {
     pub profile_version: i64,
     pub active: bool,
     pub tenant_id: String,
+    /// Who they are, where they work at several places.
+    pub person: Option<Uuid>,
     /// The `sub` of the practitioner's own token.
     pub subject: Option<String>,
     pub schedule: Schedule,
-    /// Only dates within the range.
+    /// Only dates within the range. What the person has at other places is booked here too.
     pub booked: BTreeMap<Date, Mask>,
 }
 
@@ -100,7 +114,7 @@ impl Snapshot {
             database::date(to),
         ];
         let row = database.row(SNAPSHOT, parameters).await?;
-        row.as_ref().map(read).transpose()
+        row.as_ref().map(|row| read(row, from, to)).transpose()
     }
 
     /// Loads the practitioners of a range of ids, those behind `after` and up to `until`, `limit` of them at
@@ -173,19 +187,35 @@ impl Snapshot {
     }
 }
 
-fn read(row: &Row) -> Result<Snapshot, database::Error> {
+fn read(row: &Row, from: Date, to: Date) -> Result<Snapshot, database::Error> {
     let odd = |what: &str| database::Error::Broken(format!("the practitioner's {what} is odd"));
     let zone: String = row.get("time_zone")?;
     let week: Vec<Option<i32>> = row.get("week")?;
     let week: Vec<i32> = week.into_iter().flatten().collect();
+    let zone = Zone::parse(&zone).map_err(|_| odd("time zone"))?;
+    let mut booked = masks(row.json("booked")?).ok_or_else(|| odd("booked hours"))?;
+    for start in row
+        .optional_json::<Vec<i64>>("elsewhere")?
+        .unwrap_or_default()
+    {
+        let start = Timestamp::from_second(start).map_err(|_| odd("booking elsewhere"))?;
+        let slots = elsewhere::slots(start, &zone);
+        for slot in slots.filter(|slot| (from..=to).contains(&slot.date())) {
+            let mask = booked.entry(slot.date()).or_default();
+            *mask = mask.with(slot.hour());
+        }
+    }
+    let person: Option<String> = row.get("person_id")?;
+    let person = person.map(|id| id.parse()).transpose();
     Ok(Snapshot {
         version: row.get("version")?,
         profile_version: row.get("profile_version")?,
         active: row.get("active")?,
         tenant_id: row.get("tenant_id")?,
+        person: person.map_err(|_| odd("person"))?,
         subject: row.get("subject")?,
         schedule: Schedule {
-            zone: Zone::parse(&zone).map_err(|_| odd("time zone"))?,
+            zone,
             week: schedule::week_from_bits(&week).ok_or_else(|| odd("week"))?,
             periods: periods(row.json("periods")?).ok_or_else(|| odd("periods"))?,
             holidays: row.json("holidays")?,
@@ -194,7 +224,7 @@ fn read(row: &Row) -> Result<Snapshot, database::Error> {
             terms: Terms::new(row.get("lead_minutes")?, row.get("horizon_days")?)
                 .map_err(|_| odd("terms"))?,
         },
-        booked: masks(row.json("booked")?).ok_or_else(|| odd("booked hours"))?,
+        booked,
     })
 }
 

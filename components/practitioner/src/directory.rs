@@ -13,6 +13,8 @@ use praxis_platform::zones;
 use serde::Serialize;
 use uuid::Uuid;
 
+use crate::places;
+
 /// How often a change gives way to others before it gives up.
 const TRIES_MAX: u32 = 3;
 
@@ -35,6 +37,12 @@ pub enum Saved {
     /// Its time zone was to change, but slots of the old one are booked or held: those of the new
     /// one could overlap them. Nothing was changed.
     ZoneInUse,
+    /// Its `person_id` is another tenant's. Nothing was changed.
+    PersonOfAnotherTenant,
+    /// The person has as many places as they may. Nothing was changed.
+    TooManyPlaces,
+    /// What is booked there and at the person's other places overlaps. Nothing was changed.
+    BookedTwice,
     /// The database can't keep a value of it. Nothing was changed.
     NotKept,
     /// It is not any more what the editor had seen: its profile has this version now, 0 where it is not
@@ -81,6 +89,13 @@ fn blame(error: database::Error) -> Result<Saved, database::Error> {
         database::Error::Constraint(name) if name == "practitioners_subject_key" => {
             Ok(Saved::SubjectTaken)
         }
+        database::Error::Constraint(name) if name == places::PERSON_OF_ONE_TENANT => {
+            Ok(Saved::PersonOfAnotherTenant)
+        }
+        database::Error::Constraint(name) if name == places::PLACES_OF_PERSON => {
+            Ok(Saved::TooManyPlaces)
+        }
+        database::Error::Constraint(name) if name == places::AT_ONE_PLACE => Ok(Saved::BookedTwice),
         error if is_of_data(&error) => {
             eprintln!("a practitioner can't be kept: {error}");
             Ok(Saved::NotKept)
@@ -135,17 +150,21 @@ async fn lock_and_upsert(
     seen: Option<i64>,
 ) -> Result<Vec<Saved>, database::Error> {
     // Not one by one, and in one order: two imports of the same file do not block each other.
-    // The statement after it sees what others changed until then.
-    const LOCK: &str = "
-        select id
-        from practitioners
-        where id = any ($1::text[]::uuid[])
-        order by id
-        for update";
+    // The statement after it sees what others changed until then. Before them, the turns of those who
+    // work at several places.
+    const LOCK: &str = include_str!("lock.sql");
     let ids = practitioners.iter().map(|one| Some(one.id.to_string()));
-    database
-        .rows(LOCK, vec![ParameterValue::ArrayStr(ids.collect())])
-        .await?;
+    let ids = ParameterValue::ArrayStr(ids.collect());
+    let persons = practitioners.iter().filter_map(|one| one.person);
+    let persons: Vec<_> = persons.map(|person| Some(person.to_string())).collect();
+    let mut are_shared = !persons.is_empty();
+    let parameters = vec![ids.clone(), ParameterValue::ArrayStr(persons)];
+    for locked in database.rows(LOCK, parameters).await? {
+        if !locked.get::<bool>("is_in_turn")? {
+            return Err(database::Error::Contention);
+        }
+        are_shared |= locked.get::<bool>("is_shared")?;
+    }
     let rows: Vec<Row> = practitioners
         .iter()
         .enumerate()
@@ -160,6 +179,9 @@ async fn lock_and_upsert(
         database.trace(),
     ];
     let saved = database.rows(UPSERT, parameters).await?;
+    if are_shared {
+        places::follow(database, ids).await?;
+    }
     saved
         .iter()
         .map(|row| {
@@ -182,6 +204,7 @@ struct Row<'a> {
     line: usize,
     id: Uuid,
     tenant_id: &'a str,
+    person_id: Option<Uuid>,
     subject: Option<&'a str>,
     name: &'a str,
     specialty: &'a str,
@@ -224,6 +247,7 @@ impl<'a> Row<'a> {
             line,
             id: one.id,
             tenant_id: &one.tenant,
+            person_id: one.person,
             subject: one.subject.as_deref(),
             name: &one.name,
             specialty: one.specialty.key(),

@@ -17,7 +17,7 @@ use spin_sdk::wasip3::http_compat::IncomingRequestBody;
 use uuid::Uuid;
 
 use crate::directory::{self, NOT_KEPT, Saved, ZONE_IN_USE};
-use crate::{Response, editor, stranded};
+use crate::{Response, editor, places, stranded};
 
 /// Lines of one request; what comes after is not read.
 const IMPORT_LINES_MAX: u64 = 100_000;
@@ -222,6 +222,9 @@ fn outcome(line: u64, id: Uuid, saved: Saved, editor: &Editor) -> Outcome {
         (Saved::Unchanged, _) => done(Status::Unchanged),
         (Saved::SubjectTaken, _) => refused("/subject", "belongs to another practitioner"),
         (Saved::ZoneInUse, _) => refused("/time_zone", ZONE_IN_USE),
+        (Saved::PersonOfAnotherTenant, _) => refused("/person_id", places::OF_ANOTHER_TENANT),
+        (Saved::TooManyPlaces, _) => refused("/person_id", &places::too_many()),
+        (Saved::BookedTwice, _) => refused("/person_id", places::BOOKED_TWICE),
         (Saved::NotKept, _) => refused("", NOT_KEPT),
         // Lines say nothing of versions.
         (Saved::Changed(_), _) => refused("", "has changed in the meantime"),

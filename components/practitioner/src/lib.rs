@@ -2,6 +2,7 @@
 
 mod directory;
 mod import;
+mod places;
 mod profile;
 mod stranded;
 mod zones;

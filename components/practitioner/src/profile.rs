@@ -16,7 +16,7 @@ use spin_sdk::http::StatusCode;
 use uuid::Uuid;
 
 use crate::directory::{self, NOT_KEPT, Saved, ZONE_IN_USE};
-use crate::{editor, stranded};
+use crate::{editor, places, stranded};
 
 /// `GET /v1/practitioners/{id}`: what everybody may know; no e-mail address, no phone number.
 /// Those who are not active any more are shown too, for the sake of their past bookings.
@@ -59,6 +59,14 @@ pub async fn put(request: Request, id: &str) -> Result<Response, Problem> {
                 ZONE_IN_USE,
             )
             .at("/time_zone"));
+        }
+        Saved::PersonOfAnotherTenant => {
+            return Err(Problem::field("/person_id", places::OF_ANOTHER_TENANT));
+        }
+        Saved::TooManyPlaces => return Err(Problem::field("/person_id", places::too_many())),
+        Saved::BookedTwice => {
+            let person = practitioner.person.unwrap_or_default();
+            return Err(places::booked_twice(&database, id, person).await);
         }
         Saved::NotKept => return Err(Problem::bad_request(NOT_KEPT)),
         Saved::Changed(version) => return Err(Problem::version_conflict(version)),
@@ -222,7 +230,29 @@ async fn load(database: &Database, id: Uuid) -> Result<Option<(Value, i64)>, Pro
                     where practitioner_id = practitioners.id
                 ),
                 '{}'
-            ) as exceptions
+            ) as exceptions,
+            person_id::text as person_id,
+            case when person_id is null then '[]'::jsonb else (
+                select coalesce(
+                    jsonb_agg(
+                        jsonb_build_object(
+                            'practitioner_id', other.id,
+                            'practice', other.practice,
+                            'address', other.address,
+                            'city', other.city,
+                            'country', other.country,
+                            'location', jsonb_build_object('lat', other.lat, 'lon', other.lon),
+                            'time_zone', other.time_zone
+                        )
+                        order by other.id
+                    ),
+                    '[]'
+                )
+                from practitioners other
+                where other.person_id = practitioners.person_id
+                    and other.id <> practitioners.id
+                    and other.active
+            ) end as locations
         from practitioners
         where id = $1::uuid";
     let row = database.row(PROFILE, vec![database::uuid(id)]).await?;
@@ -238,6 +268,8 @@ fn profile(id: Uuid, row: &Row) -> Result<Value, database::Error> {
     Ok(json!({
         "practitioner_id": id,
         "tenant": text("tenant_id")?,
+        "person_id": row.get::<Option<String>>("person_id")?,
+        "locations": row.json::<Value>("locations")?,
         "name": text("name")?,
         "specialty": text("specialty")?,
         "practice": text("practice")?,

@@ -5,7 +5,7 @@ with incoming as (
         address text, city text, country text, lat float8, lon float8, time_zone text,
         rating float8, languages text[], telehealth boolean, email text, phone text, locale text,
         active boolean, week int[], exceptions jsonb, periods jsonb, holidays date[],
-        leave datemultirange, lead_minutes int, horizon_days int
+        leave datemultirange, lead_minutes int, horizon_days int, person_id uuid
     )
 ),
 known as (
@@ -65,12 +65,12 @@ changed as (
     insert into practitioners as held (
         id, tenant_id, subject, name, specialty, practice, address, city, country, lat, lon,
         time_zone, rating, languages, telehealth, email, phone, locale, active, week, holidays,
-        leave, lead_minutes, horizon_days, version, profile_version
+        leave, lead_minutes, horizon_days, person_id, version, profile_version
     )
     select
         id, tenant_id, subject, name, specialty, practice, address, city, country, lat, lon,
         time_zone, rating, languages, telehealth, email, phone, locale, active, week, holidays,
-        leave, lead_minutes, horizon_days, 1, 1
+        leave, lead_minutes, horizon_days, person_id, 1, 1
     from incoming
     where id not in (select id from known where zone_in_use)
         and ($2::bigint is null or id in (select id from known where profile_version = $2::bigint))
@@ -98,6 +98,7 @@ changed as (
         leave = excluded.leave,
         lead_minutes = excluded.lead_minutes,
         horizon_days = excluded.horizon_days,
+        person_id = excluded.person_id,
         version = held.version + 1,
         profile_version = held.version + 1,
         updated_at = now()
@@ -107,14 +108,15 @@ changed as (
                 held.subject, held.name, held.specialty, held.practice, held.address,
                 held.city, held.country, held.lat, held.lon, held.time_zone, held.rating,
                 held.languages, held.telehealth, held.email, held.phone, held.locale,
-                held.active, held.week, held.holidays, held.leave, held.lead_minutes, held.horizon_days
+                held.active, held.week, held.holidays, held.leave, held.lead_minutes,
+                held.horizon_days, held.person_id
             ) is distinct from (
                 excluded.subject, excluded.name, excluded.specialty, excluded.practice,
                 excluded.address, excluded.city, excluded.country, excluded.lat, excluded.lon,
                 excluded.time_zone, excluded.rating, excluded.languages,
                 excluded.telehealth, excluded.email, excluded.phone,
                 excluded.locale, excluded.active, excluded.week, excluded.holidays,
-                excluded.leave, excluded.lead_minutes, excluded.horizon_days
+                excluded.leave, excluded.lead_minutes, excluded.horizon_days, excluded.person_id
             )
             or exists (
                 select

@@ -88,7 +88,17 @@ function profile(person, labels, title) {
     h("p", { class: "where" }, whereabouts(person)),
     person.rating ? h("p", { class: "rating" }, "Rated", " ", stars(person.rating)) : null,
     person.languages.length ? h("p", { class: "spoken" }, "Speaks ", spoken(person.languages)) : null,
-    person.telehealth ? h("p", {}, "Also by video or telephone") : null);
+    person.telehealth ? h("p", {}, "Also by video or telephone") : null,
+    otherPlaces(person));
+}
+
+/** Whoever works at several places can be booked at the others too. */
+function otherPlaces(person) {
+  if (!person.locations?.length) return null;
+  return h("div", { class: "places" },
+    h("p", {}, "Also at"),
+    h("ul", {}, person.locations.map((place) => h("li", {},
+      h("a", { href: `#/practitioner/${encodeURIComponent(place.practitioner_id)}` }, whereabouts(place))))));
 }
 
 function movingNotice(moving) {

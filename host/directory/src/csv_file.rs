@@ -12,9 +12,10 @@ use crate::hours;
 use crate::import::Line;
 
 /// The columns that there may be, in any order. An empty cell is the same as no cell.
-const COLUMNS: [&str; 26] = [
+const COLUMNS: [&str; 27] = [
     "practitioner_id",
     "tenant",
+    "person_id",
     "subject",
     "name",
     "specialty",
@@ -183,8 +184,9 @@ mod tests {
     #[test]
     fn a_row_becomes_a_practitioner() {
         let lines = read(
-            "name,specialty,country,lat,lon,hours,rating,active,practice,email\n\
-             \"Weiß, Anna\",dermatology,DE,52.5,13.4,mon-tue 9-11,4.5,TRUE,\"Haus\n\"\"Mitte\"\"\",\n",
+            "name,specialty,country,lat,lon,hours,rating,active,practice,email,person_id\n\
+             \"Weiß, Anna\",dermatology,DE,52.5,13.4,mon-tue 9-11,4.5,TRUE,\"Haus\n\"\"Mitte\"\"\",,\
+             018f0000-0000-7000-8000-000000000001\n",
         );
         let practitioner: Value = serde_json::from_str(lines[0].text.as_ref().unwrap()).unwrap();
         assert_eq!(
@@ -199,6 +201,7 @@ mod tests {
                 "rating": 4.5,
                 "active": true,
                 "practice": "Haus\n\"Mitte\"",
+                "person_id": "018f0000-0000-7000-8000-000000000001",
             })
         );
     }

@@ -33,8 +33,9 @@ pub struct Arguments {
     /// (`2026-12-24 9-12; 2026-12-25 closed`), periods (`2027-06-01/2027-08-31 mon-fri 8-12 |
     /// 2027-09-01/ mon-thu 9-17`), holidays (`2026-12-25, 2026-12-26`), leave
     /// (`2026-08-03/2026-08-14, 2026-09-01`), lead_minutes, horizon_days, languages (`de, tr`),
-    /// telehealth (true or false), active, practitioner_id. Needed are name, specialty, country,
-    /// lat, lon and hours, and tenant unless the token belongs to one.
+    /// telehealth (true or false), active, practitioner_id, person_id (of who works at several
+    /// places: the same in each of their rows). Needed are name, specialty, country, lat, lon and
+    /// hours, and tenant unless the token belongs to one.
     #[arg(verbatim_doc_comment)]
     file: PathBuf,
     /// Where Praxis runs.

@@ -15,6 +15,7 @@ mod holds;
 mod meeting;
 mod offers;
 mod people;
+mod places;
 mod practice;
 mod storm;
 mod templates;

@@ -18,15 +18,15 @@ pub const BOOK_AT_ONCE: &str = include_str!("../../../components/booking/src/sql
 pub const BOOK: &str = include_str!("../../../components/booking/src/sql/book.sql");
 const CONFIRM: &str = include_str!("../../../components/booking/src/sql/confirm.sql");
 const CANCEL: &str = include_str!("../../../components/booking/src/sql/cancel.sql");
-const RESCHEDULE: &str = include_str!("../../../components/booking/src/sql/reschedule.sql");
+pub const RESCHEDULE: &str = include_str!("../../../components/booking/src/sql/reschedule.sql");
 const EXTEND_HOLD: &str = include_str!("../../../components/booking/src/sql/extend_hold.sql");
 const EXPIRE_HOLDS: &str = include_str!("../../../components/booking/src/sql/expire_holds.sql");
 
 pub const TENANT: &str = "clinic";
 /// Of the zones' rules.
 pub const EDITION: &str = "2026x";
-const HOLDS_MAX: i32 = 3;
-const PROFILE_VERSION: i64 = 1;
+pub const HOLDS_MAX: i32 = 3;
+pub const PROFILE_VERSION: i64 = 1;
 /// Days from now: nothing begins while a test runs.
 const DAYS_AHEAD: u64 = 10;
 
@@ -373,7 +373,7 @@ impl Practice {
     }
 }
 
-fn with_receipt(
+pub fn with_receipt(
     query: Query<'_, Postgres, PgArguments>,
     subject: Uuid,
     key: Option<String>,

@@ -21,14 +21,14 @@ const AUDITORS: [&str; 2] = ["availability", "search"];
 const PAGE: usize = 2;
 
 /// Who, in which store, what.
-type Named = BTreeSet<(String, String, String)>;
+pub type Named = BTreeSet<(String, String, String)>;
 
 /// What one audit has found.
 #[derive(Debug, Default)]
-struct Found {
+pub struct Found {
     compared: u64,
     behind: u64,
-    named: Named,
+    pub named: Named,
     healed: usize,
     all: Vec<Value>,
 }
@@ -43,7 +43,7 @@ impl Found {
 }
 
 /// Looks at everything, page by page; `POST` heals.
-async fn audit(operator: &Api, method: Method) -> Found {
+pub async fn audit(operator: &Api, method: Method) -> Found {
     let mut found = Found::default();
     for auditor in AUDITORS {
         let mut path = format!("/v1/ops/audits/{auditor}?limit={PAGE}");

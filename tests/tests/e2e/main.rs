@@ -17,6 +17,7 @@ mod ledger;
 mod live;
 mod page;
 mod person;
+mod places;
 mod race;
 mod rebuild;
 mod refill;

@@ -202,6 +202,7 @@ fn practitioner(number: usize, chance: &mut ChaCha8Rng) -> Practitioner {
     Practitioner {
         id,
         tenant: TENANT.to_owned(),
+        person: None,
         name: format!("Dr. Number {number}"),
         lat: lat + f64::from(u8::try_from(number).unwrap_or(u8::MAX)) / 1_000.0,
         lon,

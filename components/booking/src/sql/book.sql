@@ -4,7 +4,15 @@ with offering as materialized (
     where id = $2::uuid
         and active
         and profile_version = $17::bigint
-        and case $9::text when 'held' then may_hold($4::uuid, $18::int) else may_book($4::uuid) end
+        and case
+            when not case $9::text
+                when 'held' then may_hold($4::uuid, $18::int)
+                else may_book($4::uuid)
+            end then false
+            -- Whoever works at several places is booked at one after the other.
+            when person_id is null then true
+            else turn_of_places(person_id)
+        end
 ), expired as (
     -- A hold that has run out gives way.
     update bookings b

@@ -43,6 +43,8 @@ with asked as materialized (
         when $12::text is not null and (asked.patient).phone is null then false
         when $13::text is not null and (asked.patient).locale is null then false
         when not p.active then false
+        -- Whoever works at several places may be taken at another one.
+        when p.person_id is not null then false
         -- By the rules that the caller knows, too.
         when z.edition <> $9::text then false
         when z.first_from > to_timestamp($3::bigint) then false

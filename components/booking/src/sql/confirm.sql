@@ -1,9 +1,18 @@
-with confirmed as (
+with seen as materialized (
+    -- Of whoever works at several places, one after the other.
+    select
+        person_id,
+        case when person_id is null then true else turn_of_places(person_id) end as is_in_turn
+    from bookings
+    where id = $1::uuid
+), confirmed as (
     update bookings b
     set status = 'confirmed', version = b.version + 1, hold_expires_at = null, updated_at = now(),
         changed_by = $7::text
-    from practitioners p
+    from practitioners p, seen
     where b.id = $1::uuid
+        and seen.is_in_turn
+        and b.person_id is not distinct from seen.person_id
         and b.status = 'held'
         and b.hold_expires_at > now()
         and p.id = b.practitioner_id

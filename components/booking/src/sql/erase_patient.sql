@@ -2,9 +2,22 @@ with person as materialized (
     select id
     from patients
     where subject = $1::text
+), turns as materialized (
+    -- Of those who work at several places.
+    select turn_of_places(shared.person_id)
+    from (
+        select distinct b.person_id
+        from person
+        join bookings b on b.patient_id = person.id
+        where b.person_id is not null
+            and b.status in ('held', 'confirmed')
+        order by b.person_id
+    ) as shared
 ), due as (
     select b.id, b.status
+    -- Counted, so that the turns are taken before any booking.
     from person
+    cross join (select count(*) from turns) as taken
     join bookings b on b.patient_id = person.id
     -- A hold that has run out is left to the timer.
     where b.slot_start > now()

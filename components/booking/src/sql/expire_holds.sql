@@ -1,7 +1,13 @@
 with due as (
     select id
     from bookings
-    where status = 'held' and hold_expires_at <= now()
+    where status = 'held'
+        and hold_expires_at <= now()
+        -- Whose turn somebody else has, comes the next time: with all these nobody is waited for.
+        and case
+            when person_id is null then true
+            else pg_try_advisory_xact_lock(hashtextextended(person_id::text, 0))
+        end
     order by hold_expires_at
     limit $1::int
     for update skip locked

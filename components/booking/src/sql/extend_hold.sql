@@ -1,4 +1,11 @@
-with held as (
+with seen as materialized (
+    -- Of whoever works at several places, one after the other.
+    select
+        person_id,
+        case when person_id is null then true else turn_of_places(person_id) end as is_in_turn
+    from bookings
+    where id = $1::uuid
+), held as (
     update bookings b
     set hold_expires_at = greatest(
             hold_expires_at,
@@ -8,7 +15,10 @@ with held as (
             )
         ),
         version = version + 1, updated_at = now(), changed_by = $5::text
-    where id = $1::uuid
+    from seen
+    where b.id = $1::uuid
+        and seen.is_in_turn
+        and b.person_id is not distinct from seen.person_id
         and version = $2::int
         and status = 'held'
         and hold_expires_at > now()

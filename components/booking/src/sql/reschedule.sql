@@ -7,7 +7,8 @@ with turn as materialized (
         and b.status = 'confirmed'
         and p.active
         and p.profile_version = $12::bigint
-        and may_move(b.patient_id, p.id)
+        -- Of whoever works at several places, the turn of all of them.
+        and may_move(b.patient_id, coalesce(p.person_id, p.id))
 ), moved as (
     update bookings b
     set status = 'rescheduled', version = b.version + 1, updated_at = now(), changed_by = $13::text

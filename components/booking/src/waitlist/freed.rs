@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use praxis_domain::booking;
+use praxis_domain::elsewhere;
 use praxis_domain::event::{self, BookingKind};
 use praxis_domain::slot::Slot;
 use praxis_domain::waitlist::{self, News, OFFER_SECONDS};
@@ -19,6 +20,11 @@ use crate::store::{self, Change};
 /// An event about a booking. Heard again, it changes nothing: an entry follows only the booking that
 /// it names, and a slot that is taken is not offered.
 pub async fn hear(delivery: &Delivery) -> Result<(), Failure> {
+    match &delivery.event.kind[..] {
+        event::HOUR_TAKEN_ELSEWHERE => return Ok(()),
+        event::HOUR_FREED_ELSEWHERE => return freed_elsewhere(delivery).await,
+        _ => {}
+    }
     let kind = BookingKind::parse(&delivery.event.kind);
     let kind = kind.ok_or_else(|| events::unexpected(delivery))?;
     let told: event::Booking = events::payload(&delivery.event)?;
@@ -42,6 +48,24 @@ pub async fn hear(delivery: &Delivery) -> Result<(), Failure> {
             Ok(())
         }
     }
+}
+
+/// What the person had at another place took up to two slots of this one.
+async fn freed_elsewhere(delivery: &Delivery) -> Result<(), Failure> {
+    let told: event::Elsewhere = events::payload(&delivery.event)?;
+    let practitioner = told.practitioner_id;
+    let database = Database::open_for(delivery.traceparent.as_deref()).await?;
+    let now = clock::now();
+    let around = offer::around(&database, practitioner, told.slot_start, now).await?;
+    let Some(snapshot) = around else {
+        return Ok(());
+    };
+    for slot in elsewhere::slots(told.slot_start, snapshot.zone()) {
+        if release(&database, told.booking_id, practitioner, slot.start()).await? {
+            pass_on(&database, practitioner, slot.start()).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Whether anybody waits for the slot. Mostly nobody does, and this is all that is asked.

@@ -16,6 +16,18 @@ where p.id = $2::uuid
             and b.slot_start = to_timestamp($3::bigint)
             and (b.status = 'confirmed' or b.status = 'held' and b.hold_expires_at > now())
     )
+    and case
+        when p.person_id is null then true
+        else not exists (
+            select
+            from bookings b
+            where b.person_id = p.person_id
+                and b.practitioner_id <> p.id
+                and b.status in ('held', 'confirmed')
+                and slot_hour(b.slot_start) && slot_hour(to_timestamp($3::bigint))
+                and (b.status = 'confirmed' or b.hold_expires_at > now())
+        )
+    end
     -- Nobody is offered again what they let go since they wait.
     and not exists (
         select

@@ -1,5 +1,5 @@
 with entry as materialized (
-    select w.id, w.patient_id, p.id as practitioner_id, p.tenant_id
+    select w.id, w.patient_id, p.id as practitioner_id, p.tenant_id, p.person_id
     {matching}
     order by w.created_at, w.id
     limit 1
@@ -7,13 +7,17 @@ with entry as materialized (
     for no key update of w
     -- Whoever is being erased is passed over: to wait for them could end in a circle.
     for key share of t skip locked
+), turn as materialized (
+    select *
+    from entry
+    where case when person_id is null then true else turn_of_places(person_id) end
 ), expired as (
     -- A hold that has run out gives way.
     update bookings b
     set status = 'expired', version = version + 1, hold_expires_at = null, updated_at = now(),
         changed_by = 'system:holds'
-    from entry
-    where b.practitioner_id = entry.practitioner_id
+    from turn
+    where b.practitioner_id = turn.practitioner_id
         and b.slot_start = to_timestamp($3::bigint)
         and b.status = 'held'
         and b.hold_expires_at <= now()
@@ -24,12 +28,12 @@ with entry as materialized (
         status, hold_expires_at, calendar_uid, changed_by
     )
     select
-        $1::uuid, entry.practitioner_id, entry.tenant_id, entry.patient_id,
+        $1::uuid, turn.practitioner_id, turn.tenant_id, turn.patient_id,
         to_timestamp($3::bigint), $4::date, $5::int, $6::text, 'held',
         date_trunc('second', now()) + make_interval(secs => $7::int), $8::uuid,
         'system:waitlist'
     -- Counted, so that the hold has given way before the slot is asked for.
-    from entry, (select count(*) from expired) as given_way
+    from turn, (select count(*) from expired) as given_way
     returning b as booking
 ), offered as (
     update waitlist w
