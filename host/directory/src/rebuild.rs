@@ -44,13 +44,13 @@ pub struct Arguments {
     #[arg(long, group = "act")]
     drop: bool,
     /// Go on with what was begun and not ended.
-    #[arg(long, requires = "from")]
+    #[arg(long, conflicts_with_all = ["rollback", "drop_old", "drop"])]
     resume: bool,
     /// Switch even if the log did not contain everything.
-    #[arg(long, requires = "from")]
+    #[arg(long, conflicts_with_all = ["rollback", "drop_old", "drop"])]
     switch_incomplete: bool,
     /// Take it away at once if it is not as the database, instead of keeping it for a look.
-    #[arg(long, requires = "from")]
+    #[arg(long, conflicts_with_all = ["rollback", "drop_old", "drop"])]
     drop_if_different: bool,
     /// How many pages are asked for at one time.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=16))]

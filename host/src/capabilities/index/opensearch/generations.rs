@@ -27,6 +27,7 @@ const LOOK_EVERY_MS: u64 = 500;
 const KNOWN_MS_MAX: u64 = 1_500;
 /// Longer than that.
 const SETTLE_MS: u64 = 2_000;
+const _: () = assert!(LOOK_EVERY_MS < KNOWN_MS_MAX && KNOWN_MS_MAX < SETTLE_MS);
 
 /// What one host knows.
 #[derive(Default)]
@@ -330,6 +331,25 @@ mod tests {
             role: Role::Previous,
         };
         assert_eq!((found.current, found.beside), (2, Some(beside)));
+    }
+
+    #[test]
+    fn what_was_seen_counts_for_a_while() {
+        let state = Generations {
+            current: 1,
+            beside: None,
+        };
+        let seen_before = |ms| {
+            let at = Instant::now().checked_sub(Duration::from_millis(ms));
+            Known {
+                state,
+                at: at.unwrap(),
+            }
+        };
+        assert!(seen_before(0).is_fresh());
+        assert!(!seen_before(LOOK_EVERY_MS).is_fresh());
+        assert!(seen_before(LOOK_EVERY_MS).still_counts().is_ok());
+        assert!(seen_before(KNOWN_MS_MAX).still_counts().is_err());
     }
 
     #[test]
