@@ -146,7 +146,9 @@ impl Snapshot {
             ParameterValue::Int32(i32::try_from(limit).unwrap_or(i32::MAX)),
         ];
         let rows = database.rows(&statement, parameters).await?;
-        let rows = rows.iter().map(|row| Ok((row.parse("id")?, read(row)?)));
+        let rows = rows
+            .iter()
+            .map(|row| Ok((row.parse("id")?, read(row, from, to)?)));
         rows.collect()
     }
 

@@ -23,6 +23,8 @@ const CLOCKS: SignedDuration = SignedDuration::from_mins(1);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Row {
     pub next: Option<Timestamp>,
+    /// From when on the slot can't be booked any more: the timer goes by it.
+    pub closes_at: Option<Timestamp>,
     /// The stream version that it was computed from.
     pub source_version: i64,
     pub updated_at: Timestamp,
@@ -61,7 +63,15 @@ pub fn compare(row: Option<&Row>, truth: &Truth) -> Verdict {
         .iter()
         .any(|now| truth.allows(row.next, *now))
     {
-        return Verdict::Same;
+        let closes = row.next.map(|next| truth.terms.closes(next));
+        return match row.closes_at == closes {
+            true => Verdict::Same,
+            false => Verdict::differs(Difference::new(
+                "when it closes",
+                shown(closes),
+                shown(row.closes_at),
+            )),
+        };
     }
     let difference = Difference::new("next slot", shown(truth.first(truth.now)), shown(row.next));
     match row.next {
@@ -137,8 +147,10 @@ mod tests {
 
     /// Of version 7, updated an hour ago.
     fn row(next: &str) -> Row {
+        let next = (!next.is_empty()).then(|| at(next));
         Row {
-            next: (!next.is_empty()).then(|| at(next)),
+            next,
+            closes_at: next,
             source_version: 7,
             updated_at: at("2026-11-22T11:00:00Z"),
         }
@@ -181,6 +193,14 @@ mod tests {
             assert_eq!(verdict, Verdict::Differs(vec![named]), "{other}");
         }
         assert_eq!(against(&row(""), &[9, 10, 11], &[]), Verdict::Same);
+    }
+
+    #[test]
+    fn a_row_that_the_timer_would_not_find_differs() {
+        let mut row = row("2026-11-23T10:00:00Z");
+        row.closes_at = None;
+        let named = Difference::new("when it closes", "2026-11-23T10:00:00Z", NOTHING);
+        assert_eq!(against(&row, &[9], &[]), Verdict::Differs(vec![named]));
     }
 
     #[test]
