@@ -1,10 +1,10 @@
 //! Free slots through the whole application, against a bare loop that reads the same fields of the same
 //! hashes out of Redis.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use anyhow::{Context as _, ensure};
-use chrono::{Days, Utc};
+use chrono::{DateTime, Days, Utc};
 use hdrhistogram::Histogram;
 use praxis_servers::{Durability, postgres, redis as server};
 use redis::AsyncCommands as _;
@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use crate::bookings;
 use crate::client::Client;
+use crate::clock;
 use crate::contestant::Contestant;
 use crate::figures::{Finding, Report, Row, pairwise};
 use crate::load::{self, CONNECTIONS, Sample};
@@ -35,7 +36,8 @@ pub async fn measure(place: &Place, rounds: usize, seconds: u32) -> anyhow::Resu
     bookings::fill(&database.url(), 1).await?;
     let manifest = place.root.join("spin.toml").canonicalize()?;
     let host = Contestant::praxis("praxis", place, folder.path(), &manifest, "/", &services)?;
-    let first = Utc::now().date_naive() + Days::new(1);
+    let now = DateTime::<Utc>::from(UNIX_EPOCH + clock::now());
+    let first = now.date_naive() + Days::new(1);
     let last = first + Days::new(DAYS - 1);
     let range = [first.to_string(), last.to_string()];
     let mut client = Client::connect(host.port)?;

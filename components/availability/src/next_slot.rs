@@ -2,25 +2,33 @@
 
 use jiff::Timestamp;
 use praxis_domain::audit::next_slot::RECHECK;
-use praxis_platform::database::{self, Database};
+use praxis_platform::database::{self, Database, ParameterValue};
 use praxis_platform::snapshot::Snapshot;
 use uuid::Uuid;
 
-/// $1 practitioner, $2 the next slot (seconds) or null, $3 the snapshot's version, $4 whether to
-/// announce it even if it is the same, $5 the trace or null, $6 from when on the slot can't be booked any
-/// more (seconds) or null. Saves it unless something newer is there; a new value gets
+/// Of each practitioner: $1 the id, $2 the next slot (seconds) or null, $3 the snapshot's version, $4 from
+/// when on the slot can't be booked any more (seconds) or null. $5 whether to announce them even if they
+/// are the same, $6 the trace or null. Saves each unless something newer is there; a new value gets
 /// the next version, and is announced with it in the same transaction.
-pub const SAVE: &str = r#"
-with held as (
-    select version
-    from next_slots
-    where practitioner_id = $1::uuid
+const SAVE: &str = r#"
+with computed as materialized (
+    select *
+    from unnest($1::text[]::uuid[], $2::bigint[], $3::bigint[], $4::bigint[])
+        as of_one (practitioner_id, next_slot, source_version, closes)
+), held as materialized (
+    -- In one order, so that two who do this do not wait for each other.
+    select n.practitioner_id, n.version
+    from next_slots n
+    where n.practitioner_id = any ($1::text[]::uuid[])
+    order by n.practitioner_id
     for update
 ), saved as (
     insert into next_slots as n (practitioner_id, next_available_slot, source_version, closes_at)
-    select $1::uuid, to_timestamp($2::bigint), $3::bigint, to_timestamp($6::bigint)
-    -- Counted, so that the row is locked before it is compared.
-    from (select count(*) from held) as locked
+    select practitioner_id, to_timestamp(next_slot), source_version, to_timestamp(closes)
+    from computed
+    -- Counted, so that the rows are locked before they are compared.
+    cross join (select count(*) from held) as locked
+    order by practitioner_id
     on conflict (practitioner_id) do update
     set next_available_slot = excluded.next_available_slot,
         source_version = excluded.source_version,
@@ -28,7 +36,7 @@ with held as (
         version = n.version + case
             when n.next_available_slot is distinct from excluded.next_available_slot
                 -- Not at every retry of one event.
-                or $4::bool and n.source_version < excluded.source_version then 1
+                or $5::bool and n.source_version < excluded.source_version then 1
             else 0
         end,
         updated_at = now()
@@ -45,30 +53,34 @@ select 'availability-events', saved.practitioner_id::text, 'AvailabilityChanged'
         ),
         'source_version', saved.source_version
     ),
-    $5::text
+    $6::text
 from saved
-left join held on true
+left join held using (practitioner_id)
 where held.version is distinct from saved.version
 "#;
 
-/// $1 now (seconds), $2 how many, $3 hours: those whose next slot is too soon by now, and those that had
-/// none when they were last looked at, so long ago, for a day has come within the horizon since.
-pub const DUE: &str = "
-select n.practitioner_id
-from next_slots n
-join practitioners p on p.id = n.practitioner_id
-where n.closes_at <= to_timestamp($1::bigint)
-    or (
-        n.closes_at is null
-        and p.active
-        and n.updated_at < to_timestamp($1::bigint) - make_interval(hours => $3::int)
-    )
-order by n.closes_at
+/// $1 when (seconds), $2 how many: those whose next slot is too soon by then.
+const DUE: &str = "
+select practitioner_id
+from next_slots
+where closes_at <= to_timestamp($1::bigint)
+order by closes_at
 limit $2::int
 ";
 
-/// $1 how many: those that were never computed.
-pub const MISSING: &str = "
+/// $1 when (seconds), $2 how many, $3 hours: those that had none when they were last looked at, so long
+/// before, for a day has come within the horizon since.
+const WITHOUT: &str = "
+select practitioner_id
+from next_slots
+where closes_at is null
+    and updated_at < to_timestamp($1::bigint) - make_interval(hours => $3::int)
+order by updated_at
+limit $2::int
+";
+
+/// $1 how many: those that were never computed. Looks at all.
+const MISSING: &str = "
 select p.id as practitioner_id
 from practitioners p
 where p.active
@@ -76,24 +88,31 @@ where p.active
 limit $1::int
 ";
 
-/// Computes a practitioner's next free slot from a snapshot of every bookable day, and announces
-/// it if it has changed, or `anyway`.
+/// Computes the next free slot of each from a snapshot of every bookable day, and announces those that
+/// have changed, or all of them `anyway`.
 pub async fn save(
     database: &Database,
-    practitioner: Uuid,
-    snapshot: &Snapshot,
+    practitioners: &[(Uuid, &Snapshot)],
     now: Timestamp,
     anyway: bool,
 ) -> Result<(), database::Error> {
-    let next = snapshot.next_free(now, 1).first().map(|slot| slot.start());
-    let closes = next.map(|start| snapshot.schedule.terms.closes(start));
+    let (mut ids, mut versions) = (Vec::new(), Vec::new());
+    let (mut nexts, mut closings) = (Vec::new(), Vec::new());
+    for (practitioner, snapshot) in practitioners {
+        let next = snapshot.next_free(now, 1).first().map(|slot| slot.start());
+        let closes = next.map(|start| snapshot.schedule.terms.closes(start));
+        ids.push(Some(practitioner.to_string()));
+        versions.push(Some(snapshot.version));
+        nexts.push(next.map(Timestamp::as_second));
+        closings.push(closes.map(Timestamp::as_second));
+    }
     let parameters = vec![
-        database::uuid(practitioner),
-        database::optional(next, database::seconds),
-        database::ParameterValue::Int64(snapshot.version),
-        database::ParameterValue::Boolean(anyway),
+        ParameterValue::ArrayStr(ids),
+        ParameterValue::ArrayInt64(nexts),
+        ParameterValue::ArrayInt64(versions),
+        ParameterValue::ArrayInt64(closings),
+        ParameterValue::Boolean(anyway),
         database.trace(),
-        database::optional(closes, database::seconds),
     ];
     database.execute(SAVE, parameters).await?;
     Ok(())
@@ -130,26 +149,32 @@ pub async fn heal(
             and source_version = $2::bigint";
     let parameters = vec![
         database::uuid(practitioner),
-        database::ParameterValue::Int64(snapshot.version),
+        ParameterValue::Int64(snapshot.version),
     ];
     database.execute(LOWER, parameters.clone()).await?;
-    save(database, practitioner, snapshot, now, false).await?;
+    save(database, &[(practitioner, snapshot)], now, false).await?;
     Ok(database.row(IS_OF, parameters).await?.is_some())
 }
 
-/// The practitioners whose next slot is to be computed anew, `limit` at most.
+/// The practitioners whose next slot is to be computed anew, `limit` at most: each finds its own by an
+/// index. With `all`, those that were lost too, for which all are looked at.
 pub async fn due(
     database: &Database,
-    now: Timestamp,
+    when: Timestamp,
     limit: i32,
+    all: bool,
 ) -> Result<Vec<Uuid>, database::Error> {
-    let count = database::ParameterValue::Int32(limit);
-    let recheck = i32::try_from(RECHECK.as_hours()).unwrap_or(i32::MAX);
-    let recheck = database::ParameterValue::Int32(recheck);
+    let (when, count) = (database::seconds(when), ParameterValue::Int32(limit));
     let mut rows = database
-        .rows(DUE, vec![database::seconds(now), count.clone(), recheck])
+        .rows(DUE, vec![when.clone(), count.clone()])
         .await?;
     if rows.is_empty() {
+        let recheck = i32::try_from(RECHECK.as_hours()).unwrap_or(i32::MAX);
+        let recheck = ParameterValue::Int32(recheck);
+        let parameters = vec![when, count.clone(), recheck];
+        rows = database.rows(WITHOUT, parameters).await?;
+    }
+    if rows.is_empty() && all {
         rows = database.rows(MISSING, vec![count]).await?;
     }
     rows.iter().map(|row| row.get("practitioner_id")).collect()

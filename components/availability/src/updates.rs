@@ -1,8 +1,8 @@
 //! What events and the clock do to the bitmap and to the next free slot.
 
-use jiff::Timestamp;
-use praxis_domain::elsewhere;
+use jiff::{SignedDuration, Timestamp};
 use praxis_domain::event::{self, BookingKind};
+use praxis_domain::{elsewhere, terms};
 use praxis_platform::cache::{self, Cache};
 use praxis_platform::clock;
 use praxis_platform::database::Database;
@@ -16,9 +16,15 @@ use crate::next_slot;
 
 /// Practitioners looked up at once.
 const DUE_PER_STATEMENT_MAX: i32 = 500;
-/// How long one tick may take: on the hour, many next slots begin together. Less than the host
-/// gives to an event; what is left is due at the next tick.
-const TICK_SECONDS_MAX: i64 = 30;
+/// How long one tick may take. Less than the host gives to an event; what is left is due at the next.
+const TICK_SECONDS_MAX: i64 = 45;
+/// As the manifest says.
+const SECONDS_PER_TICK: i64 = 60;
+/// At every such tick, those are looked for whose row was lost.
+const LOST_EVERY_TICKS: i64 = 15;
+/// A next slot is computed anew so long before it can't be booked any more: the audit, which allows for
+/// two clocks, takes either.
+const AHEAD: SignedDuration = SignedDuration::from_mins(1);
 
 pub async fn handle(delivery: &Delivery) -> Result<(), Failure> {
     match (delivery.topic.as_str(), delivery.event.kind.as_str()) {
@@ -56,7 +62,7 @@ async fn booking_changed(
     let snapshot = load(&database, practitioner).await?;
     let (changes, version) = (changes(kind, booking), delivery.event.stream_version);
     let cached = apply(practitioner, version, &changes, &snapshot).await;
-    next_slot::save(&database, practitioner, &snapshot, clock::now(), false).await?;
+    next_slot::save(&database, &[(practitioner, &snapshot)], clock::now(), false).await?;
     // Said last: the index learns of it even while the cache is away.
     Ok(cached?)
 }
@@ -77,7 +83,7 @@ async fn changed_elsewhere(told: &event::Elsewhere, delivery: &Delivery) -> Resu
         .collect();
     let version = delivery.event.stream_version;
     let cached = apply(practitioner, version, &changes, &snapshot).await;
-    next_slot::save(&database, practitioner, &snapshot, clock::now(), false).await?;
+    next_slot::save(&database, &[(practitioner, &snapshot)], clock::now(), false).await?;
     Ok(cached?)
 }
 
@@ -85,23 +91,25 @@ async fn practitioner_changed(practitioner: Uuid, delivery: &Delivery) -> Result
     let database = open(delivery).await?;
     let snapshot = load(&database, practitioner).await?;
     let cached = reset(practitioner, &snapshot).await;
-    next_slot::save(&database, practitioner, &snapshot, clock::now(), true).await?;
+    next_slot::save(&database, &[(practitioner, &snapshot)], clock::now(), true).await?;
     Ok(cached?)
 }
 
+/// On the hour, the next slots of most begin together. So they are computed by the five hundred, and from
+/// a minute before: whoever searches finds the one behind it a little early, and nobody is missing until
+/// their turn comes.
 async fn time_passed(delivery: &Delivery) -> Result<(), Failure> {
     let now = clock::now();
+    let soon = now.saturating_add(AHEAD).unwrap_or(now);
+    let looks_at_all = (now.as_second() / SECONDS_PER_TICK) % LOST_EVERY_TICKS == 0;
     let database = open(delivery).await?;
     while clock::now().duration_since(now).as_secs() < TICK_SECONDS_MAX {
-        let mut refreshed = 0;
-        for practitioner in next_slot::due(&database, now, DUE_PER_STATEMENT_MAX).await? {
-            match refresh(&database, practitioner, now).await {
-                Ok(()) => refreshed += 1,
-                // One that can't be computed must not keep the others waiting.
-                Err(Failure::Reject(reason)) => eprintln!("next slot of {practitioner}: {reason}"),
-                Err(failure @ Failure::Retry(_)) => return Err(failure),
-            }
-        }
+        let due = next_slot::due(&database, soon, DUE_PER_STATEMENT_MAX, looks_at_all).await?;
+        let refreshed = match refresh(&database, &due, soon).await {
+            // One that can't be computed must not keep the others waiting.
+            Err(Failure::Reject(_)) => one_by_one(&database, &due, soon).await?,
+            refreshed => refreshed?,
+        };
         if refreshed == 0 {
             break;
         }
@@ -109,10 +117,29 @@ async fn time_passed(delivery: &Delivery) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn refresh(database: &Database, practitioner: Uuid, now: Timestamp) -> Result<(), Failure> {
-    let snapshot = load(database, practitioner).await?;
-    next_slot::save(database, practitioner, &snapshot, now, false).await?;
-    Ok(())
+async fn one_by_one(database: &Database, due: &[Uuid], when: Timestamp) -> Result<usize, Failure> {
+    let mut refreshed = 0;
+    for practitioner in due {
+        match refresh(database, &[*practitioner], when).await {
+            Ok(count) => refreshed += count,
+            Err(Failure::Reject(reason)) => eprintln!("next slot of {practitioner}: {reason}"),
+            Err(failure @ Failure::Retry(_)) => return Err(failure),
+        }
+    }
+    Ok(refreshed)
+}
+
+/// How many.
+async fn refresh(database: &Database, due: &[Uuid], when: Timestamp) -> Result<usize, Failure> {
+    if due.is_empty() {
+        return Ok(0);
+    }
+    let dates = terms::dates_of_anybody(when);
+    let snapshots = Snapshot::load_several(database, due, dates).await?;
+    let each = snapshots.iter().map(|(id, snapshot)| (*id, snapshot));
+    let each: Vec<_> = each.collect();
+    next_slot::save(database, &each, when, false).await?;
+    Ok(each.len())
 }
 
 /// What is announced belongs to the event's trace.

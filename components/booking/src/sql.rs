@@ -6,9 +6,10 @@
 //! order of the versions is the order of the commits. The bumped row says whether the practitioner
 //! is still the one that was decided from (`version_unless_changed`).
 //!
-//! Locks are taken in one order: the turn to be made a patient or erased (`turn_of`), the patient (`may_book`), the waitlist entries (by time), the turn to move
-//! (`may_move`) or of a person's places (`turn_of_places`), the bookings, the practitioners (by id, where there are several), the receipt. So no
-//! two changes wait for each other.
+//! Locks are taken in one order: the turn to be made a patient or erased (`turn_of`), the patient
+//! (`may_book`), the waitlist entries (by time), the turn to move (`may_move`) or of a person's places
+//! (`turn_of_places`), the bookings, the receipt, the practitioners (by id, where there are several). So
+//! no two changes wait for each other.
 //!
 //! Each change says who makes it (`changed_by`, see `actor`); a trigger writes it into the history.
 

@@ -19,6 +19,8 @@ pub const RADIUS_KM_MIN: f64 = 0.001;
 pub const LIMIT_MAX: u32 = 100;
 pub const LIMIT_DEFAULT: u32 = 20;
 pub const WORDS_CHARS_MAX: usize = 100;
+/// In UTF-8: what the index takes.
+pub const WORDS_BYTES_MAX: usize = 256;
 pub const SPECIALTIES_MAX: usize = 10;
 /// That one search names.
 pub const LANGUAGES_MAX: usize = 10;
@@ -260,6 +262,8 @@ impl<'a, F: Fn(&str) -> Option<&'a str>> Query<F> {
                 "q",
                 format!("must have {WORDS_CHARS_MAX} characters at most"),
             );
+        } else if words.len() > WORDS_BYTES_MAX {
+            self.error("q", format!("must have {WORDS_BYTES_MAX} bytes at most"));
         } else if !words.contains(char::is_alphanumeric) {
             self.error("q", "must hold a word");
         }

@@ -132,12 +132,8 @@ impl Snapshot {
         } else {
             "$1::uuid is null"
         };
-        let statement = SNAPSHOT
-            .replacen("select\n", "select\n    p.id::text as id,\n", 1)
-            .replace(
-                ONE,
-                &format!("where {behind}\n    and p.id <= $4::uuid\norder by p.id\nlimit $5::int"),
-            );
+        let these =
+            format!("where {behind}\n    and p.id <= $4::uuid\norder by p.id\nlimit $5::int");
         let parameters = vec![
             database::optional(after, database::uuid),
             database::date(from),
@@ -145,11 +141,24 @@ impl Snapshot {
             database::uuid(until.unwrap_or(Uuid::max())),
             ParameterValue::Int32(i32::try_from(limit).unwrap_or(i32::MAX)),
         ];
-        let rows = database.rows(&statement, parameters).await?;
-        let rows = rows
-            .iter()
-            .map(|row| Ok((row.parse("id")?, read(row, from, to)?)));
-        rows.collect()
+        several(database, &these, parameters, (from, to)).await
+    }
+
+    /// Loads these practitioners, as far as they are there: each at one moment, and all of them in one
+    /// statement.
+    pub async fn load_several(
+        database: &Database,
+        practitioners: &[Uuid],
+        (from, to): (Date, Date),
+    ) -> Result<Vec<(Uuid, Self)>, database::Error> {
+        let ids = practitioners.iter().map(|id| Some(id.to_string()));
+        let parameters = vec![
+            ParameterValue::ArrayStr(ids.collect()),
+            database::date(from),
+            database::date(to),
+        ];
+        let these = "where p.id = any ($1::text[]::uuid[])";
+        several(database, these, parameters, (from, to)).await
     }
 
     /// Loads every day that can be booked at `now`, wherever the practitioner is.
@@ -187,6 +196,23 @@ impl Snapshot {
         let booked = self.booked.get(&slot.date());
         booked.is_some_and(|mask| mask.contains(slot.hour()))
     }
+}
+
+/// `SNAPSHOT` of several, which `these` names.
+async fn several(
+    database: &Database,
+    these: &str,
+    parameters: Vec<ParameterValue>,
+    (from, to): (Date, Date),
+) -> Result<Vec<(Uuid, Snapshot)>, database::Error> {
+    let statement = SNAPSHOT
+        .replacen("select\n", "select\n    p.id::text as id,\n", 1)
+        .replace(ONE, these);
+    let rows = database.rows(&statement, parameters).await?;
+    let rows = rows
+        .iter()
+        .map(|row| Ok((row.parse("id")?, read(row, from, to)?)));
+    rows.collect()
 }
 
 fn read(row: &Row, from: Date, to: Date) -> Result<Snapshot, database::Error> {

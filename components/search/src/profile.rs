@@ -6,7 +6,7 @@ use praxis_platform::index::{Field, GeoPoint, Value};
 use crate::documents::field;
 
 /// The fields that may be without a value.
-pub const OPTIONAL: [&str; 2] = ["rating", "languages"];
+pub const OPTIONAL: [&str; 3] = ["rating", "languages", "telehealth"];
 
 /// From a row with the columns of `practitioners` that a document has; a field without a value is left
 /// out.
@@ -25,7 +25,6 @@ pub fn fields(row: &Row) -> Result<Vec<Field>, Error> {
         ("country", Value::Keyword(text("country")?)),
         ("time_zone", Value::Keyword(text("time_zone")?)),
         ("location", Value::Geo(location)),
-        ("telehealth", Value::Boolean(row.get("telehealth")?)),
         ("active", Value::Boolean(row.get("active")?)),
     ];
     let mut fields: Vec<_> = fields.map(|(name, value)| field(name, value)).into();
@@ -35,6 +34,9 @@ pub fn fields(row: &Row) -> Result<Vec<Field>, Error> {
             .filter(|rating| *rating > 0.0)
             .map(|rating| field("rating", Value::Number(rating))),
     );
+    // Left out where it is not so: a document of before there was such a field is right.
+    let telehealth = Some(row.get("telehealth")?).filter(|telehealth| *telehealth);
+    fields.extend(telehealth.map(|flag| field("telehealth", Value::Boolean(flag))));
     let languages: Vec<String> = row.json("languages")?;
     fields.extend(
         Some(languages)

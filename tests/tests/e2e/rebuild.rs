@@ -14,6 +14,8 @@ use crate::refill::command;
 mod log;
 mod refusals;
 
+/// Of each client: all of them are told of, on two cores too.
+const ROUNDS_MAX: usize = 300;
 const REBUILT: [&str; 2] = ["search", "availability"];
 
 /// `praxis rebuild`: whether it is content, and all that it prints.
@@ -97,7 +99,7 @@ async fn none_notices(services: Services) {
             let patient = world.api().patient(name).await;
             let (slots, _) = practitioner.free_slots(&patient).await;
             let mut round = 0;
-            while !done.load(Ordering::Relaxed) {
+            while !done.load(Ordering::Relaxed) && round < ROUNDS_MAX {
                 let slot = &slots[round % 4];
                 let booked = patient.book(practitioner.id, slot).await.expect(201);
                 let (id, etag) = (booked.text_of("booking_id"), booked.header("etag"));

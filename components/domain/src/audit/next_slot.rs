@@ -14,7 +14,7 @@ use crate::zone::Zone;
 
 /// Those who have no free slot are looked at again after this time: a date may have come within the
 /// horizon.
-pub const RECHECK: SignedDuration = SignedDuration::from_hours(6);
+pub const RECHECK: SignedDuration = SignedDuration::from_hours(2);
 
 /// The clocks of two hosts, and what passes between two statements.
 const CLOCKS: SignedDuration = SignedDuration::from_mins(1);

@@ -82,6 +82,11 @@ impl Schema {
         found.ok()
     }
 
+    /// The type of the field that stands there.
+    pub fn kind_at(&self, place: usize) -> FieldType {
+        self.fields[place].1
+    }
+
     /// Whether the value may stand in that field.
     pub fn check_field(&self, field: &Field) -> Result<(), Error> {
         let kind = self.kind(&field.name)?;

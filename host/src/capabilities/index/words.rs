@@ -1,18 +1,21 @@
 //! How texts are split into words: case, accents and the ways to write an umlaut do not matter.
 
 use tantivy::tokenizer::{AsciiFoldingFilter, LowerCaser, SimpleTokenizer, TextAnalyzer};
+use unicode_normalization::UnicodeNormalization as _;
 
 /// In a shorter word, one letter makes another word too often.
 const TYPO_LETTERS_MIN: usize = 5;
 
 /// The words of a text, in order: split where neither letter nor digit stands, lowered, without
-/// accents. Both adapters index them as they are here, so that both know the same words.
+/// accents, however these are coded (NFC comes first). Both adapters index them as they are here, so that both know the same words.
 pub fn words(text: &str) -> Vec<String> {
     let mut analyzer = TextAnalyzer::builder(SimpleTokenizer::default())
-        .filter(LowerCaser)
+        // In this order: a lowered İ is an i and a dot, and no fold takes that away.
         .filter(AsciiFoldingFilter)
+        .filter(LowerCaser)
         .build();
-    let mut stream = analyzer.token_stream(text);
+    let text: String = text.nfc().collect();
+    let mut stream = analyzer.token_stream(&text);
     let mut words = Vec::new();
     stream.process(&mut |token| words.push(without_umlauts(&token.text)));
     words
@@ -57,6 +60,11 @@ mod tests {
             ["cafe", "restaurant", "d", "ete", "strasse", "12"]
         );
         assert!(words(" -- ").is_empty());
+        assert_eq!(words("İpek IŞIK ΛΌΓΟΣ"), ["ipek", "isik", "λόγος"]);
+        assert_eq!(
+            words("Mu\u{308}ller Re\u{301}ne\u{301}"),
+            ["muller", "rene"]
+        );
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::super::words::words;
 use super::super::{Change, Content, Field, Schema, SourceVersion, Value};
 use crate::manifest::FieldType;
 
@@ -11,6 +12,9 @@ pub struct Document {
     pub id: String,
     versions: Vec<(String, u64)>,
     values: Box<[Value]>,
+    /// The words of each text, by place, with spaces between: folding them is the dearest part of a
+    /// search for a name.
+    words: Vec<(usize, Box<str>)>,
 }
 
 /// A document as the journal keeps it: it names its fields, since a schema may change.
@@ -94,6 +98,13 @@ impl Document {
         &self.values[place]
     }
 
+    /// The words of a text, folded.
+    pub fn words(&self, place: usize) -> impl Iterator<Item = &str> {
+        let mut texts = self.words.iter();
+        let text = texts.find(|(of, _)| *of == place);
+        text.into_iter().flat_map(|(_, words)| words.split(' '))
+    }
+
     /// One, several or none.
     pub fn keywords(&self, place: usize) -> &[String] {
         match self.value(place) {
@@ -115,6 +126,7 @@ impl Document {
             id: id.to_owned(),
             versions: Vec::new(),
             values: schema.fields().map(|_| Value::Absent).collect(),
+            words: Vec::new(),
         }
     }
 
@@ -124,6 +136,20 @@ impl Document {
                 && schema.check_field(field).is_ok()
             {
                 self.values[place] = field.value.clone();
+                self.fold(schema, place);
+            }
+        }
+    }
+
+    fn fold(&mut self, schema: &Schema, place: usize) {
+        if schema.kind_at(place) != FieldType::Text {
+            return;
+        }
+        self.words.retain(|(of, _)| *of != place);
+        if let Value::Text(text) = &self.values[place] {
+            let words = words(text).join(" ");
+            if !words.is_empty() {
+                self.words.push((place, words.into()));
             }
         }
     }

@@ -22,6 +22,8 @@ pub struct Shelves {
     /// Who writes into generations holds it as a reader until all of them have it; who changes which
     /// there are, as a writer.
     held: RwLock<Held>,
+    /// The current one once more, for whoever reads: they wait for nobody who writes.
+    answering: RwLock<Arc<Shelf>>,
     /// Whoever holds this is the only one who begins, switches or removes.
     turn: Mutex<()>,
 }
@@ -58,6 +60,7 @@ impl Shelves {
         Ok(Self {
             files,
             schema: schema.clone(),
+            answering: RwLock::new(Arc::clone(&held.current)),
             held: RwLock::new(held),
             turn: Mutex::new(()),
         })
@@ -65,7 +68,7 @@ impl Shelves {
 
     /// The one that answers.
     pub fn current(&self) -> Arc<Shelf> {
-        Arc::clone(&self.held().current)
+        Arc::clone(&self.answering.read().expect(UNPOISONED))
     }
 
     pub fn state(&self) -> Generations {
@@ -83,7 +86,8 @@ impl Shelves {
     }
 
     pub fn replace(&self, replacement: &Replacement) -> Result<Replaced, Error> {
-        let held = self.held();
+        // Alone: a change between the two would come before it in one and after it in the other.
+        let held = self.held.write().expect(UNPOISONED);
         let replaced = held.current.replace(replacement)?;
         if let Some(beside) = &held.beside {
             beside.replace(replacement)?;
@@ -158,6 +162,7 @@ impl Shelves {
         };
         self.files.save(&state).map_err(Error::unavailable)?;
         held.state = state;
+        *self.answering.write().expect(UNPOISONED) = Arc::clone(&beside);
         held.beside = Some(std::mem::replace(&mut held.current, beside));
         Ok(())
     }

@@ -273,15 +273,12 @@ impl Weight {
                 beginning,
                 otherwise,
             } => {
-                let held = match document.value(*place) {
-                    Value::Text(text) => words(text),
-                    _ => Vec::new(),
-                };
                 let last = asked.len().saturating_sub(1);
-                let begins = |word: &str| held.iter().any(|held| held.starts_with(word));
+                let has = |word: &str| document.words(*place).any(|held| held == word);
+                let begins = |word: &str| document.words(*place).any(|held| held.starts_with(word));
                 let words = asked.iter().enumerate();
                 words.fold(score, |score, (at, word)| {
-                    if held.contains(word) {
+                    if has(word) {
                         score
                     } else if at == last && begins(word) {
                         score * beginning

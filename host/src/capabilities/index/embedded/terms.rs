@@ -13,8 +13,8 @@ use tantivy::{
     Term,
 };
 
+use super::super::Schema;
 use super::super::words::{may_have_a_typo, words};
-use super::super::{Schema, Value};
 use super::document::Document;
 use super::query::Plan;
 use super::table::Row;
@@ -102,8 +102,10 @@ impl Terms {
         let mut terms = TantivyDocument::default();
         terms.add_u64(self.row, row.into());
         for place in 0..schema.fields().count() {
-            if let (Some(field), Value::Text(text)) = (self.texts[place], document.value(place)) {
-                terms.add_text(field, words(text).join(" "));
+            if let Some(field) = self.texts[place] {
+                for word in document.words(place) {
+                    terms.add_text(field, word);
+                }
             }
         }
         terms
