@@ -4,24 +4,25 @@ use jiff::Timestamp;
 use praxis_domain::audit::next_slot::RECHECK;
 use praxis_platform::database::{self, Database, ParameterValue};
 use praxis_platform::snapshot::Snapshot;
+use serde::Serialize;
 use uuid::Uuid;
 
-/// Of each practitioner: $1 the id, $2 the next slot (seconds) or null, $3 the snapshot's version, $4 from
-/// when on the slot can't be booked any more (seconds) or null. $5 whether to announce them even if they
-/// are the same, $6 the trace or null. Saves each unless something newer is there; a new value gets
-/// the next version, and is announced with it in the same transaction.
+/// $1 the practitioners, `Computed` each. $2 whether to announce them even if they are the same, $3 the
+/// trace or null. Saves each unless something newer is there; a new value gets the next version, and is
+/// announced with it in the same transaction. As JSON, since PostgreSQL plans a statement over arrays
+/// anew each time: it looks how long they are.
 const SAVE: &str = r#"
 with computed as materialized (
     select *
-    from unnest($1::text[]::uuid[], $2::bigint[], $3::bigint[], $4::bigint[])
-        as of_one (practitioner_id, next_slot, source_version, closes)
+    from jsonb_to_recordset($1::jsonb)
+        as of_one (practitioner_id uuid, next_slot bigint, source_version bigint, closes bigint)
 ), held as materialized (
     -- In one order, so that two who do this do not wait for each other.
     select n.practitioner_id, n.version
     from next_slots n
-    where n.practitioner_id = any ($1::text[]::uuid[])
+    join computed using (practitioner_id)
     order by n.practitioner_id
-    for update
+    for update of n
 ), saved as (
     insert into next_slots as n (practitioner_id, next_available_slot, source_version, closes_at)
     select practitioner_id, to_timestamp(next_slot), source_version, to_timestamp(closes)
@@ -36,7 +37,7 @@ with computed as materialized (
         version = n.version + case
             when n.next_available_slot is distinct from excluded.next_available_slot
                 -- Not at every retry of one event.
-                or $5::bool and n.source_version < excluded.source_version then 1
+                or $2::bool and n.source_version < excluded.source_version then 1
             else 0
         end,
         updated_at = now()
@@ -53,11 +54,23 @@ select 'availability-events', saved.practitioner_id::text, 'AvailabilityChanged'
         ),
         'source_version', saved.source_version
     ),
-    $6::text
+    $3::text
 from saved
 left join held using (practitioner_id)
 where held.version is distinct from saved.version
 "#;
+
+/// What there is to save.
+#[derive(Serialize)]
+struct Computed {
+    practitioner_id: Uuid,
+    /// In seconds since 1970; null: none is free.
+    next_slot: Option<i64>,
+    /// The snapshot's.
+    source_version: i64,
+    /// From when on the slot can't be booked any more, in seconds.
+    closes: Option<i64>,
+}
 
 /// $1 when (seconds), $2 how many: those whose next slot is too soon by then.
 const DUE: &str = "
@@ -96,21 +109,19 @@ pub async fn save(
     now: Timestamp,
     anyway: bool,
 ) -> Result<(), database::Error> {
-    let (mut ids, mut versions) = (Vec::new(), Vec::new());
-    let (mut nexts, mut closings) = (Vec::new(), Vec::new());
-    for (practitioner, snapshot) in practitioners {
+    let computed = practitioners.iter().map(|(practitioner, snapshot)| {
         let next = snapshot.next_free(now, 1).first().map(|slot| slot.start());
         let closes = next.map(|start| snapshot.schedule.terms.closes(start));
-        ids.push(Some(practitioner.to_string()));
-        versions.push(Some(snapshot.version));
-        nexts.push(next.map(Timestamp::as_second));
-        closings.push(closes.map(Timestamp::as_second));
-    }
+        Computed {
+            practitioner_id: *practitioner,
+            next_slot: next.map(Timestamp::as_second),
+            source_version: snapshot.version,
+            closes: closes.map(Timestamp::as_second),
+        }
+    });
+    let computed: Vec<_> = computed.collect();
     let parameters = vec![
-        ParameterValue::ArrayStr(ids),
-        ParameterValue::ArrayInt64(nexts),
-        ParameterValue::ArrayInt64(versions),
-        ParameterValue::ArrayInt64(closings),
+        database::json(&computed),
         ParameterValue::Boolean(anyway),
         database.trace(),
     ];

@@ -8,7 +8,7 @@ use praxis_platform::database::{self, Database, ParameterValue};
 use praxis_platform::problem::Problem;
 use praxis_platform::request::Request;
 use praxis_platform::response::{self, Response};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// Why nothing is sent there.
 #[derive(Clone, Copy)]
@@ -34,32 +34,33 @@ pub async fn among(
     database: &Database,
     notices: &[Notice<'_>],
 ) -> Result<Vec<bool>, database::Error> {
+    // As JSON, since PostgreSQL plans a statement over arrays anew each time: it looks how long they are.
     const AMONG: &str = "
         select asked.place
-        from unnest($1::text[], $2::text[])
-            with ordinality as asked (channel, address, place)
+        from jsonb_to_recordset($1::jsonb) as asked (place bigint, channel text, address text)
         join suppressed_addresses as suppressed on suppressed.channel = asked.channel
             and suppressed.address_hash = sha256(convert_to(asked.address, 'UTF8'))";
+    #[derive(Serialize)]
+    struct Asked {
+        place: usize,
+        channel: &'static str,
+        address: String,
+    }
     let mut among = vec![false; notices.len()];
-    if notices.iter().all(|notice| notice.address.is_none()) {
+    let asked = notices.iter().enumerate().filter_map(|(place, notice)| {
+        Some(Asked {
+            place,
+            channel: notice.channel.name(),
+            address: address::key(notice.channel, notice.address?),
+        })
+    });
+    let asked: Vec<_> = asked.collect();
+    if asked.is_empty() {
         return Ok(among);
     }
-    let channels = notices
-        .iter()
-        .map(|notice| notice.channel.name().to_owned());
-    // An address that is not there has no hash, and is nowhere.
-    let addresses = notices.iter().map(|notice| {
-        let address = notice.address?;
-        Some(address::key(notice.channel, address))
-    });
-    let parameters = vec![
-        ParameterValue::ArrayStr(channels.map(Some).collect()),
-        ParameterValue::ArrayStr(addresses.collect()),
-    ];
-    for row in database.rows(AMONG, parameters).await? {
-        // Places count from one.
+    for row in database.rows(AMONG, vec![database::json(&asked)]).await? {
         let place: i64 = row.get("place")?;
-        let index = usize::try_from(place - 1).ok();
+        let index = usize::try_from(place).ok();
         if let Some(is_among) = index.and_then(|index| among.get_mut(index)) {
             *is_among = true;
         }

@@ -18,6 +18,15 @@ use crate::server::{Plan, Probe, Server, claim};
 /// The user and the database that `url` names.
 const NAME: &str = "praxis";
 const CONNECTIONS_MAX: u32 = 300;
+/// For a directory of a country: its tables in memory (pages are taken as they are touched), and a
+/// checkpoint every quarter of an hour, since after each of them every page that is written goes into
+/// the log whole.
+const DURABLE: [&str; 4] = [
+    "shared_buffers=1GB",
+    "max_wal_size=4GB",
+    "checkpoint_timeout=15min",
+    "wal_compression=lz4",
+];
 const INSTALLED: &str = "/usr/lib/postgresql";
 
 /// Starts a server on the data in the folder, which are made if they are not there, and always made
@@ -86,7 +95,6 @@ fn command(postgres: &Path, data: &Path, port: u16, durability: Durability) -> V
         format!("port={port}"),
         "unix_socket_directories=".to_owned(),
         format!("max_connections={CONNECTIONS_MAX}"),
-        "shared_buffers=128MB".to_owned(),
         "timezone=UTC".to_owned(),
         "log_timezone=UTC".to_owned(),
         "jit=off".to_owned(),
@@ -94,8 +102,16 @@ fn command(postgres: &Path, data: &Path, port: u16, durability: Durability) -> V
         format!("synchronous_commit={handed}"),
         format!("full_page_writes={safe}"),
     ];
+    let room: &[&str] = match durability {
+        Durability::Durable => &DURABLE,
+        Durability::Killable | Durability::Scratch => &["shared_buffers=128MB"],
+    };
     let mut line = vec![postgres.into(), "-D".into(), data.into()];
-    for setting in settings {
+    for setting in settings
+        .iter()
+        .map(String::as_str)
+        .chain(room.iter().copied())
+    {
         line.extend(["-c".into(), setting.into()]);
     }
     line

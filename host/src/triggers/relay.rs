@@ -28,7 +28,7 @@ const BATCH_ROWS_MAX: i64 = 256;
 /// How often the relay looks without having been woken.
 const POLL_MS: u64 = 1_000;
 /// How often it looks for a while after there was something: nobody wakes it then.
-const POLL_AWAKE_MS: u64 = 2;
+const POLL_AWAKE_MS: u64 = 10;
 /// For so long, without anything new.
 const AWAKE_MS: u64 = 200;
 /// Held while it is awake: the function `outbox_wake` in the database looks at it.

@@ -164,9 +164,15 @@ impl Membership {
         partition: i32,
         progress: &Progress,
     ) -> sqlx::Result<bool> {
+        // Not waited for until it is on disk: what a crash of the database takes back is delivered
+        // again, and each statement of a handler that came before it is on disk already.
         let rows = sqlx::query(
-            "update event_groups
+            "with relaxed as materialized (
+                select set_config('synchronous_commit', 'off', true)
+            )
+            update event_groups
             set committed = $5, note = $6
+            from relaxed
             where group_id = $1 and topic = $2 and partition = $3 and member = $4
                 and committed <= $5",
         )
