@@ -14,6 +14,7 @@ use super::super::{
     Beside, Change, Document, Error, GENERATION_FIRST, Generations, Outcome, Replaced, Replacement,
     Role, Schema, conflict, next_generation,
 };
+use super::journal::{COMPACTION_EXTENSION, remove_if_there};
 use super::shelf::Shelf;
 
 pub struct Shelves {
@@ -169,7 +170,7 @@ impl Shelves {
 
     pub fn remove(&self, generation: u64) -> Result<(), Error> {
         let _turn = self.turn();
-        self.beside(generation)?;
+        let beside = self.beside(generation)?;
         {
             let mut held = self.held.write().expect(UNPOISONED);
             let state = Generations {
@@ -180,6 +181,8 @@ impl Shelves {
             held.state = state;
             held.beside = None;
         }
+        // A compaction that ends later would bring a file back.
+        beside.close();
         self.files.remove(generation).map_err(Error::unavailable)
     }
 
@@ -250,13 +253,11 @@ impl Files {
 
     fn remove(&self, generation: u64) -> std::io::Result<()> {
         let journal = self.journal(generation);
-        for path in [journal.with_extension("lock"), journal] {
-            match std::fs::remove_file(path) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
-                Ok(()) | Err(_) => {}
-            }
+        // The journal is the last: what it stands for is looked for by it.
+        for extension in ["lock", COMPACTION_EXTENSION] {
+            remove_if_there(&journal.with_extension(extension))?;
         }
-        Ok(())
+        remove_if_there(&journal)
     }
 
     /// A process that ended between the state and the files has left some.
