@@ -334,10 +334,8 @@ impl Index for Opensearch {
         limit: u32,
     ) -> Result<Vec<Document>, Error> {
         let schema = self.schema(index)?;
-        let Generations { current, beside } = self.known(index).await?.state;
-        let is_beside = beside.is_some_and(|beside| beside.generation == generation);
-        if generation != current && !is_beside {
-            let state = Generations { current, beside };
+        let state = self.known(index).await?.state;
+        if !state.has(generation) {
             return Err(conflict(generation, "there", &state));
         }
         let name = index_of(&self.name(index), generation);

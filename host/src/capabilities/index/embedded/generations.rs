@@ -136,13 +136,12 @@ impl Shelves {
         limit: u32,
     ) -> Result<Vec<Document>, Error> {
         let held = self.held();
-        let is_beside = |beside: &Beside| beside.generation == generation;
-        let shelf = match &held.beside {
-            _ if held.state.current == generation => &held.current,
-            Some(shelf) if held.state.beside.as_ref().is_some_and(is_beside) => shelf,
-            Some(_) | None => return Err(conflict(generation, "there", &held.state)),
-        };
-        let shelf = Arc::clone(shelf);
+        if !held.state.has(generation) {
+            return Err(conflict(generation, "there", &held.state));
+        }
+        let beside = held.beside.as_ref();
+        let beside = beside.filter(|_| generation != held.state.current);
+        let shelf = Arc::clone(beside.unwrap_or(&held.current));
         drop(held);
         Ok(shelf.scan(after, limit))
     }
@@ -267,8 +266,7 @@ impl Files {
             let Some(generation) = name.to_str().and_then(|name| self.generation(name)) else {
                 continue;
             };
-            let is_beside = state.beside.map(|beside| beside.generation) == Some(generation);
-            if generation != state.current && !is_beside {
+            if !state.has(generation) {
                 self.remove(generation)?;
             }
         }
