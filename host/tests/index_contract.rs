@@ -24,6 +24,8 @@ mod whole;
 
 #[path = "index_contract/agreement.rs"]
 mod agreement;
+#[path = "index_contract/late.rs"]
+mod late;
 #[path = "index_contract/on_embedded.rs"]
 mod on_embedded;
 #[path = "index_contract/on_opensearch.rs"]

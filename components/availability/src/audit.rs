@@ -11,8 +11,10 @@ use praxis_domain::elsewhere;
 use praxis_domain::mask::Mask;
 use praxis_domain::terms;
 use praxis_domain::zone::Zone;
-use praxis_platform::audit::{Asked, Looked, Range, Report, next_page, note_behind, page_done};
-use praxis_platform::cache::{self, Cache};
+use praxis_platform::audit::{
+    Asked, Failed, Looked, Range, Report, next_page, note_behind, page_done,
+};
+use praxis_platform::cache::Cache;
 use praxis_platform::clock;
 use praxis_platform::database::{self, Database, ParameterValue, Row};
 use praxis_platform::events::{Delivery, Failure};
@@ -71,13 +73,6 @@ where p.id = any ($1::text[]::uuid[])
 ";
 
 pub type Hours = BTreeMap<Date, Mask>;
-
-/// Why a page can't be looked at.
-#[derive(Debug)]
-enum Failed {
-    Cache(cache::Error),
-    Database(database::Error),
-}
 
 /// What a copy is healed with.
 struct Truth {
@@ -264,34 +259,4 @@ async fn heal(database: &Database, cache: &Cache, one: &Looked<Truth>) -> Result
         // Not ours.
         Store::Document => false,
     })
-}
-
-impl From<cache::Error> for Failed {
-    fn from(error: cache::Error) -> Self {
-        Self::Cache(error)
-    }
-}
-
-impl From<database::Error> for Failed {
-    fn from(error: database::Error) -> Self {
-        Self::Database(error)
-    }
-}
-
-impl From<Failed> for Problem {
-    fn from(failed: Failed) -> Self {
-        match failed {
-            Failed::Cache(error) => error.into(),
-            Failed::Database(error) => error.into(),
-        }
-    }
-}
-
-impl From<Failed> for Failure {
-    fn from(failed: Failed) -> Self {
-        match failed {
-            Failed::Cache(error) => error.into(),
-            Failed::Database(error) => error.into(),
-        }
-    }
 }

@@ -220,8 +220,8 @@ async fn start_anew(
     Ok(())
 }
 
-/// Starts a practitioner anew whose hash is wrong at the version that was seen. False: it has another
-/// version by now.
+/// Puts a whole snapshot in the place of a hash that is wrong at the version that was seen, and of the one
+/// beside it if that is of the same version. False: the one that answers has another version by now.
 pub async fn heal(
     cache: &Cache,
     practitioner: Uuid,
@@ -229,8 +229,11 @@ pub async fn heal(
     snapshot: &Snapshot,
 ) -> Result<bool, Error> {
     let keys = days::keys(cache, practitioner);
-    let mut arguments = vec![seen.unwrap_or_default().to_owned()];
-    arguments.extend(head(snapshot));
+    let arguments = [
+        seen.unwrap_or_default().to_owned(),
+        HASH_TTL_SECONDS.to_string(),
+        generations::whole(snapshot),
+    ];
     let said = cache.said(&HEAL, &keys, &arguments).await?;
     Ok(said.split(' ').next() == Some("healed"))
 }

@@ -94,9 +94,7 @@ async fn compare(
     page: &Page,
     range: Range,
 ) -> Result<Compared, Problem> {
-    let state = state(cache).await?;
-    let is_beside = state.beside.map(|beside| beside.generation) == Some(page.generation);
-    if page.generation != state.current && !is_beside {
+    if !state(cache).await?.has(page.generation) {
         return Err(not_this_one(cache, page.generation, "there").await?);
     }
     let ids = ids(database, range).await?;
@@ -147,9 +145,7 @@ async fn take_away(
     if page.after.is_none() {
         remove(cache, page.generation).await?;
     }
-    let state = state(cache).await?;
-    let is_beside = state.beside.map(|beside| beside.generation) == Some(page.generation);
-    if page.generation == state.current || is_beside {
+    if state(cache).await?.has(page.generation) {
         return Err(not_this_one(cache, page.generation, "gone").await?);
     }
     let ids = ids(database, range).await?;

@@ -8,7 +8,10 @@ use serde::Serialize;
 use spin_sdk::http::Method;
 
 use crate::auth::Role;
+use crate::cache;
 use crate::database::{self, Database, ParameterValue};
+use crate::events::Failure;
+use crate::index;
 use crate::metrics;
 use crate::problem::Problem;
 use crate::request::Request;
@@ -16,6 +19,14 @@ use crate::request::Request;
 /// Practitioners that one tick of the slow pass looks at.
 const TICK_PRACTITIONERS: u32 = 100;
 const CURSOR_BYTES_MAX: usize = 128;
+
+/// Why a page can't be looked at: the truth, or the copy, is away.
+#[derive(Debug)]
+pub enum Failed {
+    Database(database::Error),
+    Cache(cache::Error),
+    Index(index::Error),
+}
 
 /// A page of practitioners, by their ids.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -241,4 +252,42 @@ pub async fn page_done(
     ];
     database.execute(DONE, parameters).await?;
     Ok(())
+}
+
+impl From<database::Error> for Failed {
+    fn from(error: database::Error) -> Self {
+        Self::Database(error)
+    }
+}
+
+impl From<cache::Error> for Failed {
+    fn from(error: cache::Error) -> Self {
+        Self::Cache(error)
+    }
+}
+
+impl From<index::Error> for Failed {
+    fn from(error: index::Error) -> Self {
+        Self::Index(error)
+    }
+}
+
+impl From<Failed> for Problem {
+    fn from(failed: Failed) -> Self {
+        match failed {
+            Failed::Database(error) => error.into(),
+            Failed::Cache(error) => error.into(),
+            Failed::Index(error) => error.into(),
+        }
+    }
+}
+
+impl From<Failed> for Failure {
+    fn from(failed: Failed) -> Self {
+        match failed {
+            Failed::Database(error) => error.into(),
+            Failed::Cache(error) => error.into(),
+            Failed::Index(error) => error.into(),
+        }
+    }
 }

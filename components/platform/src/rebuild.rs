@@ -135,6 +135,14 @@ pub struct State {
     pub beside: Option<Beside>,
 }
 
+impl State {
+    /// Whether it answers, or stands beside the one that does.
+    pub fn has(&self, generation: u64) -> bool {
+        let beside = self.beside.map(|beside| beside.generation);
+        generation == self.current || Some(generation) == beside
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Beside {
     pub generation: u64,

@@ -5,13 +5,15 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use praxis_domain::audit::document::{self, Document, NEXT_SLOT};
 use praxis_domain::audit::{Store, Verdict};
-use praxis_platform::audit::{Asked, Looked, Range, Report, next_page, note_behind, page_done};
+use praxis_platform::audit::{
+    Asked, Failed, Looked, Range, Report, next_page, note_behind, page_done,
+};
 use praxis_platform::database::{self, Database, ParameterValue, Row};
 use praxis_platform::events::{Delivery, Failure};
 use praxis_platform::index::documents::{
     Content, Document as Held, Replaced, Replacement, SourceVersion, replace, scan,
 };
-use praxis_platform::index::{self, GeoPoint, Value};
+use praxis_platform::index::{GeoPoint, Value};
 use praxis_platform::problem::Problem;
 use praxis_platform::request::Request;
 use praxis_platform::response::{self, Response};
@@ -24,13 +26,6 @@ use crate::profile;
 
 /// Of `audit_passes`.
 const COMPONENT: &str = "search";
-
-/// Why a page can't be looked at.
-#[derive(Debug)]
-pub enum Failed {
-    Index(index::Error),
-    Database(database::Error),
-}
 
 /// What a document is healed with: what it was, and what it should be.
 pub struct Truth {
@@ -250,34 +245,4 @@ fn value(value: &Value) -> Option<document::Value> {
 /// One that no calendar has is as wrong as the end of time.
 fn instant(ms: i64) -> Timestamp {
     Timestamp::from_millisecond(ms).unwrap_or(Timestamp::MAX)
-}
-
-impl From<index::Error> for Failed {
-    fn from(error: index::Error) -> Self {
-        Self::Index(error)
-    }
-}
-
-impl From<database::Error> for Failed {
-    fn from(error: database::Error) -> Self {
-        Self::Database(error)
-    }
-}
-
-impl From<Failed> for Problem {
-    fn from(failed: Failed) -> Self {
-        match failed {
-            Failed::Index(error) => error.into(),
-            Failed::Database(error) => error.into(),
-        }
-    }
-}
-
-impl From<Failed> for Failure {
-    fn from(failed: Failed) -> Self {
-        match failed {
-            Failed::Index(error) => error.into(),
-            Failed::Database(error) => error.into(),
-        }
-    }
 }

@@ -2,6 +2,7 @@
 
 use praxis_domain::audit::Store;
 use praxis_domain::audit::document::NEXT_SLOT;
+use praxis_platform::audit::Failed;
 use praxis_platform::database::Database;
 use praxis_platform::index::documents::{Change, Content};
 use praxis_platform::index::generations::{self, begin, load, look, remove, scan, switch};
@@ -14,7 +15,7 @@ use praxis_platform::response::{self, Response};
 use spin_sdk::http::StatusCode;
 
 use crate::INDEX;
-use crate::audit::{Failed, side_by_side, truths};
+use crate::audit::{side_by_side, truths};
 use crate::documents::{AVAILABILITY, PROFILE, of_next_slot, of_profile};
 
 /// 409 where the generations are not what the request takes them for; 503 while the index or the

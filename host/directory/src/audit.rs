@@ -9,6 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use reqwest::{Client, Method, StatusCode};
 use serde::Deserialize;
 
+use crate::difference::Difference;
 use crate::import::client;
 
 /// Who audits what: `/v1/ops/audits/…`.
@@ -51,16 +52,6 @@ struct Page {
     behind: BTreeMap<String, u64>,
     differences: Vec<Difference>,
     next_cursor: Option<String>,
-}
-
-#[derive(Debug, Deserialize)]
-pub struct Difference {
-    practitioner_id: String,
-    store: String,
-    what: String,
-    expected: String,
-    found: String,
-    healed: bool,
 }
 
 /// Which host is asked, as whom, and whether it heals.
@@ -160,24 +151,6 @@ fn progress_bar() -> ProgressBar {
     let bar = ProgressBar::no_length().with_style(style);
     bar.enable_steady_tick(Duration::from_millis(200));
     bar
-}
-
-impl fmt::Display for Difference {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            practitioner_id,
-            store,
-            what,
-            expected,
-            found,
-            healed,
-        } = self;
-        let outcome = if *healed { " (healed)" } else { "" };
-        write!(
-            f,
-            "{practitioner_id} {store}: {what}: expected {expected}, found {found}{outcome}"
-        )
-    }
 }
 
 impl fmt::Display for Findings {

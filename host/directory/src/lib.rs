@@ -6,6 +6,7 @@ mod audit;
 mod bench;
 mod csv_file;
 mod demo;
+mod difference;
 mod examples;
 mod hours;
 mod import;

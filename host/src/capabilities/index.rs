@@ -108,6 +108,14 @@ pub trait Index: Send + Sync {
 /// The generation that every index begins with.
 const GENERATION_FIRST: u64 = 1;
 
+impl Generations {
+    /// Whether it answers, or stands beside the one that does.
+    fn has(&self, generation: u64) -> bool {
+        let beside = self.beside.map(|beside| beside.generation);
+        generation == self.current || Some(generation) == beside
+    }
+}
+
 /// The number of the next generation, where there is room for one.
 fn next_generation(state: &Generations) -> Result<u64, Error> {
     let generation = state.current + 1;

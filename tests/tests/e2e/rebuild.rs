@@ -1,5 +1,6 @@
 //! The index and the bitmap, made anew beside those that answer.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use praxis_tests::{Api, Practitioner, Services, World, place};
@@ -7,7 +8,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::process::Command;
 
-use crate::audit::{finds_nothing, import};
+use crate::audit::{audit, finds_nothing, import};
 use crate::flow::free_are;
 use crate::refill::command;
 
@@ -211,6 +212,62 @@ async fn what_was_built_is_warm_and_what_was_before_is_kept_up_to_date() {
     }
     let left: Vec<String> = command(&world, redis::cmd("KEYS").arg("*:days:*")).await;
     assert!(left.is_empty(), "{left:?}");
+    world.settle().await;
+}
+
+/// The audit mends what answers, and what is being built is as full as before.
+#[tokio::test]
+async fn what_is_being_built_keeps_its_days_when_the_audit_heals() {
+    let world = World::start(Services::Embedded).await;
+    world.without_the_slow_audit().await;
+    let [same, ahead, ours] = import(&world, ["Same", "Ahead", "Ours"]).await;
+    let operator = world.api().operator().await;
+    let alice = world.api().patient("alice").await;
+    let (slots, _) = same.free_slots(&alice).await;
+    for one in [&ahead, &ours] {
+        one.free_slots(&alice).await;
+    }
+    let built = begin(&operator, "availability").await;
+    load(&operator, "availability", built).await;
+    let key_of = |one: &Practitioner, generation: &str| {
+        let id = one.id;
+        format!("praxis:{{{id}}}:days{generation}")
+    };
+    let beside = format!(":{built}");
+    let whole = async |one: &Practitioner| -> BTreeMap<String, String> {
+        let key = key_of(one, &beside);
+        command(&world, redis::cmd("HGETALL").arg(key)).await
+    };
+    let before = [whole(&same).await, whole(&ahead).await, whole(&ours).await];
+    assert!(before.iter().all(|hash| hash.len() > 60), "{before:?}");
+    let set = async |one: &Practitioner, generation: &str, field: &str, value: &str| {
+        let mut set = redis::cmd("HSET");
+        set.arg(key_of(one, generation)).arg(field).arg(value);
+        let _: i64 = command(&world, &mut set).await;
+    };
+    // Wrong at the version that the other has too; wrong in both; and another version than the other's.
+    set(&same, "", "zone", "Europe/Lisbon").await;
+    for generation in ["", beside.as_str()] {
+        set(&ahead, generation, "v", "99").await;
+    }
+    set(&ours, "", "v", "99").await;
+    let healed = audit(&operator, Method::POST).await;
+    let who: BTreeSet<_> = healed.named.iter().map(|(who, _, _)| who.clone()).collect();
+    let all = [&same, &ahead, &ours].map(|one| one.id.to_string());
+    assert_eq!(who, BTreeSet::from(all));
+    finds_nothing(&operator).await;
+    let after = [whole(&same).await, whole(&ahead).await, whole(&ours).await];
+    assert_eq!(after, before);
+    works(
+        &world,
+        &operator,
+        &["availability", "--from", "snapshot", "--resume"],
+    )
+    .await;
+    for one in [&same, &ahead, &ours] {
+        let (free, source) = one.free_slots(&alice).await;
+        assert_eq!((&free, &source[..]), (&slots, "bitmap"));
+    }
     world.settle().await;
 }
 

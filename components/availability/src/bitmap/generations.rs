@@ -101,19 +101,15 @@ pub async fn load(
     snapshots: &[(Uuid, &Snapshot)],
 ) -> Result<bool, Error> {
     let now = clock::now();
-    let (first, last) = terms::dates_of_anybody(now);
     // Written once for all of them.
-    let names: BTreeMap<Date, String> = calendar::dates(first, last)
-        .map(|date| (date, bitmap::field(date)))
-        .collect();
+    let names = names(now);
     // Of nobody, too, it is asked whether it is this one.
     let nobody = snapshots.is_empty().then_some(snapshots);
     for some in snapshots.chunks(HASHES_PER_SCRIPT).chain(nobody) {
         let mut arguments = vec![generation.to_string(), HASH_TTL_SECONDS.to_string()];
         for (practitioner, snapshot) in some {
             arguments.push(bitmap::key_of(cache.prefix(), *practitioner, generation));
-            let list = list(snapshot, &names, now);
-            arguments.push(serde_json::to_string(&list).expect("texts are JSON"));
+            arguments.push(list(snapshot, &names, now));
         }
         if cache.said(&LOAD, &[key(cache)], &arguments).await? != "loaded" {
             return Ok(false);
@@ -122,14 +118,22 @@ pub async fn load(
     Ok(true)
 }
 
-/// As `LOAD` takes it.
-fn list<'a>(
-    snapshot: &Snapshot,
-    names: &'a BTreeMap<Date, String>,
-    now: Timestamp,
-) -> Vec<Cow<'a, str>> {
+/// A snapshot with every date that can be booked, as `LOAD` and `HEAL` take it.
+pub(super) fn whole(snapshot: &Snapshot) -> String {
+    let now = clock::now();
+    list(snapshot, &names(now), now)
+}
+
+/// What the dates are called that anybody may book.
+fn names(now: Timestamp) -> BTreeMap<Date, String> {
+    let (first, last) = terms::dates_of_anybody(now);
+    let dates = calendar::dates(first, last);
+    dates.map(|date| (date, bitmap::field(date))).collect()
+}
+
+fn list(snapshot: &Snapshot, names: &BTreeMap<Date, String>, now: Timestamp) -> String {
     let [version, zone, terms, _time_to_live] = head(snapshot);
-    let mut list: Vec<Cow<'a, str>> = [version, zone, terms].map(Cow::Owned).into();
+    let mut list: Vec<Cow<'_, str>> = [version, zone, terms].map(Cow::Owned).into();
     if snapshot.active {
         let (first, last) = snapshot.schedule.terms.dates_anywhere(now);
         for day in snapshot.days(first, last) {
@@ -139,7 +143,7 @@ fn list<'a>(
             }
         }
     }
-    list
+    serde_json::to_string(&list).expect("texts are JSON")
 }
 
 /// All that a generation has of each of them.

@@ -124,19 +124,20 @@ pub const RESET: Script = Script(&[
     EACH,
 ]);
 
-/// ARGV: the version that was seen (empty: none), the snapshot's version, the zone, the terms, the time
-/// to live. Not a mere DEL: whoever loaded an older snapshot meanwhile would find nothing newer there, and
-/// put it back.
+/// ARGV: the version that was seen (empty: none), the time to live, and a JSON list as in `LOAD`. Every date
+/// is there at once: nothing is emptied, least of all what is being built and is to have its days before
+/// anybody asks. Whoever loaded an older snapshot meanwhile finds something newer.
 pub const HEAL: Script = Script(&[
     GENERATIONS,
     "
+    local new = cjson.decode(ARGV[3])
     local function each(key)
         if (redis.call('HGET', key, 'v') or '') ~= ARGV[1] then
             return 'changed'
         end
         redis.call('DEL', key)
-        redis.call('HSET', key, 'v', ARGV[2], 'zone', ARGV[3], 'terms', ARGV[4])
-        redis.call('EXPIRE', key, ARGV[5])
+        redis.call('HSET', key, 'v', new[1], 'zone', new[2], 'terms', new[3], unpack(new, 4))
+        redis.call('EXPIRE', key, ARGV[2])
         return 'healed'
     end
     ",

@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use super::answers::{Range, page};
 use super::{Rebuild, bar};
+use crate::difference::Difference;
 
 /// Looks at those that are behind: who is seen at the same version each time does not get on.
 const LOOKS_MAX: u32 = 5;
@@ -28,15 +29,6 @@ struct Compared {
 struct Waiting {
     practitioner_id: String,
     standing: String,
-}
-
-#[derive(Deserialize)]
-struct Difference {
-    practitioner_id: String,
-    store: String,
-    what: String,
-    expected: String,
-    found: String,
 }
 
 /// What was found in one page.
@@ -171,22 +163,6 @@ impl Findings {
     fn ids<'a>(&'a self, of: impl Fn(&'a Found) -> Vec<&'a String>) -> Vec<String> {
         let ids: BTreeSet<&String> = self.0.iter().flat_map(of).collect();
         ids.into_iter().cloned().collect()
-    }
-}
-
-impl fmt::Display for Difference {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            practitioner_id,
-            store,
-            what,
-            expected,
-            found,
-        } = self;
-        write!(
-            f,
-            "{practitioner_id} {store}: {what}: expected {expected}, found {found}"
-        )
     }
 }
 

@@ -6,6 +6,7 @@
 //! read from it. Bitmaps and table change together, so only a change of words costs a commit, and
 //! only a search for words waits for it.
 
+mod compactor;
 mod document;
 mod facets;
 mod generations;

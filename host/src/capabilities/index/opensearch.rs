@@ -27,7 +27,7 @@ use super::{
     Beside, Change, Document, Error, Field, Found, Generations, Index, Outcome, Position, Query,
     Replaced, Replacement, Role, Schema, conflict,
 };
-use generations::{Knowledge, index_of};
+use generations::{Knowledge, index_of, written_by};
 use reply::{answer, sound};
 
 const READ_TIMEOUT_MS: u64 = 3_000;
@@ -103,6 +103,7 @@ impl Opensearch {
                     .await
                     .map_err(Error::unavailable)?;
                 answer(added).await?;
+                generations::let_write(&self.client, &index).await?;
             }
         }
         self.prepared.store(true, Ordering::Release);
@@ -111,11 +112,13 @@ impl Opensearch {
 
     /// False: another was faster.
     async fn create(&self, index: &str, schema: &Schema) -> Result<bool, Error> {
+        let mut body = layout::index(schema);
+        body["aliases"] = json!({ written_by(index): {} });
         let created = self
             .client
             .indices()
             .create(IndicesCreateParts::Index(index))
-            .body(layout::index(schema))
+            .body(body)
             .send()
             .await
             .map_err(Error::unavailable)?;
@@ -124,6 +127,14 @@ impl Opensearch {
         }
         answer(created).await?;
         Ok(true)
+    }
+
+    /// What could not be written may have found no index: the next call makes the one that is missing.
+    fn written<T>(&self, written: Result<T, Error>) -> Result<T, Error> {
+        if let Err(Error::Unavailable(_)) = written {
+            self.prepared.store(false, Ordering::Release);
+        }
+        written
     }
 
     /// The generations of an index that is there.
@@ -174,10 +185,10 @@ impl Index for Opensearch {
             write::apply(&self.client, &name, schema, changes, &known).await
         };
         let Some(Beside { generation, .. }) = known.state.beside else {
-            return into(known.state.current).await;
+            return self.written(into(known.state.current).await);
         };
         let both = futures::try_join!(into(known.state.current), into(generation));
-        both.map(|(outcomes, _)| outcomes)
+        self.written(both.map(|(outcomes, _)| outcomes))
     }
 
     async fn get(&self, index: &str, id: &str) -> Result<Option<Vec<Field>>, Error> {
@@ -215,9 +226,9 @@ impl Index for Opensearch {
             let name = index_of(&self.name(index), generation);
             write::replace(&self.client, &name, schema, replacement, &known).await
         };
-        let replaced = within(known.state.current).await?;
+        let replaced = self.written(within(known.state.current).await)?;
         if let Some(Beside { generation, .. }) = known.state.beside {
-            within(generation).await?;
+            self.written(within(generation).await)?;
         }
         Ok(replaced)
     }
@@ -312,7 +323,7 @@ impl Index for Opensearch {
             return Err(conflict(generation, "being built", &known.state));
         }
         let name = index_of(&self.name(index), generation);
-        write::apply(&self.client, &name, schema, changes, &known).await
+        self.written(write::apply(&self.client, &name, schema, changes, &known).await)
     }
 
     async fn scan_of(
@@ -323,10 +334,8 @@ impl Index for Opensearch {
         limit: u32,
     ) -> Result<Vec<Document>, Error> {
         let schema = self.schema(index)?;
-        let Generations { current, beside } = self.known(index).await?.state;
-        let is_beside = beside.is_some_and(|beside| beside.generation == generation);
-        if generation != current && !is_beside {
-            let state = Generations { current, beside };
+        let state = self.known(index).await?.state;
+        if !state.has(generation) {
             return Err(conflict(generation, "there", &state));
         }
         let name = index_of(&self.name(index), generation);

@@ -14,6 +14,7 @@ use super::super::{
     Beside, Change, Document, Error, GENERATION_FIRST, Generations, Outcome, Replaced, Replacement,
     Role, Schema, conflict, next_generation,
 };
+use super::journal::{COMPACTION_EXTENSION, remove_if_there};
 use super::shelf::Shelf;
 
 pub struct Shelves {
@@ -135,13 +136,12 @@ impl Shelves {
         limit: u32,
     ) -> Result<Vec<Document>, Error> {
         let held = self.held();
-        let is_beside = |beside: &Beside| beside.generation == generation;
-        let shelf = match &held.beside {
-            _ if held.state.current == generation => &held.current,
-            Some(shelf) if held.state.beside.as_ref().is_some_and(is_beside) => shelf,
-            Some(_) | None => return Err(conflict(generation, "there", &held.state)),
-        };
-        let shelf = Arc::clone(shelf);
+        if !held.state.has(generation) {
+            return Err(conflict(generation, "there", &held.state));
+        }
+        let beside = held.beside.as_ref();
+        let beside = beside.filter(|_| generation != held.state.current);
+        let shelf = Arc::clone(beside.unwrap_or(&held.current));
         drop(held);
         Ok(shelf.scan(after, limit))
     }
@@ -169,7 +169,7 @@ impl Shelves {
 
     pub fn remove(&self, generation: u64) -> Result<(), Error> {
         let _turn = self.turn();
-        self.beside(generation)?;
+        let beside = self.beside(generation)?;
         {
             let mut held = self.held.write().expect(UNPOISONED);
             let state = Generations {
@@ -180,6 +180,8 @@ impl Shelves {
             held.state = state;
             held.beside = None;
         }
+        // A compaction that ends later would bring a file back.
+        beside.close();
         self.files.remove(generation).map_err(Error::unavailable)
     }
 
@@ -250,13 +252,11 @@ impl Files {
 
     fn remove(&self, generation: u64) -> std::io::Result<()> {
         let journal = self.journal(generation);
-        for path in [journal.with_extension("lock"), journal] {
-            match std::fs::remove_file(path) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
-                Ok(()) | Err(_) => {}
-            }
+        // The journal is the last: what it stands for is looked for by it.
+        for extension in ["lock", COMPACTION_EXTENSION] {
+            remove_if_there(&journal.with_extension(extension))?;
         }
-        Ok(())
+        remove_if_there(&journal)
     }
 
     /// A process that ended between the state and the files has left some.
@@ -266,8 +266,7 @@ impl Files {
             let Some(generation) = name.to_str().and_then(|name| self.generation(name)) else {
                 continue;
             };
-            let is_beside = state.beside.map(|beside| beside.generation) == Some(generation);
-            if generation != state.current && !is_beside {
+            if !state.has(generation) {
                 self.remove(generation)?;
             }
         }

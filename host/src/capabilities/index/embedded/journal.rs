@@ -3,8 +3,10 @@
 //! A line is with the operating system before its change is acknowledged: a killed host loses
 //! nothing. A power cut may take the last moments; the events bring them back from the log.
 
+mod compaction;
+
 use std::fs::{File, OpenOptions};
-use std::io::{BufRead as _, BufReader, BufWriter, Seek as _, Write as _};
+use std::io::{BufRead as _, BufReader, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
@@ -12,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::Change;
 use super::document::Kept;
+pub use compaction::{COMPACTION_EXTENSION, Compaction};
 
 /// A short journal is not worth compacting.
 const COMPACT_LINES_MIN: usize = 10_000;
@@ -30,6 +33,8 @@ pub struct Journal {
     file: File,
     bytes: u64,
     lines: usize,
+    /// A compaction failed: the next one waits until there are more lines than this.
+    put_off_lines: usize,
     /// Held for as long as the process uses the journal.
     _lock: File,
 }
@@ -39,6 +44,8 @@ impl Journal {
     pub fn open(path: &Path, mut replay: impl FnMut(Record)) -> anyhow::Result<Self> {
         let lock = File::create(path.with_extension("lock"))?;
         ensure!(lock.try_lock().is_ok(), "another process has it open");
+        // What a crash left of a compaction.
+        remove_if_there(&path.with_extension(COMPACTION_EXTENSION))?;
         let file = append_to(path)?;
         let mut reader = BufReader::new(File::open(path)?);
         let (mut bytes, mut lines, mut line) = (0, 0, Vec::new());
@@ -64,6 +71,7 @@ impl Journal {
             file,
             bytes,
             lines,
+            put_off_lines: 0,
             _lock: lock,
         })
     }
@@ -89,31 +97,29 @@ impl Journal {
         self.file.sync_all()
     }
 
-    /// Writes the journal anew, a line a document, once most of it is history.
-    pub fn compact_if_due<I: Iterator<Item = Kept>>(
-        &mut self,
-        documents: usize,
-        kept: impl FnOnce() -> I,
-    ) -> std::io::Result<()> {
-        if self.lines <= COMPACT_LINES_MIN.max(2 * documents) {
-            return Ok(());
-        }
-        let new = self.path.with_extension("new");
-        let mut writer = BufWriter::new(File::create(&new)?);
-        for document in kept() {
-            serde_json::to_writer(&mut writer, &Record::Document(document))?;
-            writer.write_all(b"\n")?;
-        }
-        let mut file = writer.into_inner().map_err(|error| error.into_error())?;
-        file.sync_all()?;
-        self.bytes = file.stream_position()?;
-        self.lines = documents;
-        std::fs::rename(&new, &self.path)?;
-        self.file = append_to(&self.path)?;
-        Ok(())
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether most of it is history.
+    pub fn is_due(&self, documents: usize) -> bool {
+        let lines_max = COMPACT_LINES_MIN.max(2 * documents);
+        self.lines > lines_max.max(self.put_off_lines)
+    }
+
+    /// What failed now would fail at the next line too.
+    pub fn put_off(&mut self) {
+        self.put_off_lines = self.lines + COMPACT_LINES_MIN;
     }
 }
 
 fn append_to(path: &Path) -> std::io::Result<File> {
     OpenOptions::new().create(true).append(true).open(path)
+}
+
+pub fn remove_if_there(path: &Path) -> std::io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+        Ok(()) | Err(_) => Ok(()),
+    }
 }

@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::super::{
     Change, Document as Held, Error, Field, Found, Outcome, Position, Query, Replaced, Replacement,
     Schema,
 };
+use super::compactor::{Running, Work, failed};
 use super::document::Document;
 use super::journal::{Journal, Record};
 use super::query::Plan;
@@ -18,10 +19,11 @@ use super::terms::{Terms, Writer};
 /// One generation of an index.
 pub struct Shelf {
     schema: Schema,
-    table: RwLock<Table>,
+    table: Arc<RwLock<Table>>,
     terms: Terms,
     /// Whoever holds this is the only one who changes the index.
     writing: Mutex<Writing>,
+    journal: Arc<Mutex<Journal>>,
     /// Words were written that no search sees yet.
     dirty: AtomicBool,
 }
@@ -34,14 +36,14 @@ enum Lines {
 }
 
 struct Writing {
-    journal: Journal,
     writer: Writer,
+    compaction: Option<Running>,
 }
 
 impl Shelf {
     pub fn open(path: &Path, schema: &Schema) -> anyhow::Result<Self> {
         let mut table = Table::default();
-        let mut journal = Journal::open(path, |record| match record {
+        let journal = Journal::open(path, |record| match record {
             Record::Document(document) => {
                 table.put(schema, Document::restored(schema, document));
             }
@@ -54,19 +56,30 @@ impl Shelf {
                 table.remove(schema, &id);
             }
         })?;
-        journal.compact_if_due(table.len(), || table.kept(schema))?;
         let (terms, mut writer) = Terms::new(schema)?;
         for (row, document) in table.iter() {
             writer.put(&terms, row, schema, document)?;
         }
         writer.commit(&terms)?;
-        Ok(Self {
+        let writing = Writing {
+            writer,
+            compaction: None,
+        };
+        let shelf = Self {
             schema: schema.clone(),
-            table: RwLock::new(table),
+            table: Arc::new(RwLock::new(table)),
             terms,
-            writing: Mutex::new(Writing { journal, writer }),
+            writing: Mutex::new(writing),
+            journal: Arc::new(Mutex::new(journal)),
             dirty: AtomicBool::new(false),
-        })
+        };
+        shelf.compact_if_due(&mut shelf.writing());
+        Ok(shelf)
+    }
+
+    /// Nobody writes any more: its files may be taken away.
+    pub fn close(&self) {
+        self.writing().compaction = None;
     }
 
     pub fn apply(&self, changes: Vec<Change>) -> Result<Vec<Outcome>, Error> {
@@ -104,12 +117,10 @@ impl Shelf {
             let kept = staged.values().map(|document| document.kept(&self.schema));
             records.extend(kept.map(Record::Document));
         }
-        writing
-            .journal
-            .append(&records)
-            .map_err(Error::unavailable)?;
+        let appended = self.journal().append(&records);
+        appended.map_err(Error::unavailable)?;
         self.put(&mut writing, staged).map_err(Error::unavailable)?;
-        self.compact(&mut writing)?;
+        self.compact_if_due(&mut writing);
         Ok(outcomes)
     }
 
@@ -117,7 +128,7 @@ impl Shelf {
     /// is here now.
     pub fn settle(&self) -> Result<(), Error> {
         self.commit_what_is_dirty().map_err(Error::unavailable)?;
-        self.writing().journal.sync().map_err(Error::unavailable)
+        self.journal().sync().map_err(Error::unavailable)
     }
 
     pub fn replace(&self, replacement: &Replacement) -> Result<Replaced, Error> {
@@ -136,7 +147,7 @@ impl Shelf {
             Some(document) => Record::Document(document.kept(&self.schema)),
             None => Record::Removed(id.clone()),
         };
-        let appended = writing.journal.append(&[record]);
+        let appended = self.journal().append(&[record]);
         appended.map_err(Error::unavailable)?;
         match becomes {
             Some(document) => self
@@ -144,16 +155,25 @@ impl Shelf {
                 .map_err(Error::unavailable)?,
             None => self.remove(&mut writing, id),
         }
-        self.compact(&mut writing)?;
+        self.compact_if_due(&mut writing);
         Ok(Replaced::Replaced)
     }
 
-    fn compact(&self, writing: &mut Writing) -> Result<(), Error> {
-        let table = self.table();
-        let journal = &mut writing.journal;
-        journal
-            .compact_if_due(table.len(), || table.kept(&self.schema))
-            .map_err(Error::unavailable)
+    fn compact_if_due(&self, writing: &mut Writing) {
+        let is_running = |running: &Running| !running.is_over();
+        let is_due = self.journal().is_due(self.table().len());
+        if !is_due || writing.compaction.as_ref().is_some_and(is_running) {
+            return;
+        }
+        match self.compaction().and_then(Running::start) {
+            Ok(running) => writing.compaction = Some(running),
+            Err(error) => failed(&mut self.journal(), &error),
+        }
+    }
+
+    /// Begins one, for whoever is the only one who changes the index.
+    pub(super) fn compaction(&self) -> std::io::Result<Work> {
+        Work::begin(&self.schema, &self.table, &self.journal)
     }
 
     fn remove(&self, writing: &mut Writing, id: &str) {
@@ -250,6 +270,12 @@ impl Shelf {
         self.table
             .write()
             .expect("no one panics while holding the table")
+    }
+
+    fn journal(&self) -> MutexGuard<'_, Journal> {
+        self.journal
+            .lock()
+            .expect("no one panics while holding the journal")
     }
 
     fn writing(&self) -> MutexGuard<'_, Writing> {

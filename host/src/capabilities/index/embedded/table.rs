@@ -1,7 +1,7 @@
 //! The values of all documents, by row and by id.
 
 use std::collections::BTreeMap;
-use std::ops::Bound;
+use std::ops::{Bound, Range};
 
 use roaring::RoaringBitmap;
 
@@ -57,8 +57,19 @@ impl Table {
         rows.filter_map(|(row, document)| Some((row as Row, document.as_ref()?)))
     }
 
-    pub fn kept<'a>(&'a self, schema: &'a Schema) -> impl Iterator<Item = Kept> + 'a {
-        self.iter().map(|(_, document)| document.kept(schema))
+    /// Behind the last row.
+    pub fn end(&self) -> Row {
+        self.documents.len() as Row
+    }
+
+    /// The documents of these rows, as the journal keeps them.
+    pub fn kept<'a>(
+        &'a self,
+        schema: &'a Schema,
+        rows: Range<Row>,
+    ) -> impl Iterator<Item = Kept> + 'a {
+        let documents = rows.filter_map(|row| self.at(row));
+        documents.map(|document| document.kept(schema))
     }
 
     /// Takes the document in, in place of the one with the same id.

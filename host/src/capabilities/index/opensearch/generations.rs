@@ -2,6 +2,8 @@
 //!
 //! The first generation is the index `NAME`, a later one `NAME-g7`. The alias `NAME-current` stands at
 //! the one that answers (nowhere: at the first), `NAME-building` or `NAME-previous` at the one beside.
+//! Each is written by an alias of its own, `NAME-g7-written`, which goes with it: OpenSearch makes an index
+//! again for a write that comes late, but no alias.
 //! Hosts share a cluster, so each looks the aliases up again and again, and what it saw last counts for
 //! `KNOWN_MS_MAX`. Whoever changes what others must have seen before it goes on waits for
 //! `SETTLE_MS`: from then on nobody acts on anything older.
@@ -111,6 +113,11 @@ pub fn index_of(name: &str, generation: u64) -> String {
     }
 }
 
+/// The alias by which an index is written, and by no other name.
+pub fn written_by(index: &str) -> String {
+    format!("{index}-written")
+}
+
 /// The indexes of all generations that are there.
 pub async fn listed(client: &OpenSearch, name: &str) -> Result<Listed, Error> {
     let later = format!("{name}-g*");
@@ -177,7 +184,7 @@ pub async fn begin(
     let index = index_of(name, generation);
     let mut body = layout::index(schema);
     // With the index, or not at all.
-    body["aliases"] = json!({ format!("{name}-{BUILDING}"): {} });
+    body["aliases"] = json!({ format!("{name}-{BUILDING}"): {}, written_by(&index): {} });
     let created = client
         .indices()
         .create(IndicesCreateParts::Index(&index))
@@ -237,9 +244,23 @@ pub async fn remove(
     let alias = format!("{name}-{}", alias_of(role));
     let actions = [json!({ "remove": { "index": index, "alias": alias } })];
     change(client, knowledge, name, generation, &actions).await?;
-    // A write to what is not there would make it again.
+    // So that nobody fails who could know of it.
     settle(client, knowledge, name).await?;
     delete(client, &index).await
+}
+
+/// Lets an index be written that was made before it had an alias for that.
+pub async fn let_write(client: &OpenSearch, index: &str) -> Result<(), Error> {
+    let action = json!({ "add": { "index": index, "alias": written_by(index) } });
+    let changed = client
+        .indices()
+        .update_aliases()
+        .body(json!({ "actions": [action] }))
+        .send()
+        .await
+        .map_err(Error::unavailable)?;
+    answer(changed).await?;
+    Ok(())
 }
 
 fn role(state: &Generations, generation: u64) -> Result<Role, Error> {

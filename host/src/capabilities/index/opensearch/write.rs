@@ -14,7 +14,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::super::words::words;
 use super::super::{Change, Error, Field, Outcome, Replaced, Replacement, Schema};
-use super::generations::Known;
+use super::generations::{Known, written_by};
 use super::layout::{self, ID, VERSIONS, json_of, texts, words_of};
 use super::{WRITE_TIMEOUT_MS, answer};
 
@@ -230,7 +230,9 @@ async fn write<'a>(
             .map(JsonBody::new)
     });
     let response = client
-        .bulk(BulkParts::Index(index))
+        .bulk(BulkParts::Index(&written_by(index)))
+        // Of an index that is gone there is none, and none is made.
+        .require_alias(true)
         // What is acknowledged is seen by the next search.
         .refresh(Refresh::True)
         .request_timeout(Duration::from_millis(WRITE_TIMEOUT_MS))
