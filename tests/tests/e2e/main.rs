@@ -12,6 +12,7 @@ mod faults;
 mod flow;
 mod history;
 mod holds;
+mod imports;
 mod input;
 mod ledger;
 mod live;
