@@ -16,6 +16,7 @@ mod imports;
 mod input;
 mod ledger;
 mod live;
+mod operator;
 mod page;
 mod person;
 mod places;
