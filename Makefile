@@ -20,7 +20,7 @@ up: setup-run components host
 
 # Its last lines are the summary of the last tests.
 test: setup-test check components $(TEST_GUESTS:%=component-%) host
-	$(CARGO) test $(NATIVE) --tests
+	$(CARGO) test --config "target.'cfg(unix)'.runner = 'tests/runner.sh'" $(NATIVE) --tests
 
 # What the host costs, beside what else could have answered: benches/README.md.
 bench: setup-bench components component-hello component-noop component-noops component-rendering component-sql component-unruly host

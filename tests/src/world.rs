@@ -189,7 +189,7 @@ impl World {
     /// Imports NDJSON and does not wait for what follows.
     ///
     /// # Panics
-    /// If a line is rejected.
+    /// If a line is rejected, or fails.
     pub async fn import_lines(&self, lines: &str) {
         let api = self.api().operator().await;
         let headers = [("content-type", "application/x-ndjson")];
@@ -198,7 +198,9 @@ impl World {
             .send(Method::POST, "/v1/practitioners:import", &headers, body)
             .await
             .expect(200);
-        assert!(!answer.text.contains("rejected"), "{}", answer.text);
+        let text = &answer.text;
+        let all_are_saved = ["rejected", "failed"].iter().all(|not| !text.contains(not));
+        assert!(all_are_saved, "{text}");
     }
 
     /// What must hold at the end of every test: all events have arrived, none was given up.

@@ -7,6 +7,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use praxis_domain::event;
 use praxis_tests::place;
 use serde_json::Value;
 
@@ -148,6 +149,22 @@ fn the_host_does_not_speak_the_domains_language() {
         }
     }
     assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+/// The lost are looked for at every fifteenth tick, and which tick it is follows from the clock.
+#[test]
+fn the_ticks_of_next_slots_come_as_often_as_the_rules_say() {
+    let manifest = fs::read_to_string(place::root().join("spin.toml")).unwrap();
+    let kind = format!("kind = \"{}\"", event::NEXT_SLOTS_DUE);
+    let triggers = manifest.split("[[trigger.cron]]");
+    let ticks: Vec<_> = triggers.filter(|trigger| trigger.contains(&kind)).collect();
+    assert_eq!(ticks.len(), 1, "triggers of {kind}");
+    let schedule = ticks[0].lines().find(|line| line.starts_with("schedule"));
+    let seconds = match schedule {
+        Some("schedule = \"0 * * * * *\"") => 60,
+        other => panic!("how many seconds are between two ticks of {other:?}?"),
+    };
+    assert_eq!(seconds, event::NEXT_SLOTS_EVERY_SECONDS);
 }
 
 #[test]

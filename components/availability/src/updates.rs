@@ -18,8 +18,6 @@ use crate::next_slot;
 const DUE_PER_STATEMENT_MAX: i32 = 500;
 /// How long one tick may take. Less than the host gives to an event; what is left is due at the next.
 const TICK_SECONDS_MAX: i64 = 45;
-/// As the manifest says.
-const SECONDS_PER_TICK: i64 = 60;
 /// At every such tick, those are looked for whose row was lost.
 const LOST_EVERY_TICKS: i64 = 15;
 /// A next slot is computed anew so long before it can't be booked any more: the audit, which allows for
@@ -101,7 +99,7 @@ async fn practitioner_changed(practitioner: Uuid, delivery: &Delivery) -> Result
 async fn time_passed(delivery: &Delivery) -> Result<(), Failure> {
     let now = clock::now();
     let soon = now.saturating_add(AHEAD).unwrap_or(now);
-    let looks_at_all = (now.as_second() / SECONDS_PER_TICK) % LOST_EVERY_TICKS == 0;
+    let looks_at_all = (now.as_second() / event::NEXT_SLOTS_EVERY_SECONDS) % LOST_EVERY_TICKS == 0;
     let database = open(delivery).await?;
     while clock::now().duration_since(now).as_secs() < TICK_SECONDS_MAX {
         let due = next_slot::due(&database, soon, DUE_PER_STATEMENT_MAX, looks_at_all).await?;

@@ -48,6 +48,8 @@ pub const ZONES_DUE: &str = "ZonesDue";
 pub const REMINDERS_DUE: &str = "RemindersDue";
 /// Timer: next free slots that lie in the past are to be computed anew.
 pub const NEXT_SLOTS_DUE: &str = "NextSlotsDue";
+/// From one to the next, by the `schedule` of its trigger in the manifest.
+pub const NEXT_SLOTS_EVERY_SECONDS: i64 = 60;
 
 /// Timer: some more of what was copied from the database is to be held against it.
 pub const AUDIT_DUE: &str = "AuditDue";

@@ -21,6 +21,7 @@ pub mod link;
 pub mod locale;
 pub mod mask;
 pub mod notice;
+pub mod patience;
 pub mod patient;
 pub mod practitioner;
 pub mod reminder;

@@ -1,4 +1,4 @@
-//! The one home of time and ids in a component.
+//! The one home of time, ids and chance in a component.
 
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -18,4 +18,9 @@ pub async fn pause(milliseconds: u64) {
 #[expect(clippy::disallowed_methods, reason = "this is their home")]
 pub fn new_id() -> Uuid {
     Uuid::now_v7()
+}
+
+/// Any number.
+pub fn chance() -> u64 {
+    spin_sdk::wasip3::random::random::get_random_u64()
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::Date;
 use praxis_domain::mask::Mask;
+use praxis_domain::patience::Patience;
 use praxis_domain::practitioner::{Language, Practitioner};
 use praxis_domain::schedule::{Period, Spans, Week};
 use praxis_platform::clock;
@@ -15,8 +16,9 @@ use uuid::Uuid;
 
 use crate::places;
 
-/// How often a change gives way to others before it gives up.
-const TRIES_MAX: u32 = 3;
+/// How often the change of one profile gives way to others before it gives up, and whoever sent it tries
+/// again.
+const TRIES_MAX: u32 = 4;
 
 /// Why a practitioner stays in their time zone, for who wanted to change it.
 pub const ZONE_IN_USE: &str = "can't change while slots are booked or held: \
@@ -56,31 +58,77 @@ pub async fn save_one(
     one: &Practitioner,
     seen: Option<i64>,
 ) -> Result<Saved, database::Error> {
-    match save_all(database, &[one], seen).await {
+    // Not where the database is away: whoever sent it is told so at once.
+    let gave_way = |error: &_| matches!(error, database::Error::Contention);
+    let mut patience = Patience::of(TRIES_MAX);
+    let save = async || try_save_all(database, &[one], seen).await;
+    match patiently(&mut patience, gave_way, save).await {
         Ok(saved) => Ok(saved[0]),
         Err(error) => blame(error),
     }
 }
 
-/// Saves practitioners, whose ids must differ; the answer has one outcome each, in order.
+/// Saves practitioners, whose ids must differ; the answer has one outcome each, in order. With an error it
+/// is not known that one is saved. Where others change the same or the database is away, it is tried again
+/// as long as patience lasts.
 pub async fn save(
     database: &Database,
     practitioners: &[&Practitioner],
-) -> Result<Vec<Saved>, database::Error> {
+    patience: &mut Patience,
+) -> Vec<Result<Saved, database::Error>> {
     if practitioners.is_empty() {
-        return Ok(Vec::new());
+        return Vec::new();
     }
-    match save_all(database, practitioners, None).await {
-        // One of them is to blame: the others must not suffer.
-        Err(error) if is_of_one(&error) => {
-            let mut saved = Vec::with_capacity(practitioners.len());
-            for practitioner in practitioners {
-                saved.push(save_one(database, practitioner, None).await?);
-            }
-            Ok(saved)
+    let all = async || try_save_all(database, practitioners, None).await;
+    let error = match patiently(patience, is_for_now, all).await {
+        Ok(saved) => return saved.into_iter().map(Ok).collect(),
+        Err(error) => error,
+    };
+    if !is_of_one(&error) {
+        return vec![Err(error); practitioners.len()];
+    }
+    // One of them is to blame: the others must not suffer.
+    let mut saved = Vec::with_capacity(practitioners.len());
+    for practitioner in practitioners {
+        let alone = async || try_save_all(database, &[*practitioner], None).await;
+        let outcome = match patiently(patience, is_for_now, alone).await {
+            Ok(saved) => Ok(saved[0]),
+            Err(error) => blame(error),
+        };
+        let is_away = outcome == Err(database::Error::Unavailable);
+        saved.push(outcome);
+        if is_away {
+            break;
         }
-        result => result,
     }
+    // Nobody waits for each of the others that the database is still away.
+    saved.resize(practitioners.len(), Err(database::Error::Unavailable));
+    saved
+}
+
+/// Runs `work` again after a pause, while it fails for a reason that passes and patience lasts.
+pub async fn patiently<T>(
+    patience: &mut Patience,
+    passes: impl Fn(&database::Error) -> bool,
+    mut work: impl AsyncFnMut() -> Result<T, database::Error>,
+) -> Result<T, database::Error> {
+    loop {
+        match work().await {
+            Err(error) if passes(&error) => match patience.pause_ms(clock::chance()) {
+                Some(pause) => clock::pause(pause).await,
+                None => return Err(error),
+            },
+            result => return result,
+        }
+    }
+}
+
+/// Whether the same may work a moment later.
+pub fn is_for_now(error: &database::Error) -> bool {
+    matches!(
+        error,
+        database::Error::Contention | database::Error::Unavailable
+    )
 }
 
 /// What an error means for the only practitioner that was to be saved.
@@ -104,29 +152,18 @@ fn blame(error: database::Error) -> Result<Saved, database::Error> {
     }
 }
 
-/// Whether one of several practitioners caused it.
+/// Whether one of several practitioners caused it, perhaps by what others do with it.
 fn is_of_one(error: &database::Error) -> bool {
-    matches!(error, database::Error::Constraint(_)) || is_of_data(error)
+    matches!(
+        error,
+        database::Error::Constraint(_) | database::Error::Contention
+    ) || is_of_data(error)
 }
 
 /// SQLSTATE class 22, data exception: a date, a number or a text that a column can't hold. The code
 /// is what `Broken` begins with.
 fn is_of_data(error: &database::Error) -> bool {
     matches!(error, database::Error::Broken(cause) if cause.starts_with("22"))
-}
-
-async fn save_all(
-    database: &Database,
-    practitioners: &[&Practitioner],
-    seen: Option<i64>,
-) -> Result<Vec<Saved>, database::Error> {
-    let mut tries = 1;
-    loop {
-        match try_save_all(database, practitioners, seen).await {
-            Err(database::Error::Contention) if tries < TRIES_MAX => tries += 1,
-            result => return result,
-        }
-    }
 }
 
 async fn try_save_all(

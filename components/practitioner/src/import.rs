@@ -1,10 +1,13 @@
 //! `POST /v1/practitioners:import`: NDJSON in, NDJSON out, batch by batch.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use futures::SinkExt as _;
 use futures::channel::mpsc::Sender;
 use http_body_util::BodyExt as _;
 use praxis_domain::FieldError;
+use praxis_domain::patience::Patience;
 use praxis_domain::practitioner::{Editor, Line, Lines, PRACTITIONER_BYTES_MAX, Practitioner};
 use praxis_platform::database::{self, Database};
 use praxis_platform::problem::Problem;
@@ -23,6 +26,14 @@ use crate::{Response, editor, places, stranded};
 const IMPORT_LINES_MAX: u64 = 100_000;
 /// Lines saved by one statement.
 const BATCH_LINES_MAX: usize = 200;
+/// How often a batch is tried where others change the same or the database is away: 5 s of pauses at most.
+/// Once that was not enough, the next batch is tried once only, until one is saved.
+const BATCH_TRIES_MAX: u32 = 8;
+
+const AWAY: &str = "is not known to be saved, since the database is away: send it again";
+const IN_THE_WAY: &str = "was not saved, since others change the same now: send it again";
+const MISTAKE: &str = "was not saved, by a mistake on our side, which is in the log";
+const NOT_COUNTED: &str = "could not be counted now: ask for the practitioner's stranded-bookings";
 
 /// What became of a line: a line of the answer.
 #[derive(Serialize)]
@@ -44,11 +55,14 @@ enum Status {
     Created,
     Updated,
     Unchanged,
+    /// Something is wrong with the line.
     Rejected,
+    /// Nothing is known to be wrong with the line: it may be sent again.
+    Failed,
 }
 
 /// The answer begins once the token is known to be good and the database to be there. Should the
-/// database go away after that, the answer breaks off: lines without an outcome may be sent again.
+/// database go away after that, the lines that it did not take are told as failed, and the next are tried.
 pub async fn post(request: Request) -> Response {
     let prepared = async {
         let editor = editor(&request.claims()?)?;
@@ -67,6 +81,7 @@ pub async fn post(request: Request) -> Response {
         editor,
         answer,
         batch: Vec::new(),
+        patience: Patience::of(BATCH_TRIES_MAX),
     };
     wasip3::spawn(async move {
         if let Err(broken) = import.run(request.into_body()).await {
@@ -88,7 +103,6 @@ enum Broken {
     /// Nobody listens to the answer any more.
     AnswerRefused,
     BodyEndedEarly,
-    Database(database::Error),
 }
 
 impl std::fmt::Display for Broken {
@@ -96,7 +110,6 @@ impl std::fmt::Display for Broken {
         match self {
             Self::AnswerRefused => write!(f, "nobody reads the answer"),
             Self::BodyEndedEarly => write!(f, "the body ended early"),
-            Self::Database(error) => write!(f, "{error}"),
         }
     }
 }
@@ -107,6 +120,7 @@ struct Import {
     answer: Sender<Bytes>,
     /// Lines that are read, but not answered.
     batch: Vec<(u64, Result<Practitioner, Vec<FieldError>>)>,
+    patience: Patience,
 }
 
 impl Import {
@@ -157,35 +171,54 @@ impl Import {
             .iter()
             .filter_map(|(_, parsed)| parsed.as_ref().ok())
             .collect();
-        let saved = directory::save(&self.database, &good)
-            .await
-            .map_err(Broken::Database)?;
-        let updated = good.iter().zip(&saved);
-        let updated = updated.filter(|(_, saved)| **saved == Saved::Updated);
-        let updated = updated.map(|(one, _)| one.id);
-        let stranded = stranded::totals(&self.database, updated)
-            .await
-            .map_err(Broken::Database)?;
+        let saved = directory::save(&self.database, &good, &mut self.patience).await;
+        let stranded = self.stranded(&good, &saved).await;
+        if saved.iter().all(Result::is_ok) && !saved.is_empty() && stranded.is_ok() {
+            self.patience.restore();
+        }
         let mut saved = saved.into_iter();
         let outcomes: Vec<_> = batch
             .into_iter()
             .map(|(line, parsed)| match parsed {
                 Ok(one) => {
-                    let saved = saved.next().expect("every good line was saved");
-                    Outcome {
-                        stranded_bookings: stranded.get(&one.id).copied(),
-                        ..outcome(line, one.id, saved, &self.editor)
-                    }
+                    let saved = saved.next().expect("every good line has an outcome");
+                    let outcome = match saved {
+                        Ok(saved) => outcome(line, one.id, saved, &self.editor),
+                        Err(error) => failed(line, one.id, &error),
+                    };
+                    outcome.with_stranded(&stranded)
                 }
-                Err(errors) => rejected(line, None, errors),
+                Err(errors) => refused(Status::Rejected, line, None, errors),
             })
             .collect();
         self.tell(&outcomes).await
     }
 
+    /// How many bookings of each are stranded, where any are.
+    async fn stranded(
+        &mut self,
+        good: &[&Practitioner],
+        saved: &[Result<Saved, database::Error>],
+    ) -> Result<BTreeMap<Uuid, usize>, database::Error> {
+        // What was tried before may be updated already, and unchanged now.
+        let counts = |saved: &Saved| match saved {
+            Saved::Updated => true,
+            Saved::Unchanged => self.patience.was_tried(),
+            _ => false,
+        };
+        let counted = good.iter().zip(saved);
+        let counted = counted.filter(|(_, saved)| saved.as_ref().is_ok_and(counts));
+        let counted: Vec<_> = counted.map(|(one, _)| one.id).collect();
+        let database = &self.database;
+        let totals = async || stranded::totals(database, &counted).await;
+        let totals = directory::patiently(&mut self.patience, directory::is_for_now, totals).await;
+        totals.inspect_err(|error| eprintln!("stranded bookings were not counted: {error}"))
+    }
+
     async fn refuse_rest(&mut self, line: u64) -> Result<(), Broken> {
         let detail = format!("is beyond the {IMPORT_LINES_MAX} lines of one request");
-        self.tell(&[rejected(line, None, vec![FieldError::new("", detail)])])
+        let errors = vec![FieldError::new("", detail)];
+        self.tell(&[refused(Status::Rejected, line, None, errors)])
             .await
     }
 
@@ -214,7 +247,8 @@ fn outcome(line: u64, id: Uuid, saved: Saved, editor: &Editor) -> Outcome {
         errors: Vec::new(),
     };
     let refused = |pointer: &str, detail: &str| {
-        rejected(line, Some(id), vec![FieldError::new(pointer, detail)])
+        let errors = vec![FieldError::new(pointer, detail)];
+        refused(Status::Rejected, line, Some(id), errors)
     };
     match (saved, editor) {
         (Saved::Created, _) => done(Status::Created),
@@ -235,12 +269,46 @@ fn outcome(line: u64, id: Uuid, saved: Saved, editor: &Editor) -> Outcome {
     }
 }
 
-fn rejected(line: u64, practitioner_id: Option<Uuid>, errors: Vec<FieldError>) -> Outcome {
+/// A line whose practitioner was not saved, or is not known to be, and why.
+fn failed(line: u64, id: Uuid, error: &database::Error) -> Outcome {
+    let detail = match error {
+        database::Error::Unavailable => AWAY,
+        database::Error::Contention => IN_THE_WAY,
+        database::Error::Constraint(_) | database::Error::Broken(_) => {
+            eprintln!("line {line} of an import was not saved: {error}");
+            MISTAKE
+        }
+    };
+    let errors = vec![FieldError::new("", detail)];
+    refused(Status::Failed, line, Some(id), errors)
+}
+
+fn refused(
+    status: Status,
+    line: u64,
+    practitioner_id: Option<Uuid>,
+    errors: Vec<FieldError>,
+) -> Outcome {
     Outcome {
         line,
         practitioner_id,
-        status: Status::Rejected,
+        status,
         stranded_bookings: None,
         errors,
+    }
+}
+
+impl Outcome {
+    /// And how many bookings have no place any more. Where nobody could count them, that is said: nothing
+    /// would mean none.
+    fn with_stranded(mut self, stranded: &Result<BTreeMap<Uuid, usize>, database::Error>) -> Self {
+        match (stranded, &self.status, self.practitioner_id) {
+            (Ok(totals), _, Some(id)) => self.stranded_bookings = totals.get(&id).copied(),
+            (Err(_), Status::Updated | Status::Unchanged, _) => {
+                self.errors = vec![FieldError::new("/stranded_bookings", NOT_COUNTED)];
+            }
+            _ => {}
+        }
+        self
     }
 }

@@ -24,18 +24,27 @@ pub fn too_many() -> String {
     format!("has {PLACES_MAX} places already, which is as many as a person may have")
 }
 
+/// $1 practitioners, $2 the trace: holds that have run out are marked, each with its event, where they come
+/// to the person that a practitioner is now, or where they lie in the way of what comes.
+const GIVE_WAY: &str = include_str!("give_way.sql");
+
 /// $1 practitioners: their bookings to come, and the one that goes on, become those of the person that
-/// the practitioner is now. Nobody is waited for, since the practitioners are locked already, and others
-/// have a booking and wait for its practitioner. One row: whether all could be had.
+/// the practitioner is now.
 const FOLLOW: &str = include_str!("follow.sql");
 
-/// To be run once the practitioners are saved, in their transaction.
+/// To be run once the practitioners are saved, in their transaction. Nobody is waited for, since the
+/// practitioners are locked already, and others have a booking and wait for its practitioner. One row each:
+/// whether all could be had.
 pub async fn follow(database: &Database, ids: ParameterValue) -> Result<(), database::Error> {
-    let row = database.row(FOLLOW, vec![ids]).await?;
-    match row.map_or(Ok(true), |row| row.get("is_complete"))? {
-        true => Ok(()),
-        false => Err(database::Error::Contention),
-    }
+    let had_all = async |statement, parameters| {
+        let row = database.row(statement, parameters).await?;
+        match row.map_or(Ok(true), |row| row.get("is_complete"))? {
+            true => Ok(()),
+            false => Err(database::Error::Contention),
+        }
+    };
+    had_all(GIVE_WAY, vec![ids.clone(), database.trace()]).await?;
+    had_all(FOLLOW, vec![ids]).await
 }
 
 /// 409, with the bookings that would be at the same time, at two places.
@@ -45,7 +54,7 @@ pub async fn booked_twice(database: &Database, practitioner: Uuid, person: Uuid)
         Err(error) => return error.into(),
     };
     if pairs.is_empty() {
-        // One has ended since; or a hold has run out, and nobody has marked it yet.
+        // One has ended since.
         return Problem::unavailable("bookings at the person's places change now: try again");
     }
     Problem::new(

@@ -113,9 +113,10 @@ pub async fn of(database: &Database, practitioner: Uuid) -> Result<Stranded, Pro
 /// How many of each practitioner are stranded, where any are.
 pub async fn totals(
     database: &Database,
-    practitioners: impl Iterator<Item = Uuid>,
+    practitioners: &[Uuid],
 ) -> Result<BTreeMap<Uuid, usize>, database::Error> {
-    let ids: Vec<_> = practitioners.map(|id| Some(id.to_string())).collect();
+    let ids = practitioners.iter().map(|id| Some(id.to_string()));
+    let ids: Vec<_> = ids.collect();
     let mut totals = BTreeMap::new();
     if ids.is_empty() {
         return Ok(totals);

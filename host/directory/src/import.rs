@@ -84,6 +84,34 @@ impl Report {
     pub fn lines(&self) -> u64 {
         self.created + self.updated + self.unchanged + self.bad.len() as u64
     }
+
+    /// Counts what became of a chunk's lines; the answer is those that are to be sent `again`. Where none
+    /// may be, they are bad.
+    fn take(
+        &mut self,
+        chunk: &Chunk,
+        answers: impl Iterator<Item = Answer>,
+        again: bool,
+    ) -> anyhow::Result<Chunk> {
+        let mut left = Chunk::default();
+        let sent: Vec<_> = chunk.numbers.iter().zip(chunk.text.lines()).collect();
+        for answer in answers {
+            let line = answer.line.checked_sub(1);
+            let line = line.and_then(|index| sent.get(index));
+            let (number, text) = line.context("the server answered to a line it was not sent")?;
+            match answer.status {
+                Status::Created => self.created += 1,
+                Status::Updated => self.updated += 1,
+                Status::Unchanged => self.unchanged += 1,
+                Status::Failed if again => left.push(**number, text),
+                Status::Failed | Status::Rejected => self.bad.push(BadLine {
+                    number: **number,
+                    reasons: answer.errors.into_iter().map(Fault::into_reason).collect(),
+                }),
+            }
+        }
+        Ok(left)
+    }
 }
 
 /// A line that was not imported.
@@ -187,15 +215,15 @@ async fn import(
             }),
             Ok(text) => {
                 if !chunk.has_room_for(&text) {
-                    server.import(&chunk, &mut report, &mut progress).await?;
-                    chunk = Chunk::default();
+                    let full = std::mem::take(&mut chunk);
+                    server.import(full, &mut report, &mut progress).await?;
                 }
                 chunk.push(line.number, &text);
             }
         }
     }
     if !chunk.numbers.is_empty() {
-        server.import(&chunk, &mut report, &mut progress).await?;
+        server.import(chunk, &mut report, &mut progress).await?;
     }
     report.bad.sort_by_key(|line| line.number);
     Ok(report)
@@ -239,6 +267,8 @@ enum Status {
     Updated,
     Unchanged,
     Rejected,
+    /// Nothing is known to be wrong with the line.
+    Failed,
 }
 
 #[derive(Deserialize)]
@@ -262,46 +292,35 @@ impl Server {
         })
     }
 
+    /// Sends a chunk, and again what the server could not take then.
     async fn import(
         &self,
-        chunk: &Chunk,
+        mut chunk: Chunk,
         report: &mut Report,
         progress: &mut impl FnMut(u64),
     ) -> anyhow::Result<()> {
-        let before = report.lines();
         let mut answers: Vec<Answer> = Vec::with_capacity(chunk.numbers.len());
         for attempt in 1.. {
+            let before = report.lines();
             answers.clear();
             let sent = self
-                .post(chunk, |answer| {
+                .post(&chunk, |answer| {
                     answers.push(answer);
                     progress(before + answers.len() as u64);
                 })
                 .await;
             match sent {
-                Ok(()) => break,
+                Ok(()) => {
+                    chunk = report.take(&chunk, answers.drain(..), attempt < TRIES_MAX)?;
+                    if chunk.numbers.is_empty() {
+                        break;
+                    }
+                }
                 Err(Refusal::Final(error)) => return Err(error),
                 Err(Refusal::Later(error)) if attempt >= TRIES_MAX => return Err(error),
-                Err(Refusal::Later(_)) => {
-                    tokio::time::sleep(Duration::from_millis(PAUSE_MS * u64::from(attempt))).await;
-                }
+                Err(Refusal::Later(_)) => {}
             }
-        }
-        for answer in answers {
-            let number = answer
-                .line
-                .checked_sub(1)
-                .and_then(|index| chunk.numbers.get(index));
-            let number = *number.context("the server answered to a line that it was not sent")?;
-            match answer.status {
-                Status::Created => report.created += 1,
-                Status::Updated => report.updated += 1,
-                Status::Unchanged => report.unchanged += 1,
-                Status::Rejected => report.bad.push(BadLine {
-                    number,
-                    reasons: answer.errors.into_iter().map(Fault::into_reason).collect(),
-                }),
-            }
+            tokio::time::sleep(Duration::from_millis(PAUSE_MS * u64::from(attempt))).await;
         }
         Ok(())
     }
@@ -416,5 +435,36 @@ mod tests {
         let mut chunk = Chunk::default();
         chunk.push(1, &"x".repeat(CHUNK_BYTES_MAX));
         assert!(!chunk.has_room_for("{}"));
+    }
+
+    #[test]
+    fn what_the_server_could_not_take_is_sent_again_and_is_bad_in_the_end() {
+        let answers = || {
+            let told = r#"[{"line":1,"status":"created"},
+                {"line":2,"status":"failed","errors":[{"pointer":"","detail":"away"}]},
+                {"line":3,"status":"rejected","errors":[{"pointer":"/lat","detail":"is odd"}]}]"#;
+            let answers: Vec<Answer> = serde_json::from_str(told).unwrap();
+            answers.into_iter()
+        };
+        let mut chunk = Chunk::default();
+        for (number, text) in [(4, "{}"), (6, r#"{"a":"b"}"#), (7, "[]")] {
+            chunk.push(number, text);
+        }
+        let mut report = Report::default();
+        let left = report.take(&chunk, answers(), true).unwrap();
+        assert_eq!(
+            (&left.numbers[..], left.text.as_str()),
+            (&[6][..], "{\"a\":\"b\"}\n")
+        );
+        assert_eq!((report.created, report.bad.len()), (1, 1));
+        let left = report.take(&chunk, answers(), false).unwrap();
+        assert!(left.numbers.is_empty());
+        let told: Vec<_> = report
+            .bad
+            .iter()
+            .map(|bad| (bad.number, &bad.reasons[0]))
+            .collect();
+        assert_eq!(told[1], (6, &"away".to_owned()));
+        assert!(report.take(&Chunk::default(), answers(), true).is_err());
     }
 }

@@ -6,12 +6,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use chrono::Days;
 use praxis_tests::directory::today;
 use praxis_tests::eventually::{SOON, ensure};
-use praxis_tests::{Api, Practitioner, Services, World, eventually, place};
+use praxis_tests::{Api, Practitioner, Services, World, eventually};
 use reqwest::Method;
 use serde_json::Value;
-use tokio::process::Command;
 
 use crate::flow::free_are;
+use crate::operator;
 use crate::refill::command;
 
 mod documents;
@@ -84,20 +84,6 @@ async fn time_passes(world: &World) {
     let pass = "update audit_behind set since = since - interval '5 minutes'";
     let passed = sqlx::query(pass).execute(&world.database).await.unwrap();
     assert!(passed.rows_affected() > 0, "nothing was behind");
-}
-
-/// `praxis audit`: whether it is content, and what it prints.
-async fn by_command(world: &World, operator: &Api, arguments: &[&str]) -> (bool, String) {
-    let command = Command::new(place::praxis())
-        .arg("audit")
-        .args(arguments)
-        .env("PRAXIS_URL", &world.host.base)
-        .env("PRAXIS_TOKEN", operator.token())
-        .output();
-    let output = command.await.unwrap();
-    let code = output.status.code();
-    assert!([Some(0), Some(1)].contains(&code), "{output:?}");
-    (code == Some(0), String::from_utf8(output.stdout).unwrap())
 }
 
 fn named<'a>(all: impl IntoIterator<Item = (&'a Practitioner, &'a str, &'a str)>) -> Named {
@@ -186,7 +172,7 @@ async fn every_damage_to_bitmap_and_next_slots_is_named_and_healed() {
         (source, "next-slot", "source version"),
     ]);
     let every: Named = at_once.union(&in_time).cloned().collect();
-    let (is_content, said) = by_command(&world, &operator, &[]).await;
+    let (is_content, said) = operator::command(&world, &operator, "audit", &[]).await;
     assert!(!is_content, "{said}");
     for (who, store, what) in &every {
         let line = format!("{who} {store}: {what}: expected ");
@@ -202,7 +188,7 @@ async fn every_damage_to_bitmap_and_next_slots_is_named_and_healed() {
     assert_eq!(of_all(&found.named), of_all(&every), "{found:#?}");
     assert_eq!(found.healed, found.all.len(), "{found:#?}");
     finds_nothing(&operator).await;
-    let (is_content, said) = by_command(&world, &operator, &["--heal"]).await;
+    let (is_content, said) = operator::command(&world, &operator, "audit", &["--heal"]).await;
     assert!(is_content, "{said}");
     assert!(said.contains(" 0 healed, 0 differ"), "{said}");
     for practitioner in [bit, ahead, zone, slot] {
@@ -315,7 +301,7 @@ async fn none_under_load(services: Services) {
     assert!(compared >= 3 * all.len() as u64, "{compared}");
     world.settle().await;
     finds_nothing(&operator).await;
-    let (is_content, said) = by_command(&world, &operator, &[]).await;
+    let (is_content, said) = operator::command(&world, &operator, "audit", &[]).await;
     assert!(is_content, "{said}");
     world.settle().await;
 }

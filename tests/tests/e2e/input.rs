@@ -51,6 +51,8 @@ async fn bad_searches_are_refused_by_name() {
         ("limit", "0", "/query/limit"),
         ("limit", "many", "/query/limit"),
         ("cursor", "not-one-of-ours", "/query/cursor"),
+        // Of a first page in 1970.
+        ("cursor", "4.0.1893456000000.0.0.78", "/query/cursor"),
     ] {
         let mut query = without(&good, name);
         query.push((name, value));

@@ -34,7 +34,7 @@ pub fn at_two_places() -> (Practitioner, Practitioner) {
     (berlin, kolkata)
 }
 
-fn overlap(one: &str, other: &str) -> bool {
+pub fn overlap(one: &str, other: &str) -> bool {
     let at = |text: &str| text.parse::<Timestamp>().unwrap();
     at(one).duration_since(at(other)).abs() < HOUR
 }

@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use praxis_tests::{Api, Practitioner, Services, World, place};
+use praxis_tests::{Api, Practitioner, Services, World};
 use reqwest::Method;
 use serde_json::{Value, json};
-use tokio::process::Command;
 
 use crate::audit::{audit, finds_nothing, import};
 use crate::flow::free_are;
+use crate::operator;
 use crate::refill::command;
 
 mod log;
@@ -21,18 +21,7 @@ const REBUILT: [&str; 2] = ["search", "availability"];
 
 /// `praxis rebuild`: whether it is content, and all that it prints.
 async fn rebuild(world: &World, operator: &Api, arguments: &[&str]) -> (bool, String) {
-    let command = Command::new(place::praxis())
-        .arg("rebuild")
-        .args(arguments)
-        .env("PRAXIS_URL", &world.host.base)
-        .env("PRAXIS_TOKEN", operator.token())
-        .output();
-    let output = command.await.unwrap();
-    let code = output.status.code();
-    assert!([Some(0), Some(1)].contains(&code), "{output:?}");
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    let said = format!("{}{}", text(output.stdout), text(output.stderr));
-    (code == Some(0), said)
+    operator::command(world, operator, "rebuild", arguments).await
 }
 
 async fn works(world: &World, operator: &Api, arguments: &[&str]) -> String {

@@ -1,8 +1,19 @@
 //! Where the next page begins, and the search that it is of.
+//!
+//! It is not signed: it grants nothing that a search without one does not, so there is nothing to forge it
+//! for. What is not as we tell it is refused all the same.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 const CURSOR_BYTES_MAX: usize = 2_048;
+/// How long after the first page the next one can be asked for.
+pub const AGE_HOURS_MAX: i64 = 24;
+/// How far the clock of the host that told the first page may be ahead of ours.
+pub const AHEAD_MINUTES_MAX: i64 = 5;
+
+pub const NONE_OF_OURS: &str = "must be the next_cursor of an earlier answer";
+const TOO_OLD: &str = "is older than 24 hours: begin with the first page again";
+const AHEAD: &str = "is of a first page that is yet to come: begin with the first page";
 
 pub struct Cursor {
     pub available: (Timestamp, Timestamp),
@@ -30,13 +41,26 @@ impl Cursor {
             "1" => true,
             _ => return None,
         };
-        let index = unhex(index)?;
+        let index = unhex(index).filter(|index| !index.is_empty())?;
         (from < before).then_some(Self {
             available: (from, before),
             asked: asked.to_owned(),
             typos,
             index,
         })
+    }
+
+    /// Whether its first page was asked for not long ago, and not in the future; if not, what is wrong.
+    pub fn check_age(&self, now: Timestamp) -> Result<(), &'static str> {
+        let (asked_at, _) = self.available;
+        let age = now.duration_since(asked_at);
+        if age > SignedDuration::from_hours(AGE_HOURS_MAX) {
+            return Err(TOO_OLD);
+        }
+        if age < SignedDuration::from_mins(-AHEAD_MINUTES_MAX) {
+            return Err(AHEAD);
+        }
+        Ok(())
     }
 }
 

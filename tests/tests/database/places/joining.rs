@@ -9,9 +9,10 @@ use uuid::Uuid;
 use super::clinic::{AT_ONE_PLACE, BY, Clinic, LONDON, Place};
 use super::{FREED, TAKEN};
 use crate::meeting::meet;
-use crate::practice::{End, Practice, run, why};
+use crate::practice::{End, NO_TRACE, Practice, run, why};
 
 const LOCK: &str = include_str!("../../../../components/practitioner/src/lock.sql");
+const GIVE_WAY: &str = include_str!("../../../../components/practitioner/src/give_way.sql");
 const FOLLOW: &str = include_str!("../../../../components/practitioner/src/follow.sql");
 
 const PLACES_MAX: usize = praxis_domain::elsewhere::PLACES_MAX;
@@ -62,13 +63,15 @@ async fn try_save(
     .execute(&mut *change)
     .await
     .map_err(|error| why(&error))?;
-    let followed = sqlx::query(FOLLOW)
-        .bind(&ids)
-        .fetch_one(&mut *change)
-        .await
-        .map_err(|error| why(&error))?;
-    if !followed.get::<bool, _>("is_complete") {
-        return Ok(false);
+    for statement in [
+        sqlx::query(GIVE_WAY).bind(&ids).bind(NO_TRACE),
+        sqlx::query(FOLLOW).bind(&ids),
+    ] {
+        let row = statement.fetch_one(&mut *change).await;
+        let row = row.map_err(|error| why(&error))?;
+        if !row.get::<bool, _>("is_complete") {
+            return Ok(false);
+        }
     }
     Ok(true)
 }
@@ -127,6 +130,74 @@ async fn bookings_go_with_their_practitioner_and_overlapping_ones_do_not() {
     clinic.practice.cancel(&booked, BY).await.done();
     let told = clinic.practice.announced(kolkata.id).await;
     assert_eq!(told[booked_there..], [TAKEN, FREED, "BookingCreated"]);
+}
+
+#[tokio::test]
+async fn a_hold_that_has_run_out_gives_way_to_a_place_that_joins() {
+    let clinic = Clinic::open(1, 2, 4).await;
+    let (person, [berlin, kolkata, london]) = clinic.persons[0];
+    let refused = Err(AT_ONE_PLACE.to_owned());
+    assert_eq!(clinic.save(london, None).await, Ok(true));
+
+    // The person's own is in the way: as long as it lives, it stays.
+    let held = clinic.hold(berlin, 0, 9, 60).await.done();
+    let booked = clinic.book(london, 1, 8).await.done();
+    assert_eq!(clinic.save(london, Some(person)).await, refused);
+    clinic.practice.let_run_out(held.id).await;
+    let before = clinic.practice.announced(kolkata.id).await.len();
+    assert_eq!(clinic.save(london, Some(person)).await, Ok(true));
+    assert_eq!(clinic.practice.find(held.id).await.status, "expired");
+    let told = clinic.practice.announced(berlin.id).await;
+    assert_eq!(told[told.len() - 2..], ["HoldExpired", TAKEN]);
+    let told = clinic.practice.announced(kolkata.id).await;
+    assert_eq!(told[before..], [FREED, TAKEN]);
+    clinic.is_in_order().await;
+
+    // Or that which the practitioner would bring along; two of them, even.
+    clinic.practice.cancel(&booked, BY).await.done();
+    assert_eq!(clinic.save(london, None).await, Ok(true));
+    let booked = clinic.book(berlin, 0, 9).await.done();
+    let brought = [
+        clinic.hold(london, 1, 8, 60).await.done(),
+        clinic.hold(london, 1, 10, 60).await.done(),
+    ];
+    for hold in &brought {
+        clinic.practice.let_run_out(hold.id).await;
+    }
+    assert_eq!(clinic.save(london, Some(person)).await, Ok(true));
+    for hold in &brought {
+        assert_eq!(clinic.practice.find(hold.id).await.status, "expired");
+    }
+    let told = clinic.practice.announced(london.id).await;
+    assert_eq!(told[told.len() - 2..], ["HoldExpired", "HoldExpired"]);
+    let (status, version) = {
+        let found = clinic.practice.find(booked.id).await;
+        (found.status, found.version)
+    };
+    assert_eq!((status.as_str(), version), ("confirmed", 1));
+    clinic.is_in_order().await;
+}
+
+/// Somebody has the hold at this moment, perhaps to extend it: it is decided again.
+#[tokio::test]
+async fn a_hold_that_somebody_changes_is_not_waited_for() {
+    let clinic = Clinic::open(1, 2, 4).await;
+    let (person, [berlin, _, london]) = clinic.persons[0];
+    assert_eq!(clinic.save(london, None).await, Ok(true));
+    let held = clinic.hold(berlin, 0, 9, 60).await.done();
+    clinic.practice.let_run_out(held.id).await;
+    clinic.book(london, 1, 8).await.done();
+    let mut busy = clinic.practice.pool.begin().await.unwrap();
+    sqlx::query("select from bookings where id = $1 for update")
+        .bind(held.id)
+        .execute(&mut *busy)
+        .await
+        .unwrap();
+    assert_eq!(clinic.save(london, Some(person)).await, Ok(false));
+    busy.rollback().await.unwrap();
+    assert_eq!(clinic.save(london, Some(person)).await, Ok(true));
+    assert_eq!(clinic.practice.find(held.id).await.status, "expired");
+    clinic.is_in_order().await;
 }
 
 /// Who has decided before their practitioner became a place of the person's decides again: they have not the
