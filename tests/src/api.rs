@@ -1,5 +1,7 @@
 //! The HTTP contract, as a client sees it.
 
+use std::time::Duration;
+
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -255,12 +257,19 @@ impl Answer {
     }
 }
 
+/// Before the host closes what nothing is sent on (`head_timeout_ms`, 10 s): a request that is sent just then
+/// gets no answer.
+const IDLE_MAX: Duration = Duration::from_secs(5);
+
 /// Plain HTTP all the way, but reqwest wants to know who would do TLS.
 pub fn http_client() -> reqwest::Client {
     rustls::crypto::ring::default_provider()
         .install_default()
         .ok();
-    reqwest::Client::new()
+    reqwest::Client::builder()
+        .pool_idle_timeout(IDLE_MAX)
+        .build()
+        .expect("a client of plain HTTP")
 }
 
 #[expect(

@@ -18,7 +18,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::{Instant, sleep_until};
 
 use self::aim::Aim;
 use self::client::Client;
@@ -52,6 +52,10 @@ pub struct Arguments {
     share: f64,
     #[arg(long, default_value_t = 60)]
     seconds: u32,
+    /// So many seconds before them the rate rises from nothing to that: how long a request took counts
+    /// from then on, a failure from the beginning.
+    #[arg(long, default_value_t = 10)]
+    ramp: u32,
     /// The directory that was imported (NDJSON): it is searched and booked where its practitioners are.
     /// Without it, eight European cities are.
     #[arg(long)]
@@ -89,7 +93,12 @@ enum Step {
 }
 
 pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
-    let Arguments { share, seconds, .. } = arguments;
+    let Arguments {
+        share,
+        seconds,
+        ramp,
+        ..
+    } = arguments;
     ensure!(
         share > 0.0 && share <= SHARE_MAX,
         "--share must be above 0, and {SHARE_MAX} at most"
@@ -98,20 +107,23 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
         (1..=SECONDS_MAX).contains(&seconds),
         "--seconds must be 1 to {SECONDS_MAX}"
     );
+    ensure!(ramp <= SECONDS_MAX, "--ramp must be {SECONDS_MAX} at most");
     let mut chance = ChaCha8Rng::seed_from_u64(arguments.seed);
     let client = Client::connect(arguments.url.trim_end_matches('/')).await?;
     let aim = match &arguments.directory {
         Some(path) => Aim::of_directory(path, &mut chance)?,
         None => Aim::of_cities(&client).await?,
     };
-    let bench = Arc::new(Bench {
-        client,
-        aim,
-        kinds: Kinds::new()?,
-    });
     if !arguments.cold {
-        bench.warm().await?;
+        warm(&client, &aim).await?;
     }
+    let pace = Pace {
+        begun: Instant::now(),
+        ramp: Duration::from_secs(ramp.into()),
+        lasts: Duration::from_secs(seconds.into()),
+    };
+    let kinds = Kinds::new(pace.begun + pace.ramp)?;
+    let bench = Arc::new(Bench { client, aim, kinds });
     let mut streams = JoinSet::new();
     for (step, per_second) in [
         (Step::Search, SEARCHES),
@@ -120,9 +132,9 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
         (Step::Cancel, CANCELLATIONS),
         (Step::Watch, WATCHED),
     ] {
-        let every = Duration::from_secs_f64(1.0 / (per_second * share));
+        let due = pace.due(per_second * share);
         let chance = ChaCha8Rng::seed_from_u64(chance.random());
-        streams.spawn(Arc::clone(&bench).stream(step, every, seconds, chance));
+        streams.spawn(Arc::clone(&bench).stream(step, due, chance));
     }
     while let Some(done) = streams.join_next().await {
         done??;
@@ -146,40 +158,57 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-impl Bench {
-    /// Looks at each practitioner once, as those who came before have.
-    async fn warm(&self) -> anyhow::Result<()> {
-        let practitioners = self.aim.practitioners();
-        let bar = ProgressBar::new(practitioners.len().try_into()?);
-        bar.set_style(ProgressStyle::with_template(BAR)?);
-        let looks = futures::stream::iter(practitioners).map(|practitioner| async {
-            let looked = self.client.look(practitioner).await;
-            bar.inc(1);
-            looked.map(drop)
-        });
-        let warmed = looks.buffer_unordered(WARMING_MAX).try_collect::<()>();
-        let warmed = warmed.await;
-        bar.finish_and_clear();
-        warmed.map_err(|why| anyhow::anyhow!("could not look at free slots: {why}"))
-    }
+/// Looks at each practitioner once, as those who came before have.
+async fn warm(client: &Client, aim: &Aim) -> anyhow::Result<()> {
+    let practitioners = aim.practitioners();
+    let bar = ProgressBar::new(practitioners.len().try_into()?);
+    bar.set_style(ProgressStyle::with_template(BAR)?);
+    let looks = futures::stream::iter(practitioners).map(|practitioner| async {
+        let looked = client.look(practitioner).await;
+        bar.inc(1);
+        looked.map(drop)
+    });
+    let warmed = looks.buffer_unordered(WARMING_MAX).try_collect::<()>();
+    let warmed = warmed.await;
+    bar.finish_and_clear();
+    warmed.map_err(|why| anyhow::anyhow!("could not look at free slots: {why}"))
+}
 
+/// When requests are due.
+#[derive(Debug, Clone, Copy)]
+struct Pace {
+    begun: Instant,
+    ramp: Duration,
+    lasts: Duration,
+}
+
+impl Pace {
+    /// The times of requests that come at such a rate once it has risen evenly to it.
+    fn due(self, per_second: f64) -> impl Iterator<Item = Instant> + Send {
+        let ramp = self.ramp.as_secs_f64();
+        let while_rising = per_second * ramp / 2.0;
+        let after = move |count: f64| match count < while_rising {
+            true => (2.0 * ramp * count / per_second).sqrt(),
+            false => ramp + (count - while_rising) / per_second,
+        };
+        let until = self.begun + self.ramp + self.lasts;
+        (0_u32..)
+            .map(move |count| self.begun + Duration::from_secs_f64(after(count.into())))
+            .take_while(move |due| *due < until)
+    }
+}
+
+impl Bench {
     /// Requests of one kind, each at its time.
     async fn stream(
         self: Arc<Self>,
         step: Step,
-        every: Duration,
-        seconds: u32,
+        due: impl Iterator<Item = Instant> + Send,
         mut chance: ChaCha8Rng,
     ) -> anyhow::Result<()> {
-        let mut ticks = tokio::time::interval(every);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
-        let until = Instant::now() + Duration::from_secs(seconds.into());
         let mut open = JoinSet::new();
-        loop {
-            let due = ticks.tick().await;
-            if due >= until {
-                break;
-            }
+        for due in due {
+            sleep_until(due).await;
             let chance = ChaCha8Rng::seed_from_u64(chance.random());
             open.spawn(Arc::clone(&self).take(step, due, chance));
             while let Some(done) = open.try_join_next() {
@@ -258,4 +287,27 @@ impl Bench {
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // Nothing panics while it is held.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rate_rises_evenly_and_stays() {
+        let pace = Pace {
+            begun: Instant::now(),
+            ramp: Duration::from_secs(10),
+            lasts: Duration::from_secs(20),
+        };
+        let due: Vec<_> = pace.due(100.0).collect();
+        let before = |seconds| {
+            let until = pace.begun + Duration::from_secs(seconds);
+            due.iter().filter(|due| **due < until).count()
+        };
+        // A quarter of what the ramp has comes in its first half.
+        assert_eq!([before(5), before(10)], [125, 500]);
+        assert_eq!([before(11), before(29), due.len()], [600, 2_400, 2_500]);
+        assert!(due.is_sorted());
+    }
 }

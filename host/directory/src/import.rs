@@ -391,6 +391,10 @@ enum Refusal {
     Final(anyhow::Error),
 }
 
+/// Before the host closes what nothing is sent on (`head_timeout_ms`, 10 s): a request that is sent just then
+/// gets no answer.
+const IDLE_MAX: Duration = Duration::from_secs(5);
+
 /// An HTTP client that speaks TLS as well.
 pub fn client() -> anyhow::Result<Client> {
     // Somebody else may have installed one already; any will do.
@@ -398,6 +402,7 @@ pub fn client() -> anyhow::Result<Client> {
     Client::builder()
         .connect_timeout(Duration::from_secs(5))
         .read_timeout(Duration::from_secs(60))
+        .pool_idle_timeout(IDLE_MAX)
         .build()
         .context("could not set up an HTTP client")
 }

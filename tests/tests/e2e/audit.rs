@@ -251,10 +251,28 @@ async fn none_under_load(services: Services) {
     let world = World::start(services).await;
     let all = import(&world, ["One", "Two", "Three", "Four", "Five"]).await;
     let operator = world.api().operator().await;
+    let clients = || all.iter().zip(["alice", "bob", "carol", "dora", "emil"]);
+    // Holds that have run out, and are not marked yet. Before the first look: each lasts longer than a
+    // look, so none is made and runs out under it.
+    for (practitioner, name) in clients() {
+        let patient = world.api().patient(name).await;
+        let (slots, _) = practitioner.free_slots(&patient).await;
+        let wish = serde_json::json!({
+            "practitioner_id": practitioner.id,
+            "slot_start": slots.last(),
+        });
+        let hold = patient.post("/v1/holds", &wish).await.expect(201);
+        let hold = hold.text_of("booking_id");
+        let age = "update bookings
+            set created_at = created_at - interval '1 hour',
+                hold_expires_at = hold_expires_at - interval '1 hour'
+            where id = $1::text::uuid";
+        let aged = sqlx::query(age).bind(hold).execute(&world.database).await;
+        assert_eq!(aged.unwrap().rows_affected(), 1);
+    }
     let done = AtomicBool::new(false);
     let load = async {
-        let clients = all.iter().zip(["alice", "bob", "carol", "dora", "emil"]);
-        let clients = clients.map(async |(practitioner, name)| {
+        let clients = clients().map(async |(practitioner, name)| {
             let patient = world.api().patient(name).await;
             let (slots, _) = practitioner.free_slots(&patient).await;
             for round in 0..ROUNDS {
@@ -269,19 +287,6 @@ async fn none_under_load(services: Services) {
                 let (id, etag) = (moved.text_of("booking_id"), moved.header("etag"));
                 patient.cancel(&id, etag).await.expect(200);
             }
-            // A hold that has run out, and is not marked yet.
-            let wish = serde_json::json!({
-                "practitioner_id": practitioner.id,
-                "slot_start": slots[0],
-            });
-            let hold = patient.post("/v1/holds", &wish).await.expect(201);
-            let hold = hold.text_of("booking_id");
-            let age = "update bookings
-                set created_at = created_at - interval '1 hour',
-                    hold_expires_at = hold_expires_at - interval '1 hour'
-                where id = $1::text::uuid";
-            let aged = sqlx::query(age).bind(hold).execute(&world.database).await;
-            assert_eq!(aged.unwrap().rows_affected(), 1);
         });
         futures::future::join_all(clients).await;
         done.store(true, Ordering::Relaxed);

@@ -36,6 +36,8 @@ const KINDS: [(&str, Option<u32>); 5] = [
 ];
 
 pub struct Kinds {
+    /// What was due before is not measured; that it failed is told.
+    measured_from: Instant,
     taken: [Mutex<Taken>; 5],
     /// Looks that the bitmap could not answer.
     loaded: AtomicU64,
@@ -72,7 +74,7 @@ struct Row {
 }
 
 impl Kinds {
-    pub fn new() -> anyhow::Result<Self> {
+    pub fn new(measured_from: Instant) -> anyhow::Result<Self> {
         let latencies = Histogram::new_with_max(LATENCY_US_MAX, SIGNIFICANT_DIGITS)?;
         let taken = || {
             Mutex::new(Taken {
@@ -82,6 +84,7 @@ impl Kinds {
             })
         };
         Ok(Self {
+            measured_from,
             taken: std::array::from_fn(|_| taken()),
             loaded: AtomicU64::new(0),
         })
@@ -114,6 +117,7 @@ impl Kinds {
         let us = u64::try_from(due.elapsed().as_micros())?.clamp(1, LATENCY_US_MAX);
         let mut taken = locked(&self.taken[kind as usize]);
         match outcome {
+            Ok(()) if due < self.measured_from => {}
             Ok(()) => taken.latencies.record(us)?,
             Err(Failure::Refused) => taken.refused += 1,
             Err(Failure::Failed(why)) => *taken.failures.entry(why).or_default() += 1,
