@@ -65,6 +65,28 @@ pub struct Grown {
     pub audit: Option<Audit>,
 }
 
+impl Grown {
+    /// What came of that share of the peak, if this directory was put under it.
+    fn under(&self, share: f64) -> Option<&Mixed> {
+        let mut mixed = self.mixed.iter();
+        mixed.find(|mixed| mixed.share.total_cmp(&share).is_eq())
+    }
+
+    fn kind(&self, share: f64, name: &str) -> Option<&Kind> {
+        let mut kinds = self.under(share)?.kinds.iter();
+        kinds.find(|kind| kind.name == name)
+    }
+}
+
+/// The shares of the peak that any of them was put under, the smallest first.
+fn shares(grown: &[Grown]) -> Vec<f64> {
+    let mixed = grown.iter().flat_map(|one| &one.mixed);
+    let mut shares: Vec<_> = mixed.map(|mixed| mixed.share).collect();
+    shares.sort_by(f64::total_cmp);
+    shares.dedup();
+    shares
+}
+
 /// What `praxis audit` says of bitmap, next slots and search after the last load.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Audit {
@@ -83,6 +105,7 @@ pub struct Quantiles {
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Mixed {
     pub share: f64,
+    pub seconds: u32,
     pub level_seconds: f64,
     pub kinds: Vec<Kind>,
 }

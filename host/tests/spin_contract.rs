@@ -23,8 +23,12 @@ mod on_stores;
 mod outbound_http;
 #[path = "spin_contract/outbound_tls.rs"]
 mod outbound_tls;
+#[path = "spin_contract/postgres_connections.rs"]
+mod postgres_connections;
 #[path = "spin_contract/postgres_tls.rs"]
 mod postgres_tls;
+#[path = "spin_contract/postgres_values.rs"]
+mod postgres_values;
 #[path = "spin_contract/sockets.rs"]
 mod sockets;
 #[path = "spin_contract/subscribers.rs"]

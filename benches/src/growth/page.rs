@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::Context as _;
 
-use super::{Grown, Mixed};
+use super::{Grown, Kind, Mixed, shares};
 
 /// The table stands between these lines.
 const BEGIN: &str = "<!-- growth -->";
@@ -36,32 +36,31 @@ pub fn table(grown: &[Grown]) -> String {
     row("search alone, one client: p50 / p99, ms", &|one| {
         format!("{:.1} / {:.1}", one.alone.p50, one.alone.p99)
     });
-    let first = grown.first().map_or(&[] as &[_], |one| &one.mixed);
-    for (at, mixed) in first.iter().enumerate() {
-        for (kind, of_first) in mixed.kinds.iter().enumerate() {
-            let goal = of_first.goal_p99_ms;
-            let goal = goal.map_or_else(String::new, |goal| format!(" (goal: p99 < {goal})"));
-            let name = format!(
-                "{} of the peak, {}: p50 / p99, ms{goal}",
-                mixed.share, of_first.name
-            );
-            row(&name, &|one| {
-                let kind = one.mixed.get(at).and_then(|mixed| mixed.kinds.get(kind));
+    for share in shares(grown) {
+        let mut under = |what: &str, cell: &dyn Fn(&Mixed) -> String| {
+            row(&format!("{share} of the peak, {what}"), &|one| {
+                one.under(share).map_or_else(String::new, cell)
+            });
+        };
+        under("lasted, s", &|mixed| mixed.seconds.to_string());
+        let first = grown.iter().find_map(|one| one.under(share));
+        for Kind {
+            name, goal_p99_ms, ..
+        } in first.into_iter().flat_map(|mixed| &mixed.kinds)
+        {
+            let goal =
+                goal_p99_ms.map_or_else(String::new, |goal| format!(" (goal: p99 < {goal})"));
+            under(&format!("{name}: p50 / p99, ms{goal}"), &|mixed| {
+                let kind = mixed.kinds.iter().find(|kind| kind.name == *name);
                 kind.map_or_else(String::new, |kind| {
                     format!("{:.1} / {:.1}", kind.p50_ms, kind.p99_ms)
                 })
             });
         }
-        row(&format!("{} of the peak, failed", mixed.share), &|one| {
-            one.mixed.get(at).map_or_else(String::new, failed)
+        under("failed", &failed);
+        under("nothing left to do after, s", &|mixed| {
+            format!("{:.1}", mixed.level_seconds)
         });
-        row(
-            &format!("{} of the peak, nothing left to do after, s", mixed.share),
-            &|one| {
-                let mixed = one.mixed.get(at);
-                mixed.map_or_else(String::new, |mixed| format!("{:.1}", mixed.level_seconds))
-            },
-        );
     }
     row("memory of the host after that, MiB", &|one| {
         one.resident_mib.to_string()

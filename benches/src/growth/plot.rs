@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context as _, ensure};
 use plotters::prelude::*;
 
-use super::Grown;
+use super::{Grown, Kind, shares};
 
 const SIZE: (u32, u32) = (900, 520);
 const MARGIN: u32 = 16;
@@ -67,7 +67,7 @@ pub fn draw(grown: &[Grown], path: &Path) -> anyhow::Result<()> {
     area.present().with_context(failed)
 }
 
-/// The search alone, and each kind of request under the first share of the peak.
+/// The search alone, and each kind of request under the smallest share of the peak.
 fn curves(grown: &[Grown]) -> Vec<Curve> {
     let alone = grown
         .iter()
@@ -76,16 +76,17 @@ fn curves(grown: &[Grown]) -> Vec<Curve> {
         name: "search alone".to_owned(),
         points: alone.collect(),
     }];
-    let Some(first) = grown.first().and_then(|one| one.mixed.first()) else {
+    let Some(share) = shares(grown).into_iter().next() else {
         return curves;
     };
-    for (at, kind) in first.kinds.iter().enumerate() {
+    let first = grown.iter().find_map(|one| one.under(share));
+    for Kind { name, .. } in first.into_iter().flat_map(|mixed| &mixed.kinds) {
         let points = grown.iter().filter_map(|one| {
-            let kind = one.mixed.first()?.kinds.get(at)?;
-            (kind.p99_ms > 0.0).then_some((one.practitioners as f64, kind.p99_ms))
+            let p99_ms = one.kind(share, name)?.p99_ms;
+            (p99_ms > 0.0).then_some((one.practitioners as f64, p99_ms))
         });
         curves.push(Curve {
-            name: format!("{}, {} of the peak", kind.name, first.share),
+            name: format!("{name}, {share} of the peak"),
             points: points.collect(),
         });
     }

@@ -10,7 +10,7 @@ use reqwest::{Client, Method, StatusCode};
 use serde::Deserialize;
 
 use crate::difference::Difference;
-use crate::import::client;
+use crate::http::client;
 
 /// Who audits what: `/v1/ops/audits/…`.
 const AUDITORS: [&str; 2] = ["availability", "search"];

@@ -7,7 +7,7 @@ use reqwest::Client;
 use serde::Deserialize;
 use uuid::Uuid;
 
-use crate::import::client;
+use crate::http::client;
 
 /// The middle of Berlin: `DEMO` has general practitioners around it.
 const SEARCH: &str =

@@ -9,6 +9,7 @@ mod demo;
 mod difference;
 mod examples;
 mod hours;
+mod http;
 mod import;
 mod rebuild;
 

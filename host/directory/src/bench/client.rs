@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::aim::Wanted;
 use super::locked;
 use crate::audit::Audit;
-use crate::import::client;
+use crate::http::client;
 
 const RADIUS_KM: u32 = 25;
 const HITS: u32 = 20;

@@ -7,7 +7,7 @@ use reqwest::{Client, Method, StatusCode};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::import::client;
+use crate::http::client;
 
 /// Redis, the index or the database may be away for a moment.
 const TRIES_MAX: u32 = 6;
