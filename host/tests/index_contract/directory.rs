@@ -19,6 +19,8 @@ const FACILITIES: &str = "../../shared/data/facilities.csv";
 const FACILITIES_MAX: usize = 120;
 /// So that a search of an hour's drive finds some of them, and not all.
 const REGION_M: f64 = 120_000.0;
+/// Fewer are passed over for another region.
+const FACILITIES_MIN: usize = 60;
 pub const SHOPS_MAX: usize = 220;
 
 /// A practitioner as a shop: the specialty is the trade, the rating the stars.
@@ -147,15 +149,21 @@ fn real_facilities(random: &mut StdRng) -> Option<String> {
     let text = std::fs::read_to_string(path).ok()?;
     let (head, rows) = text.split_once('\n').unwrap();
     // Rows that a line break goes through are left out, and so read as no row.
-    let mut rows: Vec<_> = rows.lines().filter(|row| place(row).is_some()).collect();
-    let middle = place(rows[random.random_range(0..rows.len())]).unwrap();
-    rows.sort_by(|a, b| {
-        let far = |row| place(row).map_or(f64::MAX, |place| distance_m(middle, place));
-        far(a).total_cmp(&far(b))
-    });
-    rows.retain(|row| place(row).is_some_and(|at| distance_m(middle, at) < REGION_M));
-    let step = rows.len().div_ceil(FACILITIES_MAX).max(1);
-    let rows: Vec<_> = rows.into_iter().step_by(step).collect();
+    let all = rows.lines().filter_map(|row| Some((row, place(row)?)));
+    let all: Vec<_> = all.collect();
+    let rows = loop {
+        let (_, middle) = all[random.random_range(0..all.len())];
+        let far = all
+            .iter()
+            .map(|(row, place)| (distance_m(middle, *place), *row));
+        let mut near: Vec<_> = far.filter(|(far, _)| *far < REGION_M).collect();
+        near.sort_by(|a, b| a.0.total_cmp(&b.0));
+        if near.len() >= FACILITIES_MIN {
+            break near;
+        }
+    };
+    let step = rows.len().div_ceil(FACILITIES_MAX);
+    let rows: Vec<_> = rows.iter().step_by(step).map(|(_, row)| *row).collect();
     Some(format!("{head}\n{}\n", rows.join("\n")))
 }
 
