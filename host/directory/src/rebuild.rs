@@ -147,8 +147,7 @@ impl Rebuild<'_> {
             self.refuse(source, generation, &findings, &incomplete)
                 .await?;
         }
-        let path = self.path("/switch");
-        let _: Generation = self.remote.post(&path, &numbered(generation)).await?;
+        self.switch(generation).await?;
         println!(
             "generation {generation} answers now; the one before is kept: `praxis rebuild {what} \
              --rollback` is the way back, `--drop-old` takes it away"
@@ -291,10 +290,23 @@ impl Rebuild<'_> {
         Ok(())
     }
 
+    /// Where something was away just then, it may be done though it was said not to be, and be refused when it
+    /// is asked again: what is there decides.
+    async fn switch(&self, generation: u64) -> anyhow::Result<()> {
+        let (path, query) = (self.path("/switch"), numbered(generation));
+        let switched = self.remote.post::<Generation>(&path, &query);
+        let Err(error) = switched.await else {
+            return Ok(());
+        };
+        match self.state().await {
+            Ok(state) if state.current == generation => Ok(()),
+            _ => Err(error),
+        }
+    }
+
     async fn roll_back(&self) -> anyhow::Result<()> {
         let generation = self.beside(Role::Previous).await?;
-        let path = self.path("/switch");
-        let _: Generation = self.remote.post(&path, &numbered(generation)).await?;
+        self.switch(generation).await?;
         println!("generation {generation} answers again; the other one is kept");
         Ok(())
     }
@@ -316,15 +328,24 @@ impl Rebuild<'_> {
         Ok(beside.context(missing)?.generation)
     }
 
+    /// As for `switch`, what is there decides; what is left of a bitmap then goes by itself, in seven days.
     async fn remove(&self, generation: u64) -> anyhow::Result<()> {
         let mut after = None;
         loop {
             let query = page(generation, after.as_deref(), None);
             let path = self.path("");
-            let done: Done = self
+            let removed = self
                 .remote
-                .send(Method::DELETE, &path, &query, None)
-                .await?;
+                .send::<Done>(Method::DELETE, &path, &query, None);
+            let done = match removed.await {
+                Ok(done) => done,
+                Err(error) => {
+                    return match self.state().await {
+                        Ok(state) if !state.has(generation) => Ok(()),
+                        _ => Err(error),
+                    };
+                }
+            };
             match done.next_cursor {
                 Some(cursor) => after = Some(cursor),
                 None => return Ok(()),

@@ -8,6 +8,13 @@ pub struct State {
     pub beside: Option<Beside>,
 }
 
+impl State {
+    pub fn has(&self, generation: u64) -> bool {
+        let beside = self.beside.map(|beside| beside.generation);
+        self.current == generation || beside == Some(generation)
+    }
+}
+
 #[derive(Debug, Clone, Copy, Deserialize)]
 pub struct Beside {
     pub generation: u64,

@@ -44,7 +44,8 @@ impl<'a> Remote<'a> {
         self.send(Method::POST, path, query, None).await
     }
 
-    /// Asks again while something is away: whatever is asked here may be asked twice.
+    /// Asks again while something is away. What changes the generations is refused the second time, if it was
+    /// done the first time.
     pub async fn send<T: DeserializeOwned>(
         &self,
         method: Method,
