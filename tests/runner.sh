@@ -5,7 +5,7 @@ set -euo pipefail
 case "$(basename "$1")" in
     events-*) export RUST_TEST_THREADS="${RUST_TEST_THREADS:-6}" ;;
     # Idle for two thirds of their time, two at a time.
-    e2e-*) export RUST_TEST_THREADS="${RUST_TEST_THREADS:-4}" ;;
+    e2e-*) export RUST_TEST_THREADS="${RUST_TEST_THREADS:-3}" ;;
     # The fault runs; the tortures go one after the other by themselves.
     short-*) export RUST_TEST_THREADS="${RUST_TEST_THREADS:-4}" ;;
 esac
