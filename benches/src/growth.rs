@@ -71,10 +71,11 @@ impl Grown {
         let mut mixed = self.mixed.iter();
         mixed.find(|mixed| mixed.share.total_cmp(&share).is_eq())
     }
+}
 
-    fn kind(&self, share: f64, name: &str) -> Option<&Kind> {
-        let mut kinds = self.under(share)?.kinds.iter();
-        kinds.find(|kind| kind.name == name)
+impl Mixed {
+    fn kind(&self, name: &str) -> Option<&Kind> {
+        self.kinds.iter().find(|kind| kind.name == name)
     }
 }
 

@@ -51,8 +51,7 @@ pub fn table(grown: &[Grown]) -> String {
             let goal =
                 goal_p99_ms.map_or_else(String::new, |goal| format!(" (goal: p99 < {goal})"));
             under(&format!("{name}: p50 / p99, ms{goal}"), &|mixed| {
-                let kind = mixed.kinds.iter().find(|kind| kind.name == *name);
-                kind.map_or_else(String::new, |kind| {
+                mixed.kind(name).map_or_else(String::new, |kind| {
                     format!("{:.1} / {:.1}", kind.p50_ms, kind.p99_ms)
                 })
             });

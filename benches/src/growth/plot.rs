@@ -82,7 +82,7 @@ fn curves(grown: &[Grown]) -> Vec<Curve> {
     let first = grown.iter().find_map(|one| one.under(share));
     for Kind { name, .. } in first.into_iter().flat_map(|mixed| &mixed.kinds) {
         let points = grown.iter().filter_map(|one| {
-            let p99_ms = one.kind(share, name)?.p99_ms;
+            let p99_ms = one.under(share)?.kind(name)?.p99_ms;
             (p99_ms > 0.0).then_some((one.practitioners as f64, p99_ms))
         });
         curves.push(Curve {
