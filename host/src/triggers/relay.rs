@@ -23,12 +23,13 @@ use crate::capabilities::events::{Broker, Error, Outgoing, Record, trace};
 use crate::runtime::consumer::Event;
 
 const CHANNEL: &str = "praxis_outbox";
-const BATCH_ROWS_MAX: i64 = 256;
+const BATCH_ROWS_MAX: usize = 256;
 
 /// How often the relay looks without having been woken.
 const POLL_MS: u64 = 1_000;
-/// How often it looks for a while after there was something: nobody wakes it then.
-const POLL_AWAKE_MS: u64 = 10;
+/// How often it looks for a while after there was something: nobody wakes it then. The first event is
+/// published at once; those that come soon after it share a batch, as with `linger.ms` of Kafka's producers.
+const POLL_AWAKE_MS: u64 = 25;
 /// For so long, without anything new.
 const AWAKE_MS: u64 = 200;
 /// Held while it is awake: the function `outbox_wake` in the database looks at it.
@@ -209,7 +210,10 @@ impl Relay {
                         answered(stamp(&mut connection, &ids)).await?;
                         metrics::counter!("outbox.published").increment(ids.len() as u64);
                         pauses = backoff(RETRY_FIRST_MS, RETRY_MS_MAX);
-                        continue;
+                        if ids.len() == BATCH_ROWS_MAX {
+                            continue;
+                        }
+                        Duration::from_millis(POLL_AWAKE_MS)
                     }
                     Err(Error::UnknownTopic(topic)) => {
                         tracing::error!(
@@ -338,7 +342,7 @@ async fn unpublished(connection: &mut PgConnection, held: &Held) -> sqlx::Result
     )
     .bind(held.topics.iter().cloned().collect::<Vec<_>>())
     .bind(held.keys.iter().cloned().collect::<Vec<_>>())
-    .bind(BATCH_ROWS_MAX)
+    .bind(i64::try_from(BATCH_ROWS_MAX).unwrap_or(i64::MAX))
     .fetch_all(connection)
     .await
 }

@@ -8,6 +8,7 @@ mod group;
 mod lane;
 mod reading;
 mod retention;
+mod tails;
 mod wake;
 mod writing;
 
@@ -40,6 +41,7 @@ pub struct Log {
     writer: Writer,
     prefix: String,
     wakes: broadcast::Sender<wake::Wake>,
+    tails: tails::Tails,
     /// Partitions by topic: they don't change once the topic is there.
     partitions: Mutex<HashMap<String, u32>>,
 }
@@ -53,6 +55,7 @@ impl Log {
             writer: Writer::start(pool.clone()),
             prefix: prefix.to_owned(),
             wakes: broadcast::Sender::new(WAKES_MAX),
+            tails: tails::Tails::new(pool.clone()),
             partitions: Mutex::default(),
         });
         tokio::spawn(wake::listen(pool.clone(), log.wakes.clone(), stop.clone()));
@@ -189,7 +192,7 @@ impl Broker for Log {
         let partitions = answered(JOIN_MS_MAX, membership.join())
             .await
             .map_err(Error::unavailable)?;
-        let driver = driver::Driver::new(membership, partitions, sender);
+        let driver = driver::Driver::new(membership, partitions, self.tails.clone(), sender);
         let driver = tokio::spawn(driver.run(wakes, stop.clone()));
         Ok(Subscription {
             assigned,

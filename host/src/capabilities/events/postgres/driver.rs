@@ -4,13 +4,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Notify, broadcast, mpsc};
+use tokio::sync::{broadcast, mpsc};
 use tokio::time::error::Elapsed;
 use tokio::time::{Instant, MissedTickBehavior, sleep_until, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::group::{Held, LEASE, Membership, Partitions, quotas};
-use super::lane::{Dropped, Lane};
+use super::lane::{Dropped, Lane, News};
+use super::tails::Tails;
 use super::wake::Wake;
 use crate::capabilities::events::{DRAIN_MS_MAX, Partition};
 
@@ -25,6 +26,7 @@ pub struct Driver {
     membership: Membership,
     /// What the group has to share.
     partitions: Partitions,
+    tails: Tails,
     assigned: mpsc::UnboundedSender<Box<dyn Partition>>,
     lanes: HashMap<At, Handle>,
     /// Tells which lanes were dropped by those who read them.
@@ -40,7 +42,7 @@ struct Handle {
     revoked: CancellationToken,
     /// Its lease ran out, or another member has it.
     lost: CancellationToken,
-    news: Arc<Notify>,
+    news: Arc<News>,
     next_offset: i64,
 }
 
@@ -48,12 +50,14 @@ impl Driver {
     pub fn new(
         membership: Membership,
         partitions: Partitions,
+        tails: Tails,
         assigned: mpsc::UnboundedSender<Box<dyn Partition>>,
     ) -> Self {
         let (drops, dropped) = mpsc::unbounded_channel();
         Self {
             membership,
             partitions,
+            tails,
             assigned,
             lanes: HashMap::new(),
             dropped,
@@ -108,16 +112,20 @@ impl Driver {
     /// Passes a wake-up on; answers whether the shares may have changed.
     fn wake(&self, wake: Result<Wake, broadcast::error::RecvError>) -> bool {
         match wake {
-            Ok(Wake::Log { topic, partition }) => {
+            Ok(Wake::Log {
+                topic,
+                partition,
+                end,
+            }) => {
                 if let Some(lane) = self.lanes.get(&(topic, partition)) {
-                    lane.news.notify_one();
+                    lane.news.tell(Some(end));
                 }
                 false
             }
             Ok(Wake::Group { group }) => group == self.membership.group,
             Ok(Wake::Everything) | Err(broadcast::error::RecvError::Lagged(_)) => {
                 for lane in self.lanes.values() {
-                    lane.news.notify_one();
+                    lane.news.tell(None);
                 }
                 true
             }
@@ -256,7 +264,7 @@ impl Driver {
                 None => lane.lost.cancel(),
                 Some(next) if *next != lane.next_offset => {
                     lane.next_offset = *next;
-                    lane.news.notify_one();
+                    lane.news.tell(Some(*next));
                 }
                 Some(_) => {}
             }
@@ -269,14 +277,14 @@ impl Driver {
         let handle = Handle {
             revoked: lost.child_token(),
             lost,
-            news: Arc::new(Notify::new()),
+            news: Arc::default(),
             next_offset: held.next_offset,
         };
         let lane = Lane::new(
             self.membership.clone(),
             at.clone(),
             (held.progress, held.next_offset),
-            handle.news.clone(),
+            (self.tails.clone(), handle.news.clone()),
             handle.revoked.clone(),
             handle.lost.clone(),
             self.drops.clone(),

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -13,22 +14,15 @@ use tokio_util::sync::CancellationToken;
 
 use super::driver::At;
 use super::group::Membership;
-use super::reading::records;
-use super::{answered, offset_column};
+use super::offset_column;
+use super::tails::{BYTES_MAX, RECORDS_MAX, Read, Tails};
 use crate::capabilities::events::{Error, Partition, Progress, Received};
-
-/// What is read ahead of a partition: no further once either is reached.
-const RECORDS_AHEAD_MAX: usize = 256;
-const BYTES_AHEAD_MAX: usize = 1024 * 1024;
 
 /// Completions that may wait for their commit, and how long.
 const UNCOMMITTED_MAX: u64 = 256;
-const UNCOMMITTED_MS_MAX: u64 = 100;
+const UNCOMMITTED_MS_MAX: u64 = 500;
 
 const RETRY_MS: u64 = 500;
-
-/// How long the database may take to answer what there is.
-const READ_MS_MAX: u64 = 10_000;
 
 /// The reader of one partition.
 pub struct Lane {
@@ -43,7 +37,7 @@ pub struct Lane {
     missed: u64,
     read: VecDeque<Received>,
     /// What was asked for: it comes, also if whoever waits for it stops waiting.
-    fetching: Option<JoinHandle<sqlx::Result<Vec<Received>>>>,
+    fetching: Option<JoinHandle<Read>>,
     /// There was no more, and there is no news since.
     is_at_end: bool,
     /// How far the group had got.
@@ -51,10 +45,41 @@ pub struct Lane {
     completed: Progress,
     committed: Progress,
     committed_at: Instant,
-    news: Arc<Notify>,
+    tails: Tails,
+    news: Arc<News>,
     revoked: CancellationToken,
     lost: CancellationToken,
     drops: mpsc::UnboundedSender<Dropped>,
+}
+
+/// What a lane is told.
+#[derive(Default)]
+pub struct News {
+    told: Notify,
+    /// Records before this offset are there.
+    end: AtomicI64,
+    /// There may be more, nobody knows how many.
+    is_uncertain: AtomicBool,
+}
+
+impl News {
+    pub fn tell(&self, end: Option<i64>) {
+        match end {
+            Some(end) => _ = self.end.fetch_max(end, Ordering::Relaxed),
+            None => self.is_uncertain.store(true, Ordering::Relaxed),
+        }
+        self.told.notify_one();
+    }
+
+    async fn come(&self) {
+        self.told.notified().await;
+    }
+
+    /// None: whoever needs to know looks.
+    fn end(&self) -> Option<i64> {
+        let is_uncertain = self.is_uncertain.swap(false, Ordering::Relaxed);
+        (!is_uncertain).then(|| self.end.load(Ordering::Relaxed))
+    }
 }
 
 /// A lane that is not read any more.
@@ -69,7 +94,7 @@ impl Lane {
         membership: Membership,
         at: At,
         (before, known_end): (Progress, i64),
-        news: Arc<Notify>,
+        (tails, news): (Tails, Arc<News>),
         revoked: CancellationToken,
         lost: CancellationToken,
         drops: mpsc::UnboundedSender<Dropped>,
@@ -89,6 +114,7 @@ impl Lane {
             committed: before.clone(),
             before,
             committed_at: Instant::now(),
+            tails,
             news,
             revoked,
             lost,
@@ -96,19 +122,15 @@ impl Lane {
         }
     }
 
-    fn fetch(&self) -> JoinHandle<sqlx::Result<Vec<Received>>> {
-        let pool = self.membership.pool.clone();
-        let (topic, at, from) = (self.topic.clone(), self.at.clone(), self.position);
-        tokio::spawn(async move {
-            let bytes_max = i64::try_from(BYTES_AHEAD_MAX).unwrap_or(i64::MAX);
-            let read = records(&pool, &topic, &at, from, RECORDS_AHEAD_MAX, bytes_max);
-            answered(READ_MS_MAX, read).await
-        })
+    fn fetch(&self) -> JoinHandle<Read> {
+        let end = self.news.end().filter(|end| *end > self.position);
+        let read = self.tails.read(&self.topic, &self.at, self.position, end);
+        tokio::spawn(read)
     }
 
-    fn take(&mut self, read: Vec<Received>) {
+    fn take(&mut self, read: &[Received]) {
         let bytes: usize = read.iter().map(|read| read.record.event.data.len()).sum();
-        self.is_at_end = read.len() < RECORDS_AHEAD_MAX && bytes < BYTES_AHEAD_MAX;
+        self.is_at_end = read.len() < RECORDS_MAX && bytes < BYTES_MAX;
         // Offsets have no gaps: what is not there any more, retention has taken.
         let first = read.first().map(|first| offset_column(first.offset));
         let first = first.unwrap_or(self.known_end).max(self.position);
@@ -118,18 +140,18 @@ impl Lane {
             Some(last) => offset_column(last.offset) + 1,
             None => first,
         };
-        self.read.extend(read);
+        self.read.extend(read.iter().cloned());
     }
 
     /// Waits for news, or for the time to commit.
     async fn idle(&mut self) {
         if self.committed == self.completed {
-            self.news.notified().await;
+            self.news.come().await;
             self.is_at_end = false;
             return;
         }
         let due = self.committed_at + Duration::from_millis(UNCOMMITTED_MS_MAX);
-        match tokio::time::timeout_at(due, self.news.notified()).await {
+        match tokio::time::timeout_at(due, self.news.come()).await {
             Ok(()) => self.is_at_end = false,
             Err(_) => self.commit_or_log().await,
         }
@@ -207,7 +229,7 @@ impl Partition for Lane {
             self.fetching = None;
             let fault: Box<dyn std::error::Error + Send + Sync> = match fetched {
                 Ok(Ok(read)) => {
-                    self.take(read);
+                    self.take(&read);
                     continue;
                 }
                 Ok(Err(error)) => error.into(),

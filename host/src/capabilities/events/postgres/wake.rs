@@ -13,8 +13,12 @@ const RECONNECT_MS: u64 = 1_000;
 /// A reason to look. Readers poll as well: one that is lost costs time, not an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Wake {
-    /// Records were written to a partition (full names).
-    Log { topic: String, partition: i32 },
+    /// Records were written to a partition (full names), up to this offset.
+    Log {
+        topic: String,
+        partition: i32,
+        end: i64,
+    },
     /// A member came, went or gave a partition back.
     Group { group: String },
     /// Anything may have happened: the connection was lost for a while.
@@ -51,10 +55,12 @@ async fn listen_once(pool: &PgPool, wakes: &broadcast::Sender<Wake>) -> sqlx::Re
 fn parse(payload: &str) -> Option<Wake> {
     match payload.split_once('/')? {
         ("log", at) => {
-            let (partition, topic) = at.split_once('/')?;
+            let (partition, at) = at.split_once('/')?;
+            let (end, topic) = at.split_once('/')?;
             Some(Wake::Log {
                 topic: topic.to_owned(),
                 partition: partition.parse().ok()?,
+                end: end.parse().ok()?,
             })
         }
         ("group", group) => Some(Wake::Group {

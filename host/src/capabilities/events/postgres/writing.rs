@@ -244,8 +244,10 @@ async fn append_all(pool: &PgPool, batches: &[Batch]) -> sqlx::Result<()> {
             from unnest($7::text[], $8::int[], $9::bigint[]) as m (topic, partition, next_offset)
             where p.topic = m.topic and p.partition = m.partition
         )
-        select pg_notify('praxis_events', 'log/' || partition || '/' || topic)
-        from unnest($7::text[], $8::int[]) as m (topic, partition)"#,
+        select pg_notify(
+            'praxis_events', 'log/' || partition || '/' || next_offset || '/' || topic
+        )
+        from unnest($7::text[], $8::int[], $9::bigint[]) as m (topic, partition, next_offset)"#,
     )
     .bind(columns.topics)
     .bind(columns.partitions)
