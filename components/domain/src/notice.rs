@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use uuid::{Uuid, uuid};
 
+use crate::address;
 use crate::dates::Dates;
 use crate::event::{self, BookingKind};
 use crate::invitation;
@@ -163,6 +164,14 @@ pub struct Notice<'a> {
     pub template: String,
     /// The same at every try.
     pub idempotency_key: String,
+}
+
+impl Notice<'_> {
+    /// The address as lists of addresses know it.
+    pub fn address_key(&self) -> Option<String> {
+        self.address
+            .map(|address| address::key(self.channel, address))
+    }
 }
 
 /// What there is to deliver for one event: a notice a recipient and channel.

@@ -10,9 +10,14 @@ use praxis_domain::event;
 use praxis_domain::notice::{self, CLAIM_AGE_MAX, Notice};
 use praxis_platform::database::{self, Database, ParameterValue, Row};
 use praxis_platform::delivery::Receipt;
+use serde::Serialize;
+use uuid::Uuid;
 
 use crate::suppressed::{self, Reason};
 use crate::templates::Said;
+
+/// Said by `claim.sql` where nothing is sent to the address any more.
+const SUPPRESSED: &str = "suppressed";
 
 /// What an entry is about.
 pub struct Entry<'a> {
@@ -26,8 +31,6 @@ pub struct Entry<'a> {
 pub enum Ending<'a> {
     NoAddress,
     TooOld,
-    /// Nothing is sent to the address any more.
-    Suppressed,
     /// They want no reminders on that channel.
     OptedOut,
     /// Not even tried, and why.
@@ -47,7 +50,7 @@ pub enum Claim {
     Ours(i32),
     /// Another host's, or that of one that died not long ago.
     Held,
-    /// Come to its end, and whether that was a failure.
+    /// Come to its end, and whether that was a failure. Of ours: its address is suppressed.
     Ended { failed: bool },
 }
 
@@ -96,6 +99,7 @@ impl<'a> Ledger<'a> {
             texts(|ask| ask.plan.ok().map(|said| said.locale.clone())),
             ParameterValue::ArrayInt32(versions.collect()),
             texts(|ask| ask.plan.ok().map(|said| said.input_hash.clone())),
+            texts(|ask| ask.entry.notice.address_key()),
         ];
         let rows = self.database.rows(CLAIM, parameters).await?;
         let mut claims = Vec::with_capacity(asks.len());
@@ -106,19 +110,49 @@ impl<'a> Ledger<'a> {
         Ok(claims)
     }
 
-    /// As everything below, of the claim that was ours at the try of that number: not of one that somebody
-    /// else made since, because we seemed dead.
-    pub async fn sent(
-        &self,
-        entry: &Entry<'_>,
-        attempts: i32,
-        receipt: &Receipt,
-    ) -> Result<(), database::Error> {
-        let provider = database::text(&receipt.provider);
-        let provider_id = database::text(&receipt.provider_id);
-        let null = ParameterValue::DbNull;
-        self.end(entry, attempts, "sent", [provider, provider_id, null])
-            .await
+    /// Those that the providers took, at the tries of these numbers, as one.
+    ///
+    /// As everything below, of claims that were ours at those tries: not of one that somebody else made since,
+    /// because we seemed dead.
+    pub async fn sent(&self, sent: &[(Entry<'_>, i32, Receipt)]) -> Result<(), database::Error> {
+        const SENT: &str = "
+            update deliveries as held set
+                status = 'sent',
+                provider = sent.provider,
+                provider_id = sent.provider_id,
+                reason = null,
+                updated_at = now()
+            from jsonb_to_recordset($2::jsonb) as sent (
+                recipient text, channel text, attempts int, provider text, provider_id text
+            )
+            where held.event_id = $1::text
+                and held.recipient = sent.recipient
+                and held.channel = sent.channel
+                and held.status = 'sending'
+                and held.attempts = sent.attempts";
+        #[derive(Serialize)]
+        struct Sent<'a> {
+            recipient: Uuid,
+            channel: &'static str,
+            attempts: i32,
+            provider: &'a str,
+            provider_id: &'a str,
+        }
+        let Some((first, ..)) = sent.first() else {
+            return Ok(());
+        };
+        let noted = sent.iter().map(|(entry, attempts, receipt)| Sent {
+            recipient: entry.notice.recipient.id,
+            channel: entry.notice.channel.name(),
+            attempts: *attempts,
+            provider: &receipt.provider,
+            provider_id: &receipt.provider_id,
+        });
+        let mut noted: Vec<_> = noted.collect();
+        // In the order in which they are claimed.
+        noted.sort_by_key(|sent| (sent.recipient, sent.channel));
+        let parameters = vec![database::text(first.event_id), database::json(&noted)];
+        self.database.execute(SENT, parameters).await.map(|_| ())
     }
 
     pub async fn failed(
@@ -240,7 +274,6 @@ impl Ask<'_> {
             Ok(_) => "sending",
             Err(Ending::NoAddress) => "no-address",
             Err(Ending::TooOld) => "too-old",
-            Err(Ending::Suppressed) => "suppressed",
             Err(Ending::OptedOut) => "opted-out",
             Err(Ending::Failed(_)) => "failed",
         }
@@ -249,10 +282,7 @@ impl Ask<'_> {
     fn reason(&self) -> Option<String> {
         match self.plan {
             Err(Ending::Failed(reason)) => Some(reason.to_owned()),
-            Ok(_)
-            | Err(Ending::NoAddress | Ending::TooOld | Ending::Suppressed | Ending::OptedOut) => {
-                None
-            }
+            Ok(_) | Err(Ending::NoAddress | Ending::TooOld | Ending::OptedOut) => None,
         }
     }
 }
@@ -268,10 +298,10 @@ fn row_of<'r>(rows: &'r [Row], notice: &Notice<'_>) -> Result<Option<&'r Row>, d
 }
 
 fn claimed(row: &Row) -> Result<Claim, database::Error> {
-    if row.get("is_ours")? {
+    let status: String = row.get("status")?;
+    if row.get("is_ours")? && status != SUPPRESSED {
         return Ok(Claim::Ours(row.get("attempts")?));
     }
-    let status: String = row.get("status")?;
     Ok(match &status[..] {
         "sending" | "waiting" => Claim::Held,
         status => Claim::Ended {

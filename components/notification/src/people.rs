@@ -7,38 +7,38 @@ use praxis_domain::patient::Channel;
 use praxis_platform::database::{self, Database, Row};
 use praxis_platform::events::Failure;
 
+use crate::reminders::plan::Change;
+
 pub struct People {
     pub recipients: [Recipient; 2],
     pub patient_name: Option<String>,
     pub place: Place,
 }
 
-/// The patient and the practitioner of a booking, as they can be reached now.
-pub async fn load(database: &Database, booking: &event::Booking) -> Result<People, Failure> {
-    const LOAD: &str = "
-        select
-            patients.name as patient_name,
-            patients.email as patient_email,
-            patients.phone as patient_phone,
-            to_jsonb(patients.channels) as patient_channels,
-            patients.locale as patient_locale,
-            practitioners.name as practitioner_name,
-            practitioners.email as practitioner_email,
-            practitioners.phone as practitioner_phone,
-            practitioners.locale as practitioner_locale,
-            practitioners.country::text as country,
-            practitioners.practice,
-            practitioners.address,
-            practitioners.city
-        from patients
-        cross join practitioners
-        where patients.id = $1::uuid
-            and practitioners.id = $2::uuid";
-    let parameters = vec![
+/// The patient and the practitioner of a booking, as they can be reached now; and what the event makes of the
+/// plan of its reminders is done, if it makes anything of it: one statement for both.
+pub async fn load(
+    database: &Database,
+    booking: &event::Booking,
+    change: Option<&Change>,
+) -> Result<People, Failure> {
+    const LOAD: &str = include_str!("people.sql");
+    const FOLLOW_AND_LOAD: &str = concat!(
+        include_str!("reminders/plan.sql"),
+        include_str!("people.sql")
+    );
+    let mut parameters = vec![
         database::uuid(booking.patient_id),
         database::uuid(booking.practitioner_id),
     ];
-    let row = database.row(LOAD, parameters).await?.ok_or_else(|| {
+    let statement = match change {
+        Some(change) => {
+            parameters.extend(change.parameters(booking));
+            FOLLOW_AND_LOAD
+        }
+        None => LOAD,
+    };
+    let row = database.row(statement, parameters).await?.ok_or_else(|| {
         let id = booking.booking_id;
         Failure::Reject(format!("the people of the booking {id} are not there"))
     })?;

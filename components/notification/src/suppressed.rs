@@ -1,14 +1,13 @@
 //! Addresses to which nothing is sent any more. For all tenants together: see the migration.
 
 use praxis_domain::address;
-use praxis_domain::notice::Notice;
 use praxis_domain::patient::Channel;
 use praxis_platform::auth::Role;
 use praxis_platform::database::{self, Database, ParameterValue};
 use praxis_platform::problem::Problem;
 use praxis_platform::request::Request;
 use praxis_platform::response::{self, Response};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 /// Why nothing is sent there.
 #[derive(Clone, Copy)]
@@ -27,45 +26,6 @@ impl Reason {
             Self::Complained => "complained",
         }
     }
-}
-
-/// For each notice whether nothing is sent to its address, by one statement.
-pub async fn among(
-    database: &Database,
-    notices: &[Notice<'_>],
-) -> Result<Vec<bool>, database::Error> {
-    // As JSON, since PostgreSQL plans a statement over arrays anew each time: it looks how long they are.
-    const AMONG: &str = "
-        select asked.place
-        from jsonb_to_recordset($1::jsonb) as asked (place bigint, channel text, address text)
-        join suppressed_addresses as suppressed on suppressed.channel = asked.channel
-            and suppressed.address_hash = sha256(convert_to(asked.address, 'UTF8'))";
-    #[derive(Serialize)]
-    struct Asked {
-        place: usize,
-        channel: &'static str,
-        address: String,
-    }
-    let mut among = vec![false; notices.len()];
-    let asked = notices.iter().enumerate().filter_map(|(place, notice)| {
-        Some(Asked {
-            place,
-            channel: notice.channel.name(),
-            address: address::key(notice.channel, notice.address?),
-        })
-    });
-    let asked: Vec<_> = asked.collect();
-    if asked.is_empty() {
-        return Ok(among);
-    }
-    for row in database.rows(AMONG, vec![database::json(&asked)]).await? {
-        let place: i64 = row.get("place")?;
-        let index = usize::try_from(place).ok();
-        if let Some(is_among) = index.and_then(|index| among.get_mut(index)) {
-            *is_among = true;
-        }
-    }
-    Ok(among)
 }
 
 /// The first reason stays.

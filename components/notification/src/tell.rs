@@ -1,5 +1,6 @@
 //! One event: whom to tell, and whether they have been told.
 
+use futures::future::join_all;
 use jiff::Timestamp;
 use praxis_domain::event::{self, BOOKING_EVENTS, BookingKind, REMINDER_DUE, REMINDER_EVENTS};
 use praxis_domain::notice::{self, Notice, Occasion, Story};
@@ -14,7 +15,6 @@ use crate::ledger::{Ask, Claim, Ending, Entry, Given, Ledger};
 use crate::message::Envelope;
 use crate::people;
 use crate::reminders::{due, opt_out, plan};
-use crate::suppressed;
 use crate::templates::{self, Choice, Said, Telling, Words};
 
 pub const PUBLIC_URL_VARIABLE: &str = "public_url";
@@ -41,12 +41,12 @@ async fn of_booking(delivery: &Delivery) -> Result<(), Failure> {
     let booking: event::Booking = events::payload(&delivery.event)?;
     let happened = happened(delivery)?;
     let database = Database::open().await?;
-    plan::follow(&database, occasion, &booking, happened).await?;
     let news = News {
         event_id: &delivery.id,
         occasion,
         happened,
         is_late: notice::is_too_old(happened, &booking, clock::now()),
+        plan: plan::Change::of(occasion, &booking, happened),
         booking,
         practitioners_too: true,
     };
@@ -68,6 +68,7 @@ async fn of_reminder(delivery: &Delivery) -> Result<(), Failure> {
         occasion: Occasion::Reminder,
         happened: happened(delivery)?,
         is_late: due.is_late,
+        plan: None,
         booking: due.booking,
         practitioners_too: due.practitioners_too,
     };
@@ -88,13 +89,15 @@ struct News<'a> {
     happened: Timestamp,
     /// On record, but nobody is told any more.
     is_late: bool,
+    /// What it makes of the plan of reminders.
+    plan: Option<plan::Change>,
     booking: event::Booking,
     practitioners_too: bool,
 }
 
 impl News<'_> {
     async fn tell(&self, database: &Database) -> Result<(), Failure> {
-        let people = people::load(database, &self.booking).await?;
+        let people = people::load(database, &self.booking, self.plan.as_ref()).await?;
         let told = match self.practitioners_too {
             true => &people.recipients[..],
             false => &people.recipients[..1],
@@ -145,18 +148,25 @@ async fn tell(
     let ledger = Ledger::new(database);
     let claims = ledger.claim(&asks).await?;
     let mut outcomes = Vec::with_capacity(claims.len());
+    let mut sending = Vec::new();
     for ((notice, claim), plan) in notices.iter().zip(claims).zip(plans) {
-        // Whoever can't be told does not keep the others waiting: they are claimed already.
-        outcomes.push(match (plan, claim) {
+        match (plan, claim) {
             (Plan::Send(words, address), Claim::Ours(attempts)) => {
                 let envelope = envelope(telling, notice, address)?;
-                let sent = words.message.send(envelope).await;
-                ended(&ledger, &entry(notice), address, sent, attempts).await
+                let try_of = Try {
+                    entry: entry(notice),
+                    address,
+                    attempts,
+                };
+                let sent = words.message.send(envelope);
+                sending.push(async move { (try_of, sent.await) });
             }
-            (Plan::Mistake(mistake), claim) => Ok(cannot_say(mistake, &claim)),
-            (Plan::Send(..) | Plan::End(_), claim) => Ok(told(&claim)),
-        });
+            (Plan::Mistake(mistake), claim) => outcomes.push(Ok(cannot_say(mistake, &claim))),
+            (Plan::Send(..) | Plan::End(_), claim) => outcomes.push(Ok(told(&claim))),
+        }
     }
+    // Whoever can't be told does not keep the others waiting.
+    outcomes.extend(ended(&ledger, join_all(sending).await).await);
     outcomes.into_iter().collect()
 }
 
@@ -167,7 +177,6 @@ async fn plans<'a>(
     is_late: bool,
 ) -> Result<Vec<Plan<'a>>, Failure> {
     let story = &telling.story;
-    let suppressed = suppressed::among(database, notices).await?;
     let opted_out = match story.occasion {
         Occasion::Reminder => opt_out::among(database, story.booking, notices).await?,
         Occasion::Created | Occasion::Cancelled | Occasion::Rescheduled | Occasion::Offered => {
@@ -175,12 +184,11 @@ async fn plans<'a>(
         }
     };
     let mut plans = Vec::with_capacity(notices.len());
-    for ((notice, is_suppressed), is_out) in notices.iter().zip(suppressed).zip(opted_out) {
+    for (notice, is_out) in notices.iter().zip(opted_out) {
         plans.push(match notice.address {
             _ if is_out => Plan::End(Ending::OptedOut),
             None => Plan::End(Ending::NoAddress),
             Some(_) if is_late => Plan::End(Ending::TooOld),
-            Some(_) if is_suppressed => Plan::End(Ending::Suppressed),
             // In words before it is claimed: so every try finds the mistake in a template again.
             Some(address) => match templates::find(database, telling, notice).await? {
                 Ok(words) => Plan::Send(words, address),
@@ -251,30 +259,56 @@ enum Told {
     Never(String),
 }
 
-/// Keeps how the try of that number ended.
+/// An entry that was claimed, at its try of that number.
+struct Try<'a> {
+    entry: Entry<'a>,
+    address: &'a str,
+    attempts: i32,
+}
+
+/// Keeps how the tries ended; those that were sent by one statement.
 async fn ended(
     ledger: &Ledger<'_>,
-    entry: &Entry<'_>,
-    address: &str,
-    sent: Result<Receipt, delivery::Error>,
-    attempts: i32,
+    tries: Vec<(Try<'_>, Result<Receipt, delivery::Error>)>,
+) -> Vec<Result<Told, Failure>> {
+    let mut outcomes = Vec::with_capacity(tries.len());
+    let mut sent = Vec::with_capacity(tries.len());
+    for (tried, answer) in tries {
+        match answer {
+            Ok(receipt) => sent.push((tried.entry, tried.attempts, receipt)),
+            Err(error) => outcomes.push(not_sent(ledger, &tried, error).await),
+        }
+    }
+    let noted = ledger.sent(&sent).await;
+    outcomes.push(noted.map(|()| Told::Finished).map_err(Failure::from));
+    outcomes
+}
+
+async fn not_sent(
+    ledger: &Ledger<'_>,
+    tried: &Try<'_>,
+    error: delivery::Error,
 ) -> Result<Told, Failure> {
-    match sent {
-        Ok(receipt) => ledger.sent(entry, attempts, &receipt).await?,
-        Err(delivery::Error::Unavailable) => match ledger.give(entry, attempts).await? {
+    let Try {
+        entry,
+        address,
+        attempts,
+    } = tried;
+    match error {
+        delivery::Error::Unavailable => match ledger.give(entry, *attempts).await? {
             Given::Back => return Ok(Told::Later("the delivery is unavailable")),
             Given::Up => {}
         },
-        Err(delivery::Error::Throttled(_)) => {
-            ledger.put_off(entry, attempts).await?;
+        delivery::Error::Throttled(_) => {
+            ledger.put_off(entry, *attempts).await?;
             return Ok(Told::Later("too many messages at once"));
         }
-        Err(delivery::Error::BadAddress(why)) => {
-            ledger.refused(entry, attempts, address, &why).await?
+        delivery::Error::BadAddress(why) => {
+            ledger.refused(entry, *attempts, address, &why).await?;
         }
-        Err(delivery::Error::Rejected(why)) => {
+        delivery::Error::Rejected(why) => {
             let reason = format!("rejected: {why}");
-            ledger.failed(entry, attempts, &reason).await?;
+            ledger.failed(entry, *attempts, &reason).await?;
         }
     }
     Ok(Told::Finished)

@@ -119,38 +119,79 @@ async fn of_many_hosts_that_claim_a_delivery_at_once_one_gets_it() {
     }
 }
 
+#[tokio::test]
+async fn nothing_is_sent_to_an_address_on_the_list_whatever_was_asked() {
+    let world = World::start(Services::Embedded).await;
+    let address = "listed@patients.example";
+    sqlx::query(
+        "insert into suppressed_addresses (channel, address_hash, reason)
+        values ('email', sha256(convert_to($1, 'UTF8')), 'bounced')",
+    )
+    .bind(address)
+    .execute(&world.database)
+    .await
+    .unwrap();
+    for (asked, becomes) in [
+        ("sending", "suppressed"),
+        ("failed", "suppressed"),
+        ("too-old", "too-old"),
+        ("opted-out", "opted-out"),
+    ] {
+        let claimed = claim(&world.database, asked, asked, address).await;
+        let statuses = claimed.iter().map(|claimed| (claimed.0, &claimed.1[..]));
+        let mut statuses: Vec<_> = statuses.collect();
+        statuses.sort_unstable();
+        let mut expected = [(true, becomes), (true, "no-address")];
+        expected.sort_unstable();
+        assert_eq!(statuses, expected, "{asked}");
+    }
+    let words: i64 = sqlx::query_scalar(
+        "select count(template_version) from deliveries where status = 'suppressed'",
+    )
+    .fetch_one(&world.database)
+    .await
+    .unwrap();
+    assert_eq!(words, 0, "nobody was told in any words");
+}
+
 async fn claim_together(database: &PgPool, event: &str, winners: usize) {
     let claims = (0..4).map(async |_| {
-        // Beside one that has no address.
-        let claimed = sqlx::query_as(CLAIM)
-            .bind(event)
-            .bind(fresh_id())
-            .bind("clinic")
-            .bind(CLAIM_SECONDS_MAX)
-            .bind(["recipient", "another"])
-            .bind(["email", "email"])
-            .bind(["patient", "practitioner"])
-            .bind([
-                "booking-created.patient.email",
-                "booking-created.practitioner.email",
-            ])
-            .bind(["en", "en"])
-            .bind(["sending", "no-address"])
-            .bind([None::<String>, None])
-            .bind([Some("clinic"), None])
-            .bind([Some("en"), None])
-            .bind([Some(1), None])
-            .bind([Some("0".repeat(64)), None])
-            .fetch_all(database)
-            .await;
-        let claimed: Vec<(bool, String, i32, String, String)> = claimed.unwrap();
-        let is_won = |(is_ours, _, _, recipient, _): &(bool, _, _, String, _)| {
-            *is_ours && recipient == "recipient"
-        };
+        let claimed = claim(database, event, "sending", "alice@patients.example").await;
+        let is_won = |(is_ours, _, _, recipient, _): &Claimed| *is_ours && recipient == "recipient";
         claimed.iter().any(is_won)
     });
     let won = join_all(claims).await.into_iter().filter(|won| *won);
     assert_eq!(won.count(), winners, "{event}");
+}
+
+/// Whether it is ours, its status, its tries, its recipient and its channel.
+type Claimed = (bool, String, i32, String, String);
+
+/// Beside one that has no address.
+async fn claim(database: &PgPool, event: &str, status: &str, address: &str) -> Vec<Claimed> {
+    sqlx::query_as(CLAIM)
+        .bind(event)
+        .bind(fresh_id())
+        .bind("clinic")
+        .bind(CLAIM_SECONDS_MAX)
+        .bind(["recipient", "another"])
+        .bind(["email", "email"])
+        .bind(["patient", "practitioner"])
+        .bind([
+            "booking-created.patient.email",
+            "booking-created.practitioner.email",
+        ])
+        .bind(["en", "en"])
+        .bind([status, "no-address"])
+        .bind([None::<String>, None])
+        .bind([Some("clinic"), None])
+        .bind([Some("en"), None])
+        .bind([Some(1), None])
+        .bind([Some("0".repeat(64)), None])
+        .bind([Some(address), None])
+        .fetch_all(database)
+        .await
+        .unwrap()
 }
 
 async fn set(database: &PgPool, change: &'static str) {

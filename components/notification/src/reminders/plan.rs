@@ -4,30 +4,38 @@ use jiff::Timestamp;
 use praxis_domain::event;
 use praxis_domain::notice::Occasion;
 use praxis_platform::database::{self, Database, ParameterValue};
+use uuid::Uuid;
 
 /// What an event makes of the plan. The same at every try, and at a replay: it goes by the booking as it is
-/// now, and what is planned already stays. What was due before it `happened` is not planned: whoever
+/// now, and what is planned already stays. What was due before it happened is not planned: whoever
 /// books for tomorrow was told just now.
-pub async fn follow(
-    database: &Database,
-    occasion: Occasion,
-    booking: &event::Booking,
+pub struct Change {
+    /// The booking that has ended.
+    ended: Option<Uuid>,
     happened: Timestamp,
-) -> Result<(), database::Error> {
-    const PLAN: &str = include_str!("plan.sql");
-    let ended = match occasion {
-        Occasion::Created => None,
-        Occasion::Rescheduled => booking.previous.as_ref().map(|old| old.rescheduled_from),
-        Occasion::Cancelled => Some(booking.booking_id),
-        Occasion::Reminder | Occasion::Offered => return Ok(()),
-    };
-    let parameters = vec![
-        database::uuid(booking.booking_id),
-        database::optional(ended, database::uuid),
-        database::seconds(happened),
-        database::text(&booking.tenant_id),
-    ];
-    database.execute(PLAN, parameters).await.map(drop)
+}
+
+impl Change {
+    /// None: it stays as it is.
+    pub fn of(occasion: Occasion, booking: &event::Booking, happened: Timestamp) -> Option<Self> {
+        let ended = match occasion {
+            Occasion::Created => None,
+            Occasion::Rescheduled => booking.previous.as_ref().map(|old| old.rescheduled_from),
+            Occasion::Cancelled => Some(booking.booking_id),
+            Occasion::Reminder | Occasion::Offered => return None,
+        };
+        Some(Self { ended, happened })
+    }
+
+    /// Those of `plan.sql`, from $3 on.
+    pub fn parameters(&self, booking: &event::Booking) -> [ParameterValue; 4] {
+        [
+            database::uuid(booking.booking_id),
+            database::optional(self.ended, database::uuid),
+            database::seconds(self.happened),
+            database::text(&booking.tenant_id),
+        ]
+    }
 }
 
 /// Forgets those of appointments that are over, some at a time.
