@@ -106,6 +106,12 @@ impl Index for Embedded {
         query: &Query,
         after: Option<&Position>,
     ) -> Result<Found, Error> {
+        // Handing it to another thread and back takes longer than most searches do.
+        if let Some(shelves) = self.indexes.get(index)
+            && let Some(found) = shelves.current().search_at_once(query, after)
+        {
+            return Ok(found);
+        }
         let (query, after) = (query.clone(), after.cloned());
         self.on(index, move |shelves| {
             shelves.current().search(&query, after.as_ref())

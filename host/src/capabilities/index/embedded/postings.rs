@@ -17,9 +17,19 @@ const CELLS_MAX: usize = 4_096;
 /// Cells with their keywords: more of them, and they narrow apart.
 const PAIRS_MAX: usize = 4_096;
 
+/// So few rows of many terms are sorted: to unite bitmaps takes a bit for every row that there is.
+const SORTED_ROWS_MAX: u64 = 4_096;
+
 /// By term. A term without rows is not there.
 #[derive(Default)]
 pub struct Postings(HashMap<Box<str>, RoaringBitmap>);
+
+/// All rows that can pass the tests, and perhaps some more.
+pub struct Narrowed {
+    pub rows: RoaringBitmap,
+    /// The test that all of them pass.
+    pub settled: Option<usize>,
+}
 
 impl Postings {
     /// From now on the row has what `now` has, and no more what it had.
@@ -50,14 +60,14 @@ impl Postings {
         }
     }
 
-    /// All rows that can pass the tests, and perhaps some more; none if nothing narrows them. Of the
-    /// tests, those with the fewest rows are enough: the table holds all of them.
-    pub fn narrowed(&self, tests: &[Test]) -> Option<RoaringBitmap> {
-        let keywords = tests.iter().find_map(|test| match test {
+    /// None: nothing narrows them. Of the tests, those with the fewest rows are enough: the table holds the
+    /// others.
+    pub fn narrowed(&self, tests: &[Test]) -> Option<Narrowed> {
+        let keywords = first(tests, |test| match test {
             Test::Keyword { place, values } => Some(keyword_terms(*place, values)),
             Test::Flag { .. } | Test::Near { .. } | Test::Dates { .. } => None,
         });
-        let cells = tests.iter().find_map(|test| match test {
+        let cells = first(tests, |test| match test {
             Test::Near {
                 place,
                 center,
@@ -65,24 +75,48 @@ impl Postings {
             } => cells_around(*center, *radius_m, CELLS_MAX).map(|cells| cell_terms(*place, cells)),
             Test::Keyword { .. } | Test::Flag { .. } | Test::Dates { .. } => None,
         });
-        match (keywords, cells) {
-            (Some(keywords), Some(cells)) if keywords.len() * cells.len() <= PAIRS_MAX => {
-                Some(self.any(&pairs(&keywords, &cells)))
+        let settled = keywords.as_ref().map(|(at, _)| *at);
+        let rows = match (keywords, cells) {
+            (Some((_, keywords)), Some((_, cells)))
+                if keywords.len() * cells.len() <= PAIRS_MAX =>
+            {
+                self.any(&pairs(&keywords, &cells))
             }
-            (Some(keywords), Some(cells)) => Some(self.any(&keywords) & self.any(&cells)),
-            (Some(terms), None) | (None, Some(terms)) => Some(self.any(&terms)),
+            (Some((_, keywords)), Some((_, cells))) => self.any(&keywords) & self.any(&cells),
+            (Some((_, terms)), None) | (None, Some((_, terms))) => self.any(&terms),
             // Nearly all documents have it.
-            (None, None) => tests.iter().find_map(|test| match test {
-                Test::Flag { place, value } => Some(self.any(&[flag_term(*place, *value)])),
-                Test::Keyword { .. } | Test::Near { .. } | Test::Dates { .. } => None,
-            }),
-        }
+            (None, None) => {
+                let (at, term) = first(tests, |test| match test {
+                    Test::Flag { place, value } => Some(flag_term(*place, *value)),
+                    Test::Keyword { .. } | Test::Near { .. } | Test::Dates { .. } => None,
+                })?;
+                return Some(Narrowed {
+                    rows: self.any(&[term]),
+                    settled: Some(at),
+                });
+            }
+        };
+        Some(Narrowed { rows, settled })
     }
 
     fn any(&self, terms: &[String]) -> RoaringBitmap {
-        let rows = terms.iter().filter_map(|term| self.0.get(term.as_str()));
-        rows.union()
+        let found = terms.iter().filter_map(|term| self.0.get(term.as_str()));
+        let found: Vec<_> = found.collect();
+        let count: u64 = found.iter().map(|rows| rows.len()).sum();
+        if count > SORTED_ROWS_MAX {
+            return found.union();
+        }
+        let mut rows: Vec<Row> = found.iter().flat_map(|rows| rows.iter()).collect();
+        rows.sort_unstable();
+        rows.dedup();
+        RoaringBitmap::from_sorted_iter(rows).expect("they are sorted")
     }
+}
+
+/// The first test of which something is to be had, and where it stands.
+fn first<T>(tests: &[Test], had: impl Fn(&Test) -> Option<T>) -> Option<(usize, T)> {
+    let mut each = tests.iter().enumerate();
+    each.find_map(|(at, test)| had(test).map(|had| (at, had)))
 }
 
 fn have_the_same(schema: &Schema, held: &Document, now: &Document) -> bool {

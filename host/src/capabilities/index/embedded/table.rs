@@ -3,11 +3,9 @@
 use std::collections::BTreeMap;
 use std::ops::{Bound, Range};
 
-use roaring::RoaringBitmap;
-
 use super::super::Schema;
 use super::document::{Document, Kept};
-use super::postings::Postings;
+use super::postings::{Narrowed, Postings};
 use super::query::Test;
 
 /// Where a document stands in the table. It keeps its row for good, and nobody has it after it.
@@ -30,9 +28,8 @@ impl Table {
         self.iter().map(|(row, _)| row)
     }
 
-    /// The rows of all documents that can pass the tests, and perhaps some more; none if nothing
-    /// narrows them.
-    pub fn narrowed(&self, tests: &[Test]) -> Option<RoaringBitmap> {
+    /// None: nothing narrows them.
+    pub fn narrowed(&self, tests: &[Test]) -> Option<Narrowed> {
         self.postings.narrowed(tests)
     }
 
