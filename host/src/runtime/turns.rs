@@ -13,6 +13,12 @@ use tokio::sync::Semaphore;
 /// microsecond.
 const ROUNDS: usize = 4;
 
+/// Ticks that one call may run through before it takes turns. Ticks are of the clock, and where the machine is
+/// busy a thread may be put aside for several of them: a guest that needs a fraction of a millisecond is
+/// interrupted then, too. If each of those gave way, those that came later would overtake it, and most requests
+/// were fast and some took a second. Go gives a goroutine as long.
+const TICKS_FREE: u32 = 10;
+
 /// Times that one call may go on without a turn because it had waited for something before. What a
 /// request waits for is a few statements; a guest that waits again and again between its
 /// computations takes its turn like one that only computes.
@@ -58,6 +64,8 @@ fn of(component: &str) -> Arc<Semaphore> {
 pub struct Rest(Arc<Rested>);
 
 struct Rested {
+    /// Ticks that have interrupted this call.
+    ticks: AtomicU32,
     has_waited: AtomicBool,
     resumptions: AtomicU32,
 }
@@ -65,6 +73,7 @@ struct Rested {
 impl Default for Rest {
     fn default() -> Self {
         Self(Arc::new(Rested {
+            ticks: AtomicU32::new(0),
             has_waited: AtomicBool::new(true),
             resumptions: AtomicU32::new(0),
         }))
@@ -74,6 +83,7 @@ impl Default for Rest {
 impl Rest {
     /// A new call begins.
     pub fn begin(&self) {
+        self.0.ticks.store(0, Ordering::Relaxed);
         self.0.has_waited.store(true, Ordering::Relaxed);
         self.0.resumptions.store(0, Ordering::Relaxed);
     }
@@ -98,7 +108,35 @@ impl Rest {
 
     /// Whether the guest, interrupted now, may go on for another tick.
     pub fn goes_on(&self) -> bool {
+        let ticks = self.0.ticks.fetch_add(1, Ordering::Relaxed);
+        if ticks < TICKS_FREE {
+            return true;
+        }
         self.0.has_waited.swap(false, Ordering::Relaxed)
             && self.0.resumptions.fetch_add(1, Ordering::Relaxed) < RESUMPTIONS_MAX
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_goes_on_for_some_ticks_and_then_only_if_it_has_waited() {
+        let rest = Rest::default();
+        for _call in 0..2 {
+            rest.begin();
+            for tick in 0..TICKS_FREE {
+                assert!(rest.goes_on(), "{tick}");
+            }
+            assert!(
+                rest.goes_on(),
+                "it had not begun to run when the call began"
+            );
+            assert!(!rest.goes_on());
+            rest.waits();
+            assert!(rest.goes_on());
+            assert!(!rest.goes_on());
+        }
     }
 }

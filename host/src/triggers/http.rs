@@ -276,7 +276,10 @@ impl Server {
         }
         auth::pass_on(headers, claims.as_ref());
         found.add_headers(headers, &uri, client);
-        found.target.answer(request).await
+        let guest = found.target.clone();
+        let answer = lanes::shared(move || async move { guest.answer(request).await });
+        // The server stops.
+        answer.await.unwrap_or_else(|| Err(Problem::busy()))
     }
 
     async fn claims<B>(&self, request: &http::Request<B>) -> Result<Option<auth::Claims>, Problem> {

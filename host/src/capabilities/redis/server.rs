@@ -1,4 +1,5 @@
-//! The shared connection to one Redis server.
+//! The shared connections to one Redis server: one a thread, since where threads have runtimes of their own
+//! the one that opened it hears the answers. Used elsewhere, each would be handed from thread to thread.
 //!
 //! Not the crate's `ConnectionManager`: that one answers the first command after an outage with the
 //! failure of the past, and makes callers wait out its retries.
@@ -6,6 +7,7 @@
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
 use ::redis::aio::MultiplexedConnection;
@@ -23,6 +25,9 @@ const RESPONSE_TIMEOUT_MS: u64 = 1_000;
 /// After an attempt that failed, others fail with it for so long.
 const RECONNECT_PAUSE_MS: u64 = 50;
 
+/// With so many open ones, other threads use those.
+const CONNECTIONS_MAX: usize = 8;
+
 /// Commands that may be repeated when it is not known whether they were done.
 const REPEATABLE_COMMANDS: [&str; 18] = [
     "DEL", "EXISTS", "EXPIRE", "GET", "HDEL", "HEXISTS", "HGET", "HGETALL", "HKEYS", "HMGET",
@@ -34,7 +39,7 @@ pub struct Server {
     /// Where it is, without credentials: for errors and logs.
     place: String,
     reply_bytes_max: u64,
-    live: Mutex<Option<Live>>,
+    live: Mutex<Vec<Live>>,
     generations: AtomicU64,
     /// Held by the one who connects; the others wait for the outcome.
     connecting: tokio::sync::Mutex<Option<Attempt>>,
@@ -42,6 +47,8 @@ pub struct Server {
 
 #[derive(Clone)]
 struct Live {
+    /// The thread that opened it.
+    home: ThreadId,
     connection: MultiplexedConnection,
     generation: u64,
     overrun: Overrun,
@@ -152,12 +159,12 @@ impl Server {
     }
 
     async fn connection(&self) -> Result<Live, RedisError> {
-        if let Some(live) = self.live().clone() {
+        if let Some(live) = self.nearest() {
             return Ok(live);
         }
         let mut last = self.connecting.lock().await;
         // Somebody else has connected meanwhile, or found that it is impossible.
-        if let Some(live) = self.live().clone() {
+        if let Some(live) = self.nearest() {
             return Ok(live);
         }
         if let Some(attempt) = &*last
@@ -178,12 +185,14 @@ impl Server {
             Ok((connection, driver)) => {
                 *last = None;
                 let new = Live {
+                    home: thread::current().id(),
                     connection,
                     generation: self.generations.fetch_add(1, Ordering::Relaxed),
                     overrun,
                     _driver: Arc::new(driver),
                 };
-                Ok(self.live().insert(new).clone())
+                self.live().push(new.clone());
+                Ok(new)
             }
             Err(error) => {
                 *last = Some(Attempt {
@@ -195,17 +204,21 @@ impl Server {
         }
     }
 
-    fn discard(&self, generation: u64) {
-        let mut live = self.live();
-        if live
-            .as_ref()
-            .is_some_and(|live| live.generation == generation)
-        {
-            *live = None;
-        }
+    /// This thread's own; with many open ones, the first.
+    fn nearest(&self) -> Option<Live> {
+        let here = thread::current().id();
+        let live = self.live();
+        let ours = live.iter().find(|live| live.home == here);
+        let any = || live.first().filter(|_| live.len() >= CONNECTIONS_MAX);
+        ours.or_else(any).cloned()
     }
 
-    fn live(&self) -> MutexGuard<'_, Option<Live>> {
+    /// The server was restarted, most likely: those that are as old are dead too.
+    fn discard(&self, generation: u64) {
+        self.live().retain(|live| live.generation > generation);
+    }
+
+    fn live(&self) -> MutexGuard<'_, Vec<Live>> {
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
