@@ -4,6 +4,7 @@
 mod page;
 mod plot;
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
@@ -41,6 +42,9 @@ pub struct Arguments {
     shares: Vec<f64>,
     #[arg(long, default_value_t = 60)]
     seconds: u32,
+    /// How often each share: the medians are told, and all failures.
+    #[arg(long, default_value_t = 3)]
+    rounds: u32,
     /// Directories of up to so many are audited in the end: it takes milliseconds a practitioner.
     #[arg(long, default_value_t = 100_000)]
     audited_max: u64,
@@ -59,8 +63,10 @@ pub struct Grown {
     /// Until all could be found and no consumer had anything left to do.
     pub level_seconds: f64,
     pub alone: Quantiles,
+    /// Of the host, before the mixed loads and after them.
+    #[serde(default)]
+    pub resident_before_mib: u64,
     pub mixed: Vec<Mixed>,
-    /// After all of that.
     pub resident_mib: u64,
     pub audit: Option<Audit>,
 }
@@ -74,9 +80,49 @@ impl Grown {
 }
 
 impl Mixed {
+    /// The medians of several, and all their failures.
+    fn of(rounds: &[Self]) -> Option<Self> {
+        let first = rounds.first()?;
+        let kinds = first.kinds.iter().map(|Kind { name, .. }| {
+            let each: Vec<_> = rounds.iter().filter_map(|round| round.kind(name)).collect();
+            Kind::of(&each)
+        });
+        Some(Self {
+            share: first.share,
+            seconds: first.seconds,
+            rounds: rounds.len(),
+            level_seconds: median(rounds.iter().map(|round| round.level_seconds))?,
+            kinds: kinds.collect::<Option<_>>()?,
+        })
+    }
+
     fn kind(&self, name: &str) -> Option<&Kind> {
         self.kinds.iter().find(|kind| kind.name == name)
     }
+}
+
+impl Kind {
+    fn of(rounds: &[&Self]) -> Option<Self> {
+        let first = rounds.first()?;
+        let mut failures = BTreeMap::new();
+        for (why, count) in rounds.iter().flat_map(|round| &round.failures) {
+            *failures.entry(why.clone()).or_default() += count;
+        }
+        Some(Self {
+            name: first.name.clone(),
+            failures,
+            p50_ms: median(rounds.iter().map(|round| round.p50_ms))?,
+            p99_ms: median(rounds.iter().map(|round| round.p99_ms))?,
+            goal_p99_ms: first.goal_p99_ms,
+        })
+    }
+}
+
+/// The one in the middle; of an even number the higher of the two.
+fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let mut values: Vec<_> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied()
 }
 
 /// The shares of the peak that any of them was put under, the smallest first.
@@ -107,14 +153,21 @@ pub struct Quantiles {
 pub struct Mixed {
     pub share: f64,
     pub seconds: u32,
+    /// That these are the medians of.
+    #[serde(default = "once")]
+    pub rounds: usize,
     pub level_seconds: f64,
     pub kinds: Vec<Kind>,
+}
+
+fn once() -> usize {
+    1
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Kind {
     pub name: String,
-    pub failures: std::collections::BTreeMap<String, u64>,
+    pub failures: BTreeMap<String, u64>,
     pub p50_ms: f64,
     pub p99_ms: f64,
     pub goal_p99_ms: Option<u32>,
@@ -134,8 +187,8 @@ struct Location {
 
 pub async fn measure(arguments: &Arguments, place: &Place) -> anyhow::Result<()> {
     ensure!(
-        !arguments.sizes.is_empty() && !arguments.shares.is_empty(),
-        "--sizes and --shares need one value each at least"
+        !arguments.sizes.is_empty() && !arguments.shares.is_empty() && arguments.rounds > 0,
+        "--sizes and --shares need one value each at least, --rounds one"
     );
     // An error means that it is installed already.
     _ = rustls::crypto::ring::default_provider().install_default();
@@ -193,18 +246,23 @@ async fn grow(arguments: &Arguments, place: &Place, size: u64) -> anyhow::Result
     until_level(&url, &token).await?;
     let level_seconds = begun.elapsed().as_secs_f64();
     let alone = search(host.port, &directory)?;
+    let resident_before_mib = resident_mib(&host)?;
     let mut mixed = Vec::new();
     for share in &arguments.shares {
-        mixed.push(load(
-            place,
-            &url,
-            &directory,
-            folder.path(),
-            *share,
-            arguments.seconds,
-        )?);
+        let rounds = (0..arguments.rounds).map(|seed| {
+            load(
+                arguments,
+                place,
+                &url,
+                &directory,
+                folder.path(),
+                (*share, seed),
+            )
+        });
+        let rounds: Vec<_> = rounds.collect::<anyhow::Result<_>>()?;
+        mixed.extend(Mixed::of(&rounds));
     }
-    let resident_mib = host.memory()?.resident >> 20;
+    let resident_mib = resident_mib(&host)?;
     let audit = (size <= arguments.audited_max).then(|| audit(place, &url, &token));
     let audit = audit.transpose()?;
     drop(host);
@@ -215,6 +273,7 @@ async fn grow(arguments: &Arguments, place: &Place, size: u64) -> anyhow::Result
         import_seconds,
         level_seconds,
         alone,
+        resident_before_mib,
         mixed,
         resident_mib,
         audit,
@@ -246,19 +305,24 @@ fn search(port: u16, directory: &Path) -> anyhow::Result<Quantiles> {
     })
 }
 
+fn resident_mib(host: &Contestant) -> anyhow::Result<u64> {
+    Ok(host.memory()?.resident >> 20)
+}
+
 /// All kinds of requests at one time.
 fn load(
+    arguments: &Arguments,
     place: &Place,
     url: &str,
     directory: &Path,
     folder: &Path,
-    share: f64,
-    seconds: u32,
+    (share, seed): (f64, u32),
 ) -> anyhow::Result<Mixed> {
     let json = folder.join("bench.json");
     let status = Command::new(&place.host)
         .args(["bench", "--url", url, "--share", &share.to_string()])
-        .args(["--seconds", &seconds.to_string()])
+        .args(["--seconds", &arguments.seconds.to_string()])
+        .args(["--seed", &seed.to_string()])
         .arg("--directory")
         .arg(directory)
         .arg("--json")

@@ -42,7 +42,9 @@ pub fn table(grown: &[Grown]) -> String {
                 one.under(share).map_or_else(String::new, cell)
             });
         };
-        under("lasted, s", &|mixed| mixed.seconds.to_string());
+        under("rounds, and how long each, s", &|mixed| {
+            format!("{} × {}", mixed.rounds, mixed.seconds)
+        });
         let first = grown.iter().find_map(|one| one.under(share));
         for Kind {
             name, goal_p99_ms, ..
@@ -61,8 +63,8 @@ pub fn table(grown: &[Grown]) -> String {
             format!("{:.1}", mixed.level_seconds)
         });
     }
-    row("memory of the host after that, MiB", &|one| {
-        one.resident_mib.to_string()
+    row("memory of the host before and after, MiB", &|one| {
+        format!("{} / {}", one.resident_before_mib, one.resident_mib)
     });
     row("the audit after that", &|one| {
         one.audit.as_ref().map_or_else(String::new, |audit| {

@@ -98,7 +98,7 @@ fn engine(cache_folder: &Path, instances_max: u32, fuelled: bool) -> wasmtime::R
 
     let mut config = config(pool, cache_folder)?;
     config.consume_fuel(fuelled);
-    ticking(&config, "epoch")
+    ticking(&config, "epoch", EPOCH_TICK)
 }
 
 /// What all engines here have in common. Compiled code is kept in the folder.
@@ -115,7 +115,7 @@ pub fn config(pool: PoolingAllocationConfig, cache_folder: &Path) -> wasmtime::R
 }
 
 /// An engine whose epoch a thread of this name ticks for as long as somebody has it.
-pub fn ticking(config: &Config, thread: &str) -> wasmtime::Result<Engine> {
+pub fn ticking(config: &Config, thread: &str, tick: Duration) -> wasmtime::Result<Engine> {
     let engine = Engine::new(config)?;
     let ticked = engine.weak();
     std::thread::Builder::new()
@@ -124,7 +124,7 @@ pub fn ticking(config: &Config, thread: &str) -> wasmtime::Result<Engine> {
             while let Some(engine) = ticked.upgrade() {
                 engine.increment_epoch();
                 drop(engine);
-                std::thread::sleep(EPOCH_TICK);
+                std::thread::sleep(tick);
             }
         })?;
     Ok(engine)

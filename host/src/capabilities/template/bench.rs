@@ -31,6 +31,8 @@ const WASI: [&str; 5] = [
     "wasi:io/",
     "wasi:random/",
 ];
+/// A message takes a tenth of a millisecond, and whoever loops waits for nobody but its own time-out.
+const EPOCH_TICK: Duration = Duration::from_millis(10);
 /// Core modules in one component, with those that `wit-component` adds.
 const CORE_INSTANCES_MAX: u32 = 50;
 const MEMORIES_MAX: u32 = 4;
@@ -241,5 +243,5 @@ fn make_engine(cache_folder: &Path) -> wasmtime::Result<Engine> {
         .consume_fuel(true)
         // A strange component takes one processor while it is compiled, and leaves the others.
         .parallel_compilation(false);
-    engine::ticking(&config, "template-epoch")
+    engine::ticking(&config, "template-epoch", EPOCH_TICK)
 }
