@@ -15,7 +15,9 @@ use crate::bitmap::{self, Applied, Change};
 use crate::next_slot;
 
 /// Practitioners looked up at once.
-const DUE_PER_STATEMENT_MAX: i32 = 500;
+const DUE_PER_STATEMENT_MAX: i32 = 100;
+/// Between two such statements.
+const PAUSE_MS_MAX: u64 = 1_000;
 /// How long one tick may take. Less than the host gives to an event; what is left is due at the next.
 const TICK_SECONDS_MAX: i64 = 45;
 /// At every such tick, those are looked for whose row was lost.
@@ -93,23 +95,33 @@ async fn practitioner_changed(practitioner: Uuid, delivery: &Delivery) -> Result
     Ok(cached?)
 }
 
-/// On the hour, the next slots of most begin together. So they are computed by the five hundred, and from
+/// On the hour, the next slots of most begin together. So they are computed by the hundred, and from
 /// a minute before: whoever searches finds the one behind it a little early, and nobody is missing until
-/// their turn comes.
+/// their turn comes. Those have time: as long as each hundred takes, others have the processor and the database.
 async fn time_passed(delivery: &Delivery) -> Result<(), Failure> {
     let now = clock::now();
     let soon = now.saturating_add(AHEAD).unwrap_or(now);
     let looks_at_all = (now.as_second() / event::NEXT_SLOTS_EVERY_SECONDS) % LOST_EVERY_TICKS == 0;
     let database = open(delivery).await?;
-    while clock::now().duration_since(now).as_secs() < TICK_SECONDS_MAX {
-        let due = next_slot::due(&database, soon, DUE_PER_STATEMENT_MAX, looks_at_all).await?;
-        let refreshed = match refresh(&database, &due, soon).await {
-            // One that can't be computed must not keep the others waiting.
-            Err(Failure::Reject(_)) => one_by_one(&database, &due, soon).await?,
-            refreshed => refreshed?,
-        };
-        if refreshed == 0 {
-            break;
+    for (until, has_time) in [(now, false), (soon, true)] {
+        loop {
+            let begun = clock::now();
+            if begun.duration_since(now).as_secs() >= TICK_SECONDS_MAX {
+                return Ok(());
+            }
+            let due = next_slot::due(&database, until, DUE_PER_STATEMENT_MAX, looks_at_all).await?;
+            let refreshed = match refresh(&database, &due, soon).await {
+                // One that can't be computed must not keep the others waiting.
+                Err(Failure::Reject(_)) => one_by_one(&database, &due, soon).await?,
+                refreshed => refreshed?,
+            };
+            if refreshed == 0 {
+                break;
+            }
+            let took = clock::now().duration_since(begun).as_millis();
+            if has_time {
+                clock::pause(u64::try_from(took).unwrap_or(0).min(PAUSE_MS_MAX)).await;
+            }
         }
     }
     Ok(())
