@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 
 use crate::client::Client;
 use crate::contestant::Contestant;
+use crate::figures;
 use crate::place::Place;
 
 /// Searches of one client, one after the other.
@@ -91,7 +92,7 @@ impl Mixed {
             share: first.share,
             seconds: first.seconds,
             rounds: rounds.len(),
-            level_seconds: median(rounds.iter().map(|round| round.level_seconds))?,
+            level_seconds: median(rounds.iter().map(|round| round.level_seconds)),
             kinds: kinds.collect::<Option<_>>()?,
         })
     }
@@ -111,18 +112,17 @@ impl Kind {
         Some(Self {
             name: first.name.clone(),
             failures,
-            p50_ms: median(rounds.iter().map(|round| round.p50_ms))?,
-            p99_ms: median(rounds.iter().map(|round| round.p99_ms))?,
+            p50_ms: median(rounds.iter().map(|round| round.p50_ms)),
+            p99_ms: median(rounds.iter().map(|round| round.p99_ms)),
             goal_p99_ms: first.goal_p99_ms,
         })
     }
 }
 
-/// The one in the middle; of an even number the higher of the two.
-fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
+fn median(values: impl Iterator<Item = f64>) -> f64 {
     let mut values: Vec<_> = values.collect();
     values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied()
+    figures::median(&values)
 }
 
 /// The shares of the peak that any of them was put under, the smallest first.

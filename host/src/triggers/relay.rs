@@ -4,6 +4,8 @@
 //! its row's lock. A row is stamped once the broker has it; a crash in between publishes it again,
 //! with the same id.
 
+mod wake;
+
 use std::collections::BTreeSet;
 use std::slice::from_ref;
 use std::sync::Arc;
@@ -17,6 +19,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use self::wake::{POLL_AWAKE_MS, Wake};
 use super::backoff::backoff;
 use super::leader::{Leader, Office, answered};
 use crate::capabilities::events::{Broker, Error, Outgoing, Record, trace};
@@ -25,15 +28,6 @@ use crate::runtime::consumer::Event;
 const CHANNEL: &str = "praxis_outbox";
 const BATCH_ROWS_MAX: usize = 256;
 
-/// How often the relay looks without having been woken.
-const POLL_MS: u64 = 1_000;
-/// How often it looks for a while after there was something: nobody wakes it then. The first event is
-/// published at once; those that come soon after it share a batch, as with `linger.ms` of Kafka's producers.
-const POLL_AWAKE_MS: u64 = 25;
-/// For so long, without anything new.
-const AWAKE_MS: u64 = 200;
-/// Held while it is awake: the function `outbox_wake` in the database looks at it.
-const AWAKE_LOCK: i64 = 5_788_045_112_600_949_587;
 const RECONNECT_MS: u64 = 1_000;
 
 const RETRY_FIRST_MS: u64 = 100;
@@ -76,49 +70,6 @@ struct Held {
     topics: BTreeSet<String>,
     /// Topics and keys of events that the broker refuses.
     keys: BTreeSet<String>,
-}
-
-/// Whether the relay looks by itself, so that nobody has to wake it: a notification at every commit
-/// would make all commits wait for each other.
-#[derive(Default)]
-struct Wake {
-    /// Set while the lock is held: until when, unless there is something new.
-    until: Option<Instant>,
-}
-
-impl Wake {
-    /// There was something: the relay stays awake.
-    async fn stay(&mut self, connection: &mut PgConnection) -> sqlx::Result<()> {
-        if self.until.is_none() {
-            // Somebody may be looking at it at this moment: the next time, then.
-            let locked: bool = sqlx::query_scalar("select pg_try_advisory_lock($1)")
-                .bind(AWAKE_LOCK)
-                .fetch_one(connection)
-                .await?;
-            if !locked {
-                return Ok(());
-            }
-        }
-        self.until = Some(Instant::now() + Duration::from_millis(AWAKE_MS));
-        Ok(())
-    }
-
-    /// How long to wait, since there is nothing; `None`: look once more before you sleep, for
-    /// what was committed while nobody had to wake the relay.
-    async fn pause(&mut self, connection: &mut PgConnection) -> sqlx::Result<Option<Duration>> {
-        match self.until {
-            None => Ok(Some(Duration::from_millis(POLL_MS))),
-            Some(until) if Instant::now() < until => Ok(Some(Duration::from_millis(POLL_AWAKE_MS))),
-            Some(_) => {
-                sqlx::query("select pg_advisory_unlock($1)")
-                    .bind(AWAKE_LOCK)
-                    .execute(connection)
-                    .await?;
-                self.until = None;
-                Ok(None)
-            }
-        }
-    }
 }
 
 /// The unpublished rows of the outbox.

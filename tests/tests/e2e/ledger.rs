@@ -7,6 +7,7 @@ use praxis_tests::{Practitioner, Services, World, eventually, mail, place};
 use sqlx::PgPool;
 use tokio::process::Command;
 
+use crate::suppressed::suppress;
 use crate::waitlist::patients;
 
 /// The statement itself: two hosts rarely meet at the right moment.
@@ -123,14 +124,7 @@ async fn of_many_hosts_that_claim_a_delivery_at_once_one_gets_it() {
 async fn nothing_is_sent_to_an_address_on_the_list_whatever_was_asked() {
     let world = World::start(Services::Embedded).await;
     let address = "listed@patients.example";
-    sqlx::query(
-        "insert into suppressed_addresses (channel, address_hash, reason)
-        values ('email', sha256(convert_to($1, 'UTF8')), 'bounced')",
-    )
-    .bind(address)
-    .execute(&world.database)
-    .await
-    .unwrap();
+    suppress(&world.database, address).await;
     for (asked, becomes) in [
         ("sending", "suppressed"),
         ("failed", "suppressed"),

@@ -22,14 +22,7 @@ async fn an_address_on_the_list_is_left_out_until_it_is_lifted() {
     let alice = world.api().patient("alice").await;
     let (slots, _) = practitioner.free_slots(&alice).await;
     let address = "alice@patients.example";
-    sqlx::query(
-        "insert into suppressed_addresses (channel, address_hash, reason)
-        values ('email', sha256(convert_to($1, 'UTF8')), 'bounced')",
-    )
-    .bind(address)
-    .execute(&world.database)
-    .await
-    .unwrap();
+    suppress(&world.database, address).await;
 
     alice.book(practitioner.id, &slots[0]).await.expect(201);
     mail::wait_for(&alice, &practitioner.email, 1).await;
@@ -239,4 +232,16 @@ async fn nobody_is_believed_who_cannot_sign_for_a_topic_of_ours() {
         .await
         .unwrap();
     assert_eq!(listed, 0);
+}
+
+/// Puts an address for e-mail on the list.
+pub async fn suppress(database: &PgPool, address: &str) {
+    sqlx::query(
+        "insert into suppressed_addresses (channel, address_hash, reason)
+        values ('email', sha256(convert_to($1, 'UTF8')), 'bounced')",
+    )
+    .bind(address)
+    .execute(database)
+    .await
+    .unwrap();
 }
